@@ -1,0 +1,5 @@
+"""`python -m lrbench`."""
+
+from lrbench.cli import main
+
+main()

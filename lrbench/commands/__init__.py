@@ -1,0 +1,35 @@
+"""The commands: one short file each, parse -> call -> print or write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+
+@dataclass(frozen=True)
+class Job:
+    """One composed configuration, the overrides that made it, and Hydra's own files about it."""
+
+    config: DictConfig
+    overrides: tuple[str, ...]
+    files: dict[str, str]
+
+
+def job_of(config: DictConfig, hydra: DictConfig) -> Job:
+    """A job from what Hydra composed (with or without its own node)."""
+    task = config.copy()
+    with open_dict(task):
+        task.pop("hydra", None)
+    overrides = tuple(hydra.overrides.task)
+    files = {
+        "config.yaml": OmegaConf.to_yaml(task),
+        "hydra.yaml": OmegaConf.to_yaml(OmegaConf.create({"hydra": OmegaConf.to_container(hydra)})),
+        "overrides.yaml": OmegaConf.to_yaml(OmegaConf.create(list(overrides))),
+    }
+    return Job(task, overrides, files)
+
+
+def labels(jobs: Sequence[Job]) -> list[str]:
+    """What tells the jobs apart: the overrides that not all of them share."""
+    shared = set.intersection(*(set(j.overrides) for j in jobs))
+    return [" ".join(o for o in j.overrides if len(jobs) == 1 or o not in shared) or "defaults" for j in jobs]

@@ -1,0 +1,51 @@
+"""`lrbench show RUN`: print a record."""
+
+import argparse
+import json
+from collections.abc import Sequence
+
+from lrbench.commands.train import describe
+from lrbench.config import results_folder
+from lrbench.experiment import title
+from lrbench.plots.terminal import rate_chart
+from lrbench.progress import numbers
+from lrbench.record import DONE, Record, find_record
+
+
+def run(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="lrbench show", description="Print a run's record: how it stands, its numbers, its rates."
+    )
+    parser.add_argument("run", metavar="RUN", help="the beginning of a run's id, or its folder")
+    parser.add_argument("--results", help="where records live (default: $LRBENCH_RESULTS, else ./results)")
+    parser.add_argument("--json", action="store_true", help="the summary (or status) as JSON, for a program")
+    parser.add_argument("--rows", type=int, default=5, metavar="N", help="how many of the last rows to print (5)")
+    options = parser.parse_args(arguments)
+    record = find_record(results_folder(options.results), options.run)
+    standing = record.standing()
+    if options.json:
+        done = standing in DONE
+        print(json.dumps(record.summary() if done else {**record.status(), "state": standing}, indent=2))
+        return 0
+    print(_text(record, standing, options.rows))
+    return 1 if standing in ("failed", "corrupt", "diverged") else 0
+
+
+def _text(record: Record, standing: str, last: int) -> str:
+    if standing == "corrupt":
+        return f"{record.run_id} is corrupt: {record.damage()}. Training it again keeps this folder aside."
+    if standing == "new":
+        return f"{record.run_id}: nothing is recorded yet."
+    if standing in (*DONE, "failed"):
+        parts = [describe(record)]
+    else:
+        status = record.status()
+        parts = [
+            f"{record.run_id} {standing} at update {status['update']} of {status['updates']}: {title(record.experiment())}"
+        ]
+    rates = record.rates()
+    if len(rates):
+        parts.append(rate_chart(rates[:, 0], "learning rate used"))
+    rows = record.rows()[-last:] if last else []
+    parts += [f"  {row['update']:>7}  epoch {row['epoch']:<8g} {numbers(row)}" for row in rows]
+    return "\n".join(parts)

@@ -1,0 +1,225 @@
+"""One attempt at a run, under its lease: blocks of updates, and between them everything that is written or shown."""
+
+import json
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from lrbench.engine.evaluation import evaluate, evaluation_updates, validate
+from lrbench.engine.fork import at_update, kept_name, start_state
+from lrbench.engine.log import Log, Row
+from lrbench.engine.loop import advance
+from lrbench.engine.outcome import audit, provenance, summary
+from lrbench.engine.state import Setup, State, load, save
+from lrbench.errors import ConfigError
+from lrbench.experiment import Experiment, Settings, arm_id, title, to_plain
+from lrbench.horizon import cadence
+from lrbench.lease import Lease
+from lrbench.progress import Show, View
+from lrbench.record import Record, write_json
+from lrbench.targets import resolve
+from lrbench.trackers import Mirror, Mirrored
+
+Say = Callable[[str], None]
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop; its state is saved."""
+
+
+class RunFailed(Exception):
+    """The run could not go on; the message says why and what to do."""
+
+
+@dataclass
+class _Stop:
+    """Whether a signal has asked for the end of the run."""
+
+    asked: bool = False
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """After which updates something happens beside training."""
+
+    log_every: int
+    checkpoint_every: int
+    kept: frozenset[int]
+    evaluations: frozenset[int]
+    stops: list[int]  # all of them, ascending, and the end
+
+
+def cadence_of(experiment: Experiment, settings: Settings) -> Cadence:
+    """Raises ConfigError for times that are none."""
+    clock = experiment.clock
+    checkpoint_every = cadence(settings.checkpoint_every, clock, "checkpoint_every")
+    kept = frozenset(at_update(k, experiment, None, "keep") for k in settings.keep)
+    evaluations = frozenset(evaluation_updates(experiment))
+    stops = sorted({*evaluations, *kept, *range(checkpoint_every, clock.updates, checkpoint_every), clock.updates})
+    log_every = cadence(settings.log_every, clock, "log_every")
+    return Cadence(log_every, checkpoint_every, kept, evaluations, stops)
+
+
+def attempt(
+    setup: Setup, cadence: Cadence, settings: Settings, record: Record, lease: Lease, show: Show, say: Say
+) -> None:
+    """Train from where the record stands to the end. What happens stands in status.json.
+
+    Raises Interrupted after a signal, RunFailed where the disk refuses or the schedule was not followed.
+    """
+    clock = setup.experiment.clock
+    try:
+        state = _begin(setup, record, settings, say)
+        _note_attempt(record, setup, state)
+        with _until_signalled() as stop:
+            _loop(setup, state, cadence, settings, record, lease, stop, show, say)
+    except (ConfigError, Interrupted):
+        raise
+    except OSError as error:
+        raise RunFailed(
+            f"{record.folder}: {error.strerror or error}. The run stopped and keeps its last checkpoint; make room, "
+            "then give the same command again."
+        ) from error
+    except Exception as error:
+        lease.check()
+        done = record.status()["update"] if (record.folder / "status.json").exists() else 0
+        record.set_status("failed", done, clock.updates, f"{type(error).__name__}: {error}")
+        raise
+
+
+def _begin(setup: Setup, record: Record, settings: Settings, say: Say) -> State:
+    """The last checkpoint of an interrupted run, else update 0 of a new record."""
+    last = record.checkpoint()
+    if not (record.folder / "experiment.yaml").exists() or not last.exists():
+        state = start_state(setup, record)
+        record.create(setup.experiment, settings.hydra)
+        return state
+    try:
+        state = load(setup.experiment, setup.device, last)
+    except OSError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"{last}: the checkpoint cannot be read ({type(error).__name__}: it may be damaged); force=true keeps the "
+            "record aside and trains anew."
+        ) from error
+    say(f"{record.run_id}: resumed at update {state.update} of {setup.experiment.clock.updates}.")
+    record.set_status("running", state.update, setup.experiment.clock.updates)
+    return state
+
+
+def _note_attempt(record: Record, setup: Setup, state: State) -> None:
+    """Keep the provenance of every attempt; the first one is that of the run."""
+    path = record.folder / "provenance.json"
+    attempts = json.loads(path.read_text()) if path.exists() else []
+    attempts.append({**provenance(setup.device, setup.experiment.threads), "from_update": state.update})
+    write_json(path, attempts)
+
+
+def _loop(
+    setup: Setup,
+    state: State,
+    cadence: Cadence,
+    settings: Settings,
+    record: Record,
+    lease: Lease,
+    stop: _Stop,
+    show: Show,
+    say: Say,
+) -> None:
+    """Blocks of updates, and between them, in this order: the record, evaluation, checkpoint, signals, the display."""
+    updates = setup.experiment.clock.updates
+    log = Log(record, setup, state.update, cadence.log_every)
+    mirror: Mirror | None = None
+    mirrored, bad = 0, None
+    while state.update < updates and bad is None:
+        block = advance(setup, state, next(s for s in cadence.stops if s > state.update))
+        bad = block.first_bad()
+        lease.check()
+        rows = log.write(block if bad is None else block.cut(bad + 1))
+        if bad is None and state.update in cadence.evaluations:
+            rows.append(log.evaluation(state.update, validate(setup, state), state.seconds))
+            bad = None if all(math.isfinite(v) for v in rows[-1].values()) else state.update - 1
+        if bad is None:
+            _checkpoint(state, cadence, record, log, stop.asked)
+        if bad is None and stop.asked and state.update < updates:
+            log.close()
+            record.set_status("interrupted", state.update, updates)
+            raise Interrupted(f"stopped at update {state.update} of {updates}; the same command goes on from there.")
+        if settings.tracker is not None:
+            mirror = mirror or _mirror(setup.experiment, settings, record, say)
+            for row in log.rows[mirrored:]:  # after a resume, the whole record first
+                mirror.row(row)
+            mirrored = len(log.rows)
+        show(View(state.update, {k: v for row in rows for k, v in row.items()}))
+    log.close()
+    _finish(setup, state, settings, record, log.rows, bad, mirror)
+
+
+def _checkpoint(state: State, cadence: Cadence, record: Record, log: Log, now: bool) -> None:
+    """Save the state where it is due, and keep what was asked to be kept."""
+    if state.update in cadence.kept:
+        save(state, record.checkpoint(kept_name(state.update)))
+    if state.update % cadence.checkpoint_every == 0 or now:
+        log.flush()
+        save(state, record.checkpoint())
+        record.set_status("running", state.update, cadence.stops[-1])
+
+
+def _mirror(experiment: Experiment, settings: Settings, record: Record, say: Say) -> Mirror:
+    """The tracker, started after the first updates so that it does not delay them."""
+    assert settings.tracker is not None
+    tracker = resolve(settings.tracker.target, "tracker")(**settings.tracker.args)
+    about = Mirrored(record.run_id, arm_id(experiment), title(experiment), to_plain(experiment), record.folder)
+    return Mirror(tracker, about, say=say)
+
+
+def _finish(
+    setup: Setup,
+    state: State,
+    settings: Settings,
+    record: Record,
+    rows: list[Row],
+    bad: int | None,
+    mirror: Mirror | None,
+) -> None:
+    """The test set, once, on the final weights; the audit; summary, picture and status."""
+    final = evaluate(setup, state, setup.splits.test, "test") if bad is None else {}
+    found = audit(setup, state, record, rows) if bad is None else []
+    if found and settings.strict:
+        raise RunFailed(f"{record.run_id}: the schedule was not followed: {'; '.join(found)} (strict=false goes on).")
+    numbers = {**summary(setup, state, rows, final, bad), "audit": found or "as planned"}
+    write_json(record.folder / "summary.json", numbers)
+    from lrbench.plots.run import plot_run  # matplotlib takes half a second to import
+
+    plot_run(record, setup.table)
+    record.set_status("finished" if bad is None else "diverged", state.update, setup.experiment.clock.updates)
+    record.checkpoint().unlink(missing_ok=True)
+    if mirror:
+        mirror.close(numbers)
+
+
+@contextmanager
+def _until_signalled() -> Iterator[_Stop]:
+    """SIGINT and SIGTERM ask the run to stop at an update; a second one ends the process at once."""
+    stop = _Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.asked = True
+        signal.signal(number, before[signal.Signals(number)] or signal.SIG_DFL)
+
+    for s in before:
+        signal.signal(s, ask)
+    try:
+        yield stop
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)

@@ -1,0 +1,38 @@
+"""Measure a model on a whole split, and let a schedule that listens hear it."""
+
+from collections import defaultdict
+
+import torch
+
+from lrbench.data import Split
+from lrbench.data.batches import normalised
+from lrbench.engine.state import Setup, State
+from lrbench.experiment import Experiment
+
+
+def evaluation_updates(experiment: Experiment) -> list[int]:
+    """After which updates the validation set is measured: every `eval_every`, and at the end."""
+    clock = experiment.clock
+    return sorted({*range(clock.per_eval, clock.updates + 1, clock.per_eval), clock.updates})
+
+
+def evaluate(setup: Setup, state: State, split: Split, prefix: str) -> dict[str, float]:
+    """The mean of every metric over a split, named `prefix/metric`. Draws nothing, leaves the model training."""
+    sums: dict[str, float] = defaultdict(float)
+    state.model.eval()
+    with torch.no_grad():
+        for x, y in normalised(split, setup.splits.mean, setup.splits.std, setup.device):
+            for name, values in setup.task.measure(state.model(x), y).items():
+                sums[name] += values.double().sum().item()
+    state.model.train()
+    return {f"{prefix}/{name}": total / len(split.y) for name, total in sums.items()}
+
+
+def validate(setup: Setup, state: State) -> dict[str, float]:
+    """Measure validation; a metric schedule hears its monitor, unless it is still warming up (design 4.7)."""
+    experiment = setup.experiment
+    metrics = evaluate(setup, state, setup.splits.val, "val")
+    on_calendar = state.update > setup.table.warmup and state.update % experiment.clock.per_eval == 0
+    if state.feedback and experiment.monitor and experiment.scheduler.interval == "metric" and on_calendar:
+        state.feedback.step(metrics[experiment.monitor])
+    return metrics

@@ -1,0 +1,79 @@
+"""Begin from another run's state: its weights, and its optimizer's moments where carried."""
+
+import numpy as np
+import torch
+
+from lrbench.engine.evaluation import evaluation_updates, validate
+from lrbench.engine.loop import advance
+from lrbench.engine.state import Setup, State, new_state, read_checkpoint, save, set_up
+from lrbench.errors import ConfigError
+from lrbench.experiment import Experiment, Start, run_id
+from lrbench.horizon import whole_updates
+from lrbench.record import Record
+
+
+def kept_name(update: int) -> str:
+    """The name of a checkpoint kept for forks."""
+    return f"update-{update:08d}"
+
+
+def at_update(at: str, parent: Experiment, record: Record | None, option: str = "start.at") -> int:
+    """The update of the parent that `start.at` (or an entry of `keep`, before there is a record) means.
+
+    `plateau` is the first update with a lower rate than the one before, in a parent whose schedule hears a metric.
+    """
+    if at == "end":
+        return parent.clock.updates
+    if at != "plateau":
+        update = whole_updates(at, parent.clock, option)
+        if update > parent.clock.updates:
+            raise ConfigError(f"{option}={at}: that is update {update}, past the end of the run ({parent.clock.updates}).")
+        return update
+    if record is None:
+        raise ConfigError(f"{option}=plateau: unknown before the run; give end or an update such as 30ep.")
+    if parent.monitor is None:
+        raise ConfigError("start.at=plateau: the parent's schedule hears no metric, so it has no plateau; give 30ep.")
+    rates, main = record.rates()[:, 0], parent.phases[1]
+    cuts = np.flatnonzero(np.diff(rates[main.start :]) < 0)
+    if not cuts.size:
+        raise ConfigError("start.at=plateau: the parent's schedule never cut its rate; give an update such as 30ep.")
+    return int(main.start + cuts[0] + 1)
+
+
+def forked_state(experiment: Experiment, start: Start, parent: Record, device: torch.device) -> State:
+    """The state at update 0 of a run that begins from its parent's record."""
+    update = at_update(start.at, start.of, parent)
+    path = parent.checkpoint(kept_name(update))
+    if not path.exists():
+        save(_replayed(start.of, update, parent, device), path)
+    content = read_checkpoint(path, device)
+    state = new_state(experiment, device)
+    try:
+        state.model.load_state_dict(content["model"])
+        if "optimizer" in start.carry:
+            state.optimizer.load_state_dict(content["optimizer"])
+    except (RuntimeError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"start.of={parent.run_id}: its state does not fit this experiment ({reason}).") from error
+    return state
+
+
+def _replayed(parent: Experiment, update: int, record: Record, device: torch.device) -> State:
+    """The parent's state at an update that it kept no checkpoint of: trained again, which gives the same bits."""
+    setup = set_up(parent, device)
+    state = start_state(setup, record)
+    while state.update < update:
+        stop = next(u for u in evaluation_updates(parent) if u > state.update)
+        advance(setup, state, min(stop, update))
+        if state.update == stop:
+            validate(setup, state)
+    return state
+
+
+def start_state(setup: Setup, record: Record) -> State:
+    """The state at update 0: new, or forked from the parent's record, which lies beside this one."""
+    start = setup.experiment.start
+    if start is None:
+        return new_state(setup.experiment, setup.device)
+    parent = Record(record.folder.with_name(run_id(start.of)))
+    return forked_state(setup.experiment, start, parent, setup.device)

@@ -1,0 +1,110 @@
+"""The writing side of a record: rates and losses of every update, and the rows of metrics.jsonl."""
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from lrbench.engine.loop import Block
+from lrbench.engine.state import Setup
+from lrbench.record import Record, read_columns
+
+Row = dict[str, float]
+
+
+class Log:
+    """Appends to a record from an update on; what an earlier attempt wrote after that update is cut off.
+
+    Raises OSError where the disk refuses.
+    """
+
+    def __init__(self, record: Record, setup: Setup, at: int, log_every: int) -> None:
+        clock, table = setup.experiment.clock, setup.table
+        self._per_epoch, self._every = clock.per_epoch, log_every
+        momenta = [f"momentum/{g}" for g in table.groups] if table.momentum is not None else []
+        self._rate_names = [*(f"lr/{g}" for g in table.groups), *momenta]
+        self._loss_names = ["train/loss", "grad/norm"] if setup.experiment.clip is not None else ["train/loss"]
+        kept = [row for row in record.rows() if row["update"] <= at] if at else []
+        self.rows: list[Row] = kept
+        self._rates = _columns_file(record.folder / "rates.npy", clock.updates, len(self._rate_names), at)
+        self._losses = _columns_file(record.folder / "losses.npy", clock.updates, len(self._loss_names), at)
+        lines = "".join(json.dumps(row) + "\n" for row in kept).encode()
+        self._metrics = _appending(record.folder / "metrics.jsonl", lines)
+        self._last = max((int(r["update"]) for r in kept if "train/loss" in r), default=0)
+        pending = read_columns(record.folder / "losses.npy")[self._last : at]
+        self._pending: list[list[float]] = pending.tolist()
+        self._folder = record.folder
+
+    def write(self, block: Block) -> list[Row]:
+        """Append a block; its new rows: each the rates of its last update and the means since the row before."""
+        self._rates.write(np.ascontiguousarray(block.rates).tobytes())
+        self._losses.write(np.ascontiguousarray(block.losses).tobytes())
+        rows = []
+        for i, losses in enumerate(block.losses.tolist()):
+            self._pending.append(losses)
+            update = block.start + i + 1
+            if update % self._every == 0:
+                rows.append(self._row(update, block.rates[i].tolist(), block.seconds[i]))
+        self._append(rows)
+        self.rows += rows
+        return rows
+
+    def _row(self, update: int, rates: list[float], seconds: float) -> Row:
+        n = len(self._pending)
+        means = [sum(column) / n for column in zip(*self._pending, strict=True)]
+        self._pending.clear()
+        self._last = update
+        return {
+            **self._stamp(update),
+            **dict(zip(self._rate_names, rates, strict=True)),
+            **dict(zip(self._loss_names, means, strict=True)),
+            "seconds": round(seconds, 3),
+        }
+
+    def evaluation(self, update: int, metrics: Row, seconds: float) -> Row:
+        row = {**self._stamp(update), **metrics, "seconds": round(seconds, 3)}
+        self._append([row])
+        self.rows.append(row)
+        return row
+
+    def _stamp(self, update: int) -> Row:
+        return {"update": update, "epoch": round(update / self._per_epoch, 6)}
+
+    def _append(self, rows: Sequence[Row]) -> None:
+        self._metrics.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+
+    def flush(self) -> None:
+        """Hand everything to the operating system, so that a checkpoint never knows more than the record."""
+        for file in (self._rates, self._losses, self._metrics):
+            file.flush()
+
+    def close(self) -> None:
+        for file in (self._rates, self._losses, self._metrics):
+            file.close()
+        for name in ("rates.npy", "losses.npy"):  # a run that ended early has fewer rows than its header says
+            _fit_header(self._folder / name)
+
+
+def _appending(path: Path, kept: bytes) -> BinaryIO:
+    """The file, holding exactly `kept`, open for appending. Replaced in one step: a kill here loses nothing."""
+    beside = path.with_name(f".{path.name}")
+    beside.write_bytes(kept)
+    beside.replace(path)
+    return path.open("ab")
+
+
+def _columns_file(path: Path, updates: int, columns: int, at: int) -> BinaryIO:
+    """A .npy of float64 (updates, columns), open for appending after row `at`."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f8", "fortran_order": False, "shape": (updates, columns)}
+    )
+    return _appending(path, header.getvalue() + (read_columns(path)[:at].tobytes() if at else b""))
+
+
+def _fit_header(path: Path) -> None:
+    values = read_columns(path)
+    _columns_file(path, *values.shape, len(values)).close()

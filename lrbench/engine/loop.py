@@ -1,0 +1,118 @@
+"""The loop: batch, forward, backward, clip, set the row's rates, step. Everything else happens between blocks."""
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lrbench.engine.state import Setup, State
+from lrbench.randomness import seed_of
+from lrbench.schedules.build import momentum_of
+
+BLOCK = 256  # updates at most between two looks at the losses
+PATIENCE = 0.5  # seconds at most, for what is shown and for a prompt answer to Ctrl-C
+
+
+class Block(NamedTuple):
+    """What happened in updates [start, start + n)."""
+
+    start: int
+    rates: NDArray[np.float64]  # (n, columns): read back after each step, rates then momenta
+    losses: NDArray[np.float64]  # (n, 1 or 2): loss, and the gradient's norm where it is clipped
+    seconds: list[float]  # the run's time at the end of each update
+
+    def first_bad(self) -> int | None:
+        """The first update whose loss or gradient is not finite."""
+        bad = np.flatnonzero(~np.isfinite(self.losses).all(axis=1))
+        return int(self.start + bad[0]) if bad.size else None
+
+    def cut(self, update: int) -> "Block":
+        """Only what happened before `update`."""
+        n = update - self.start
+        return Block(self.start, self.rates[:n], self.losses[:n], self.seconds[:n])
+
+
+def planned(setup: Setup, state: State, until: int) -> list[list[float]]:
+    """The rows for updates [state.update, until), as far as they are known, and BLOCK at most: rates, then momenta
+    where the schedule cycles them."""
+    table, now = setup.table, state.update
+    until = min(until, now + BLOCK)
+    if state.feedback is None or now < table.warmup:
+        rows = table.lr[now : until if state.feedback is None else min(until, table.warmup)]
+        if table.momentum is not None:
+            rows = np.concatenate([rows, table.momentum[now : now + len(rows)]], axis=1)
+        return rows.tolist()  # type: ignore[no-any-return]
+    return [state.feedback.row] * (1 if hears_loss(setup) else until - now)
+
+
+def hears_loss(setup: Setup) -> bool:
+    """Whether the schedule is stepped with the loss of every update."""
+    return setup.experiment.monitor == "train/loss"
+
+
+def advance(setup: Setup, state: State, until: int) -> Block:
+    """Train from `state.update` up to `until`, or for half a second; what was done and read back.
+
+    The losses stay on the device until the end of the block, so that a GPU is not waited for at every update.
+    """
+    experiment, model, optimizer = setup.experiment, state.model, state.optimizer
+    groups, loss_of, batches, clip = optimizer.param_groups, setup.task.loss, setup.batches, experiment.clip
+    cycled = setup.table.momentum is not None
+    generator = _noise_generator(setup.device)
+    start, began, clock = state.update, time.perf_counter() - state.seconds, time.perf_counter
+    read: list[float] = []
+    losses: list[torch.Tensor] = []
+    seconds: list[float] = []
+    hook = optimizer.register_step_post_hook(lambda *_: read.extend(_columns(groups, cycled)))
+    try:
+        for update, row in enumerate(planned(setup, state, until), start):
+            x, y = batches(update)
+            generator.manual_seed(seed_of("noise", experiment.seed, update, 0, 0))
+            loss = loss_of(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            losses.append(loss.detach())
+            if clip is not None:
+                losses.append(torch.nn.utils.clip_grad_norm_(model.parameters(), clip))
+            _set(groups, row, cycled)
+            optimizer.step()
+            seconds.append(clock() - began)
+            if seconds[-1] - seconds[0] > PATIENCE:
+                break
+    finally:
+        hook.remove()
+    n = len(seconds)
+    state.update, state.seconds = start + n, seconds[-1]
+    if state.feedback and hears_loss(setup) and start >= setup.table.warmup:
+        state.feedback.step(losses[0].item())
+    values = torch.stack(losses).double().cpu().numpy().reshape(n, -1)
+    return Block(start, np.array(read).reshape(n, -1), values, seconds)
+
+
+def _set(groups: list[dict], row: list[float], cycled: bool) -> None:
+    for group, rate in zip(groups, row, strict=False):
+        group["lr"] = rate
+    if cycled:
+        for group, momentum in zip(groups, row[len(groups) :], strict=True):
+            if "betas" in group:
+                group["betas"] = (momentum, *group["betas"][1:])
+            else:
+                group["momentum"] = momentum
+
+
+def _columns(groups: list[dict], cycled: bool) -> list[float]:
+    """What the groups hold after a step: it differs from the row if anything touched them in between."""
+    rates = [group["lr"] for group in groups]
+    return [*rates, *(momentum_of(group) for group in groups)] if cycled else rates  # type: ignore[list-item]
+
+
+def _noise_generator(device: torch.device) -> torch.Generator:
+    """The device's default generator: what dropout draws from. (`torch.manual_seed` would cost 100 times more.)"""
+    if device.type == "cuda":
+        torch.cuda.init()
+        return torch.cuda.default_generators[device.index or 0]
+    if device.type == "mps":
+        return torch.mps._get_default_mps_generator()
+    return torch.default_generator

@@ -1,0 +1,124 @@
+"""What a finished run says of itself: the audit of its schedule, its summary, and where it came from."""
+
+import os
+import platform
+import socket
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lrbench import __version__
+from lrbench.engine.evaluation import evaluation_updates
+from lrbench.engine.log import Row
+from lrbench.engine.state import Setup, State
+from lrbench.experiment import Experiment, arm_id, run_id, title
+from lrbench.record import Record
+from lrbench.schedules import lr_table
+
+LAST_K = 5  # evaluations averaged beside the last one
+
+
+def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[str]:
+    """What differs between the run and its plan, in words; empty when the run was as planned.
+
+    The plan is the table, traced anew: for a feedback schedule from the metrics it heard, which are compared with
+    the record's evaluations too. The run is what the optimizer held after each step.
+    """
+    experiment, clock = setup.experiment, setup.experiment.clock
+    metrics = state.feedback.metrics if state.feedback else ()
+    plan = lr_table(experiment, metrics)
+    columns = plan.lr if plan.momentum is None else np.concatenate([plan.lr, plan.momentum], axis=1)
+    used = record.rates()
+    found = []
+    if len(used) != clock.updates:
+        found.append(f"{len(used)} updates were made and {clock.updates} planned")
+    differ = np.flatnonzero((used != columns[: len(used)]).any(axis=1))
+    if differ.size:
+        t = int(differ[0])
+        found.append(f"update {t} used the rates {used[t].tolist()} and {columns[t].tolist()} were planned")
+    if setup.batches.per_epoch != clock.per_epoch:
+        found.append(f"an epoch had {setup.batches.per_epoch} updates and {clock.per_epoch} were planned")
+    evaluated = {int(r["update"]): r for r in rows if any(k.startswith("val/") for k in r)}
+    if list(evaluated) != evaluation_updates(experiment):
+        found.append(f"evaluations were made after updates {list(evaluated)}, planned {evaluation_updates(experiment)}")
+    if experiment.monitor is not None and not found:
+        heard = [evaluated[u][experiment.monitor] for u in evaluated if u > plan.warmup and u % clock.per_eval == 0]
+        if experiment.scheduler.interval == "batch":
+            heard = record.losses()[plan.warmup :, 0].tolist()
+        if list(metrics) != heard:
+            found.append("the schedule heard other metrics than the record holds")
+    return found
+
+
+def summary(setup: Setup, state: State, rows: list[Row], final: Row, bad: int | None) -> dict[str, Any]:
+    """The run's numbers: final weights first; best and mean-of-last evaluations on validation beside them."""
+    experiment, clock = setup.experiment, setup.experiment.clock
+    evaluations = [r for r in rows if "val/loss" in r]
+    trained = [r["train/loss"] for r in rows if "train/loss" in r]
+    out: dict[str, Any] = {
+        "run_id": run_id(experiment),
+        "arm": arm_id(experiment),
+        "title": title(experiment),
+        "state": "finished" if bad is None else "diverged",
+        "updates": state.update,
+        "epochs": round(state.update / clock.per_epoch, 6),
+        **({} if bad is None else {"first_bad_update": bad}),
+        **final,
+        **{k: v for r in evaluations[-1:] for k, v in r.items() if k.startswith("val/")},
+        **({"train/loss": trained[-1]} if trained else {}),
+    }
+    if evaluations:
+        for name in (k for k in evaluations[-1] if k.startswith("val/")):
+            choose = min if name == "val/loss" else max
+            best = choose(evaluations, key=lambda r: r[name])
+            out[f"best/{name}"] = best[name]
+            out[f"best/{name}_update"] = int(best["update"])
+            out[f"last{LAST_K}/{name}"] = float(np.mean([r[name] for r in evaluations[-LAST_K:]]))
+    out["seconds"] = round(state.seconds, 3)
+    out["samples_per_second"] = round(state.update * experiment.batch_size / max(state.seconds, 1e-9), 1)
+    return out
+
+
+def provenance(device: torch.device, threads: int) -> dict[str, Any]:
+    """Where and with what a run was made."""
+    return {
+        "lrbench": __version__,
+        "git": _git_revision(),
+        "python": platform.python_version(),
+        "versions": {n: metadata.version(n) for n in ("torch", "numpy", "hydra-core", "omegaconf")},
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "cpu": _cpu_name(),
+        "cpus": os.cpu_count(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": threads,
+        "slurm_job": os.environ.get("SLURM_JOB_ID"),
+        "command": sys.argv,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def _git_revision() -> str | None:
+    """The checkout's commit, with '+dirty' when files differ from it; None for an installed package."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        asked = ["git", "-C", str(root), "describe", "--always", "--dirty=+dirty", "--abbrev=40", "--exclude=*"]
+        return subprocess.run(asked, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

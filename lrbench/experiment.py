@@ -1,0 +1,264 @@
+"""Everything that determines the numbers of one training run, as frozen values, and its identity `run_id`.
+
+No torch and no Hydra here: an Experiment can be made, read and hashed anywhere.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_type_hints
+
+from lrbench.errors import ConfigError
+from lrbench.horizon import Clock, Interval, Phase, horizon_updates, warmup_updates, whole_updates
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """A class or function by its dotted path, with its arguments and what identifies its numbers."""
+
+    target: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+    numerics: int | str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer(Component):
+    lr: float
+
+    def __post_init__(self) -> None:
+        _require_positive("optimizer.lr", self.lr, "the peak rate is a number above 0, such as 0.1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheduler(Component):
+    """`peak_arg` names an argument that receives the group's peak rate (OneCycle's max_lr)."""
+
+    interval: Interval
+    own_warmup: bool = False
+    peak_arg: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warmup(Component):
+    interval: Interval
+    length: str
+
+    def __post_init__(self) -> None:
+        if self.interval == "metric":
+            raise ConfigError("warmup.interval=metric: a warmup hears no metric; choose epoch or batch.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augment:
+    """Random crop after padding by `crop` pixels of zero, and random horizontal flip, on the training images."""
+
+    crop: int = 0
+    hflip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.crop < 0:
+            raise ConfigError(f"data.augment.crop={self.crop}: the padding is a number of pixels, 0 for none.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data(Component):
+    """`n_train`, and `fingerprint`: the content's hash, taken into the identity instead of a path."""
+
+    n_train: int
+    fingerprint: str
+    augment: Augment = Augment()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LRScaling:
+    """Multiplies every peak rate by batch_size / base_batch (Goyal et al. 2017), or by its square root."""
+
+    rule: Literal["linear", "sqrt"]
+    base_batch: int = 256
+
+    def factor(self, batch_size: int) -> float:
+        ratio = batch_size / self.base_batch
+        return ratio if self.rule == "linear" else math.sqrt(ratio)
+
+    def __post_init__(self) -> None:
+        _require_positive("lr_scaling.base_batch", self.base_batch, "give the batch size that the rate was made for")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Begin from another run's state: its model, and its optimizer's moments if carried, at an update.
+
+    `at` is an update of the parent (`30ep`, `500ba`), `end`, or `plateau` (where its feedback schedule first cut).
+    """
+
+    of: "Experiment"
+    at: str
+    carry: tuple[str, ...] = ("model", "optimizer")
+
+    def __post_init__(self) -> None:
+        if "model" not in self.carry or set(self.carry) - {"model", "optimizer"}:
+            raise ConfigError(f"start.carry={list(self.carry)}: carry [model] or [model, optimizer].")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    model: Component
+    data: Data
+    task: Component
+    optimizer: Optimizer
+    scheduler: Scheduler
+    warmup: Warmup | None
+    horizon: str
+    batch_size: int
+    seed: int
+    eval_every: str = "1ep"
+    monitor: str | None = None
+    clip: float | None = None
+    param_groups: Literal["one", "no_decay_norm_bias"] = "one"
+    lr_scaling: LRScaling | None = None
+    threads: int = 1
+    start: Start | None = None
+    numerics: Mapping[str, int] = field(default_factory=dict)  # of the loop, the batches, the optimizer groups
+
+    def __post_init__(self) -> None:
+        """Refuse what can be refused without loading anything; the clock and the phases are made once, here."""
+        _require_positive("batch_size", self.batch_size, "give the samples of one update, such as 64")
+        _require_positive("threads", self.threads, "give a number of CPU threads, such as 1")
+        if self.seed < 0:
+            raise ConfigError(f"seed={self.seed}: a seed is a whole number from 0.")
+        if self.clip is not None:
+            _require_positive("clip", self.clip, "give the largest gradient norm, such as 1.0, or null")
+        if self.batch_size > self.data.n_train:
+            raise ConfigError(
+                f"batch_size={self.batch_size}: the training set has only {self.data.n_train} samples; "
+                "take a batch no larger than that."
+            )
+        if self.scheduler.own_warmup and self.warmup is not None:
+            raise ConfigError(
+                f"warmup.length={self.warmup.length}: {self.scheduler.target.rpartition('.')[2]} warms up by itself; "
+                "use warmup=none with this scheduler."
+            )
+        _ = self.clock, self.phases
+        if self.start is not None and self.start.at not in ("end", "plateau"):
+            whole_updates(self.start.at, self.start.of.clock, "start.at")
+
+    @cached_property
+    def clock(self) -> Clock:
+        """Updates of the whole run, of an epoch (the tail of each permutation left out), and between evaluations."""
+        per_epoch = self.data.n_train // self.batch_size
+        clock = Clock(horizon_updates(self.horizon, per_epoch), per_epoch, 0)
+        per_eval = whole_updates(self.eval_every, clock, "eval_every")
+        if per_eval > clock.updates:
+            raise ConfigError(
+                f"eval_every={self.eval_every}: that is {per_eval} updates and the horizon only {clock.updates}, so "
+                "nothing would be measured on the way; evaluate more often or lengthen `horizon`."
+            )
+        return replace(clock, per_eval=per_eval)
+
+    @cached_property
+    def phases(self) -> tuple[Phase | None, Phase]:
+        """The warmup's phase (None without a warmup) and the main scheduler's."""
+        length = 0
+        if self.warmup is not None:
+            length = warmup_updates(self.warmup.length, self.clock, self.warmup.interval)
+        main = Phase(self.clock, length, self.clock.updates, self.scheduler.interval)
+        return (Phase(self.clock, 0, length, self.warmup.interval) if self.warmup else None), main
+
+    @cached_property
+    def peaks(self) -> dict[str, float]:
+        """The peak rate of every parameter group, in the optimizer's order."""
+        names = {"one": ["all"], "no_decay_norm_bias": ["decay", "no_decay"]}[self.param_groups]
+        scale = self.lr_scaling.factor(self.batch_size) if self.lr_scaling else 1.0
+        return dict.fromkeys(names, self.optimizer.lr * scale)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a run is carried out and shown: nothing here changes its numbers, so nothing here is hashed."""
+
+    results: Path = Path("results")
+    device: str = "auto"
+    log_every: str = "0.1%"
+    checkpoint_every: str | None = "1ep"
+    keep: tuple[str, ...] = ()
+    tracker: Component | None = None
+    force: bool = False
+    retry: bool = False
+    strict: bool = True
+    hydra: Mapping[str, str] = field(default_factory=dict)  # Hydra's own files, by name, kept with the record
+
+
+def _require_positive(option: str, value: float, cure: str) -> None:
+    if not (math.isfinite(value) and value > 0):
+        raise ConfigError(f"{option}={value}: {cure}.")
+
+
+def _names_set(value: Any) -> list[str]:
+    return [f.name for f in fields(value) if getattr(value, f.name) is not None]
+
+
+def to_plain(value: Any) -> Any:
+    """An Experiment as plain data (dicts, lists, scalars) for YAML; None, the neutral default, is left out."""
+    if is_dataclass(value):
+        return {name: to_plain(getattr(value, name)) for name in _names_set(value)}
+    if isinstance(value, Mapping):
+        return {str(k): to_plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(v) for v in value]
+    return value
+
+
+def from_plain(plain: Any, kind: Any = Experiment) -> Any:
+    """The inverse of `to_plain`. Raises TypeError or KeyError for data that is no Experiment."""
+    if kind == "Experiment":
+        kind = Experiment
+    options = [k for k in get_args(kind) if k is not NoneType]
+    if len(options) == 1:  # `Warmup | None`
+        return None if plain is None else from_plain(plain, options[0])
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(**{name: from_plain(v, hints[name]) for name, v in plain.items()})  # type: ignore[operator]
+    return tuple(plain) if isinstance(plain, list) and getattr(kind, "__origin__", None) is tuple else plain
+
+
+def _canonical(value: Any) -> Any:
+    """Plain data with exact floats, and a parent experiment replaced by its identity."""
+    if isinstance(value, Start):
+        return {"of": run_id(value.of), "at": value.at, "carry": list(value.carry)}
+    if is_dataclass(value):
+        return {name: _canonical(getattr(value, name)) for name in _names_set(value)}
+    if isinstance(value, Mapping):
+        return {str(k): _canonical(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [_canonical(v) for v in value]
+    return value.hex() if isinstance(value, float) else value
+
+
+def run_id(experiment: Experiment) -> str:
+    """16 hex digits that name the experiment by its content: the same question has the same record."""
+    text = json.dumps(_canonical(experiment), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def arm_id(experiment: Experiment) -> str:
+    """The identity without the seed: the runs of one arm share it."""
+    return run_id(replace(experiment, seed=0))
+
+
+def title(experiment: Experiment) -> str:
+    """A short human-readable name: what is trained, how, and the seed."""
+
+    def short(component: Component) -> str:
+        return component.target.rpartition(".")[2]
+
+    warmup = f" warmup {experiment.warmup.length}" if experiment.warmup else ""
+    return (
+        f"{short(experiment.model)} {short(experiment.data)} {short(experiment.optimizer)} "
+        f"lr {experiment.optimizer.lr:g} {short(experiment.scheduler)}{warmup} {experiment.horizon} "
+        f"seed {experiment.seed}"
+    )

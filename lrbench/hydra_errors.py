@@ -1,0 +1,77 @@
+"""Hydra's and OmegaConf's errors in lrbench's words: the option, its value, and what would be right."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from hydra.errors import MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+
+from lrbench.config import compose, unknown_level
+from lrbench.errors import did_you_mean
+
+
+def explain(error: Exception, arguments: Sequence[str]) -> str:
+    """One paragraph for an error that composing raised."""
+    text = "\n".join(str(e) for e in _chain(error))
+    if isinstance(error, MissingConfigException) and "/" in str(error.missing_cfg_file):
+        group, _, level = str(error.missing_cfg_file).rpartition("/")
+        return unknown_level(group, level)
+    if found := re.search(r"Could not override '([^'@]+)'", text) or re.search(r"Key '([^']+)' is not in struct", text):
+        if "Invalid value" not in text and "could not be converted" not in text and "Cannot convert" not in text:
+            return _unknown_option(found[1], arguments)
+    if found := re.search(r"Key '([^']+)' not in '(\w+)'", text):
+        return _unknown_key(found[1], text)
+    if found := re.search(r"(Invalid value .*|Value .* could not be converted .*|Cannot convert .*)", text):
+        key = re.search(r"full_key: (\S+)", text)
+        override = re.search(r"Error merging override (\S+)", text)
+        where = override[1] if override else key[1] if key else "the configuration"
+        return f"{where}: {_plain(found[1])}."
+    if found := re.search(r"Could not find (?:dictionary|override|match for override) '?([^'\n]+)'?", text):
+        return f"{found[1]}: there is no such group to override. {_first_line(text)}"
+    return _first_line(text)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _unknown_option(key: str, arguments: Sequence[str]) -> str:
+    given = next((a for a in arguments if a.split("=")[0].lstrip("+~") == key), key)
+    return f"{given}: there is no option '{key}'.{_nearest(key)}"
+
+
+def _unknown_key(key: str, text: str) -> str:
+    full = re.search(r"full_key: (\S+)", text)
+    file = re.search(r"In '([^']+)'", text)
+    where = f"conf/{file[1]}.yaml: " if file else ""
+    name = full[1] if full else key
+    return f"{where}there is no option '{name}'.{_nearest(name)}"
+
+
+def _nearest(key: str) -> str:
+    """The nearest of all options; if none is near, those on the same level."""
+    known = list(_keys(compose([])))
+    parent = key.rpartition(".")[0]
+    siblings = [k for k in known if k.rpartition(".")[0] == parent]
+    hint = did_you_mean(key, known).split(" Known:")[0]
+    return hint or (f" Known here: {', '.join(siblings)}." if siblings else did_you_mean(key, []))
+
+
+def _keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
+    for key in node:
+        name = f"{prefix}{key}"
+        yield name
+        if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
+            yield from _keys(node[key], f"{name}.")
+
+
+def _plain(text: str) -> str:
+    """OmegaConf's sentence without its class names."""
+    return re.sub(r"'(\S+)' of type '\w+'", r"'\1'", text).rstrip(".")
+
+
+def _first_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[:2]) if lines else "the configuration cannot be composed"

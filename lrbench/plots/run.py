@@ -1,0 +1,31 @@
+"""`lr_and_loss.png`: what a run's rate and loss did, on one time axis."""
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from lrbench.record import Record
+from lrbench.schedules import LRTable
+
+
+def plot_run(record: Record, table: LRTable) -> None:
+    """Rates as the optimizer held them, training loss, and validation, over updates."""
+    rows = record.rows()
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    above, below = figure.subplots(2, 1, sharex=True)
+    rates = record.rates()
+    for i, group in enumerate(table.groups):
+        above.plot(rates[:, i], label=f"lr/{group}", linewidth=1.2)
+    above.set_ylabel("learning rate")
+    if table.warmup:
+        above.axvspan(0, table.warmup, alpha=0.1, label="warmup")
+    above.legend(loc="upper right", fontsize="small")
+    for name in ("train/loss", "val/loss"):
+        points = [(r["update"], r[name]) for r in rows if name in r]
+        if points:
+            below.plot(*zip(*points, strict=True), label=name, linewidth=1.2)
+    below.set_ylabel("loss")
+    below.set_xlabel("update")
+    below.legend(loc="upper right", fontsize="small")
+    figure.suptitle(record.run_id, fontsize="medium")
+    figure.savefig(record.folder / "lr_and_loss.png", dpi=110)

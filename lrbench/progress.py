@@ -1,0 +1,89 @@
+"""What a person sees while a run trains: a live line in a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from lrbench.experiment import Experiment
+
+QUIET_EVERY = 10.0  # seconds between lines without a terminal
+
+
+class View(NamedTuple):
+    """A moment of a run: updates done, and the latest value of every metric."""
+
+    update: int
+    latest: Mapping[str, float]
+    note: str = ""
+
+
+Show = Callable[[View], None]
+
+
+def silent(view: View) -> None:
+    """Show nothing."""
+
+
+def numbers(latest: Mapping[str, float]) -> str:
+    """The numbers of a moment in one line: rates, losses, metrics."""
+    shown = {k: v for k, v in latest.items() if k not in ("update", "epoch", "seconds") and not k.startswith("momentum")}
+    return "  ".join(f"{k} {_number(k, v)}" for k, v in shown.items())
+
+
+def _number(name: str, value: float) -> str:
+    if name.startswith("lr/"):
+        return f"{value:.3g}"
+    return f"{value:.2%}" if name.endswith("accuracy") else f"{value:.4f}"
+
+
+class Reporter:
+    """Shows one run on a stream. Use as a context manager; call it with a View."""
+
+    def __init__(self, experiment: Experiment, stream: TextIO = sys.stderr) -> None:
+        self._clock, self._batch = experiment.clock, experiment.batch_size
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._live = self._console.is_terminal
+        self._bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.percentage:>3.0f}%  {task.fields[speed]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("[dim]{task.fields[numbers]}"),
+            console=self._console,
+            transient=True,
+            disable=not self._live,
+        )
+        self._task = self._bar.add_task("train", total=self._clock.updates, epoch="", speed="", numbers="")
+        self._began: tuple[float, int] | None = None
+        self._said = 0.0
+        self._latest: dict[str, float] = {}
+
+    def __enter__(self) -> "Reporter":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """A remark above the live line."""
+        self._console.print(text, markup=False)
+
+    def __call__(self, view: View) -> None:
+        now = time.monotonic()
+        began = self._began = self._began or (now, view.update)
+        self._latest.update(view.latest)
+        rate = (view.update - began[1]) * self._batch / (now - began[0]) if now > began[0] else 0.0
+        epoch = f"{view.update / self._clock.per_epoch:.1f}/{self._clock.updates / self._clock.per_epoch:g}"
+        speed = f"{rate:,.0f} samples/s" if rate else ""
+        line = numbers(self._latest) + (f"  {view.note}" if view.note else "")
+        if self._live:
+            self._bar.update(self._task, completed=view.update, epoch=epoch, speed=speed, numbers=line)
+        elif now - self._said >= QUIET_EVERY or view.update == self._clock.updates:
+            self._said = now
+            left = (self._clock.updates - view.update) * self._batch / rate if rate else 0.0
+            self.say(f"epoch {epoch}  {line}" + (f"  {speed}, {left:.0f} s left" if rate else ""))

@@ -1,0 +1,167 @@
+"""What a run left on disk, and how it stands: `<results>/runs/<run_id>/`.
+
+experiment.yaml   the resolved Experiment            status.json   running, finished, diverged, interrupted, failed
+metrics.jsonl     rows: the source of truth          rates.npy     rates read back after every update
+losses.npy        loss (and gradient norm) of every update          summary.json, provenance.json, lr_and_loss.png
+.hydra/           Hydra's config, overrides          checkpoints/  last.pt, and those kept for forks
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from lrbench.errors import ConfigError
+from lrbench.experiment import Experiment, from_plain, run_id, to_plain
+from lrbench.lease import holder
+
+Standing = Literal["new", "running", "interrupted", "finished", "diverged", "failed", "corrupt"]
+DONE = ("finished", "diverged")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run's folder, read. Nothing here writes but `create`, `set_status` and `set_aside`."""
+
+    folder: Path
+
+    @property
+    def run_id(self) -> str:
+        return self.folder.name
+
+    def experiment(self) -> Experiment:
+        """The Experiment that was trained."""
+        made: Experiment = from_plain(yaml.safe_load((self.folder / "experiment.yaml").read_text()))
+        return made
+
+    def status(self) -> dict[str, Any]:
+        status: dict[str, Any] = json.loads((self.folder / "status.json").read_text())
+        return status
+
+    def summary(self) -> dict[str, Any]:
+        summary: dict[str, Any] = json.loads((self.folder / "summary.json").read_text())
+        return summary
+
+    def rows(self) -> list[dict[str, float]]:
+        """The rows of metrics.jsonl; a last line that a crash cut short is left out."""
+        path = self.folder / "metrics.jsonl"
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+    def rates(self) -> NDArray[np.float64]:
+        """Rates (then momenta, where cycled) read back after each update so far, shape (updates, columns)."""
+        return read_columns(self.folder / "rates.npy")
+
+    def losses(self) -> NDArray[np.float64]:
+        """Training loss, and the gradient's norm where it is clipped, of each update so far."""
+        return read_columns(self.folder / "losses.npy")
+
+    def checkpoint(self, name: str = "last") -> Path:
+        return self.folder / "checkpoints" / f"{name}.pt"
+
+    def standing(self) -> Standing:
+        """How the run stands: from its files and, where it claims to be running, from its lease."""
+        if not (self.folder / "experiment.yaml").exists():
+            return "running" if holder(self.folder) else "new"
+        if self.damage() is not None:
+            return "corrupt"
+        state = str(self.status()["state"])
+        if state == "running":
+            return "running" if holder(self.folder) else "interrupted"
+        return state  # type: ignore[return-value]
+
+    def damage(self) -> str | None:
+        """What is wrong with the record's files, in words; None if it can be trusted."""
+        try:
+            if run_id(self.experiment()) != self.run_id:
+                return "experiment.yaml does not hash to the folder's name"
+        except Exception as error:
+            return f"experiment.yaml cannot be read ({_short(error)})"
+        try:
+            state = self.status()["state"]
+            if state not in ("running", "interrupted", "failed", *DONE):
+                return f"status.json has the unknown state {state!r}"
+            self.rows()
+            if state in DONE:
+                self.summary()
+                self.rates()
+        except Exception as error:
+            return f"a file cannot be read ({_short(error)})"
+        return None
+
+    def create(self, experiment: Experiment, hydra: Mapping[str, str]) -> None:
+        """Lay the folder out for a new run."""
+        (self.folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+        for name, text in hydra.items():
+            write_text(self.folder / ".hydra" / name, text)
+        self.set_status("running", 0, experiment.clock.updates)
+        write_text(self.folder / "experiment.yaml", yaml.safe_dump(to_plain(experiment), sort_keys=False))
+
+    def set_status(self, state: Standing, update: int, updates: int, error: str | None = None) -> None:
+        write_json(
+            self.folder / "status.json", {"state": state, "update": update, "updates": updates, "error": error}
+        )
+
+    def set_aside(self, why: str) -> Path:
+        """Move the folder away under a name that says why; nothing is ever overwritten."""
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        target = self.folder.with_name(f"{self.folder.name}.{why}-{stamp}-{os.getpid()}")
+        self.folder.rename(target)
+        return target
+
+
+def find_record(results: Path, name: str) -> Record:
+    """The record whose id begins with `name`, or whose folder it is. Raises ConfigError for none or several."""
+    if Path(name).is_dir():
+        return Record(Path(name).resolve())
+    found = sorted(p for p in (results / "runs").glob(f"{name}*") if "." not in p.name and p.is_dir())
+    if len(found) == 1:
+        return Record(found[0])
+    if not found:
+        raise ConfigError(
+            f"{name}: no record under {results / 'runs'} begins so; `ls {results / 'runs'}` lists them, and "
+            "results=FOLDER (or $LRBENCH_RESULTS) looks elsewhere."
+        )
+    raise ConfigError(f"{name}: several records begin so ({', '.join(p.name for p in found)}); give more of the id.")
+
+
+def read_columns(path: Path) -> NDArray[np.float64]:
+    """A .npy of float64 columns, also while it is being written: the rows that are there already, or none."""
+    if not path.exists():
+        return np.empty((0, 1))
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        values = np.fromfile(file, dtype)
+    columns = shape[1]
+    return values[: len(values) // columns * columns].reshape(-1, columns)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Written beside, then renamed: a reader sees the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]

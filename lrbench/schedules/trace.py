@@ -1,0 +1,73 @@
+"""Read a scheduler's rates by running it: the table is traced, never re-derived from a formula."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrbench.errors import ConfigError
+from lrbench.experiment import Component, Experiment
+from lrbench.horizon import Phase
+from lrbench.schedules.build import Live, arguments, build, momentum_of, torch_refuses
+
+Floats = NDArray[np.float64]
+
+
+class Trace(NamedTuple):
+    """The values a scheduler takes for one group, shape (steps,); momentum None where the scheduler leaves it alone."""
+
+    lr: Floats
+    momentum: Floats | None
+
+
+def trace(
+    spec: Component,
+    phase: Phase,
+    group: str,
+    experiment: Experiment,
+    option: str,
+    metrics: Sequence[float] | None = None,
+) -> Trace:
+    """Every value of one phase for one group. With `metrics`, step k hears metrics[k-1]; after the last one the
+    rate stays. Raises ConfigError for anything the scheduler refuses and for negative or non-finite rates."""
+    args = arguments(spec, phase, group, experiment, option)
+    with torch_refuses(spec, args, option):
+        live = build(spec, args, group, experiment, option)
+        lr, momentum = _read(live, phase.steps, metrics)
+    changed = [k for k, v in live.before.items() if _is_setting(k, v) and live.group[k] != v]
+    if changed:
+        raise ConfigError(f"{option}: {spec.target} also changes {', '.join(changed)}; only rate and momentum may move.")
+    wrong = np.flatnonzero(~(np.isfinite(lr) & (lr >= 0)))
+    if wrong.size:
+        shown = ", ".join(f"{k}={v}" for k, v in args.items())
+        raise ConfigError(
+            f"{option}: {spec.target.rpartition('.')[2]}({shown}) gives the rate {lr[wrong[0]]:g} at its step {wrong[0]} "
+            f"of {phase.steps}; rates must be finite and not negative. Change {option}.args."
+        )
+    own = momentum_of(live.before)
+    return Trace(lr, None if momentum is None or (momentum == own).all() else momentum)
+
+
+def _read(live: Live, steps: int, metrics: Sequence[float] | None) -> tuple[Floats, Floats | None]:
+    """The rate, and the momentum if the group has one, before every step."""
+    step, group = live.scheduler.step, live.group
+    lr = np.empty(steps)
+    momentum = None if momentum_of(group) is None else np.empty(steps)
+    betas = "betas" in group
+    heard = steps if metrics is None else min(steps, len(metrics) + 1)
+    for i in range(heard):
+        if i:
+            step() if metrics is None else step(metrics[i - 1])
+        lr[i] = group["lr"]
+        if momentum is not None:
+            momentum[i] = group["betas"][0] if betas else group["momentum"]
+    lr[heard:] = lr[heard - 1]
+    if momentum is not None:
+        momentum[heard:] = momentum[heard - 1]
+    return lr, momentum
+
+
+def _is_setting(name: str, value: object) -> bool:
+    """Whether a group's entry is a setting of the optimizer that a schedule of rates and momentum must not touch."""
+    return name not in ("lr", "momentum", "betas") and isinstance(value, int | float | bool | str)

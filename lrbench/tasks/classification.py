@@ -1,0 +1,40 @@
+"""Classification of images into one of several classes."""
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from lrbench.errors import ConfigError
+
+# Part of the identity of every run that uses this module. Raise it with any change that alters a number.
+NUMERICS = 1
+
+
+class Classification:
+    """Cross-entropy of logits (n, classes) against labels (n,) int64.
+
+    label_smoothing: share of the target spread evenly over all classes, in [0, 1) (Szegedy et al. 2015,
+    section 7). It is part of the training loss alone; the measured loss is without it, so that runs with and
+    without compare. Raises `ConfigError` on a bad value.
+    """
+
+    metrics: tuple[str, ...] = ("loss", "accuracy")
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        if isinstance(label_smoothing, (bool, str)) or not 0 <= label_smoothing < 1:
+            raise ConfigError(
+                f"task.args.label_smoothing={label_smoothing!r}: give a number of at least 0 and below 1 "
+                "(0.1 is usual)."
+            )
+        self.label_smoothing = label_smoothing
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """Mean cross-entropy in nats, with label smoothing: a scalar."""
+        return cross_entropy(output, target, label_smoothing=self.label_smoothing)
+
+    def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Of each sample, (n,) float32: cross-entropy in nats, not smoothed; 1 for the right class or 0."""
+        output = output.float()  # under autocast the logits may be bfloat16
+        return {
+            "loss": cross_entropy(output, target, reduction="none"),
+            "accuracy": (output.argmax(1) == target).float(),
+        }
