@@ -5,12 +5,17 @@ Hydra composes; its errors are turned into one paragraph and exit code 2. Nothin
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from lrbench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from lrbench.commands import Job
 
 COMMANDS = ("train", "plot", "show")
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -28,6 +33,9 @@ def run(argv: Sequence[str]) -> int:
     try:
         if command == "show":
             return int(import_module("lrbench.commands.show").run(rest))
+        if list(rest) in (["--help"], ["-h"]):  # with overrides, Hydra's own: the same text and the composed config
+            print(help_text())
+            return 0
         return _through_hydra(command, list(rest))
     except ConfigError as error:
         print(f"lrbench: {error}", file=sys.stderr)
@@ -40,50 +48,78 @@ def run(argv: Sequence[str]) -> int:
         return 0
 
 
+def help_text() -> str:
+    """What `--help` says, put together without Hydra, which needs a second for it."""
+    import yaml
+
+    from lrbench import CONF
+
+    told = yaml.safe_load((CONF / "hydra/help/lrbench.yaml").read_text())
+    groups = sorted(p for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
+    levels = [f"{g.name}: {', '.join(sorted(f.stem for f in g.glob('*.yaml')))}" for g in groups]
+    _, _, options = (CONF / "config.yaml").read_text().partition("\n\n")
+    return "\n".join(
+        [
+            told["header"],
+            "Groups (group=level)\n",
+            *levels,
+            "\nOptions (key=value; `--cfg job` shows those of the groups too)\n",
+            options.partition("\nhydra:")[0],
+            told["footer"].replace("$$", "$"),
+        ]
+    )
+
+
 def _through_hydra(command: str, arguments: list[str]) -> int:
     """Let Hydra compose the job, or all jobs of a multirun, and hand them to the command."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that errors reach `run` instead of being printed by Hydra
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that errors reach us instead of being printed by Hydra
     sys.path.append(str(Path(__file__).parent / "plugins"))
     import hydra
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
 
-    from lrbench.commands import Job, job_of
-    from lrbench.config import CONF
+    from lrbench import CONF
     from lrbench.hydra_errors import explain
 
-    codes: list[int] = []
-
-    def execute(jobs: list[Job]) -> None:
-        codes.append(import_module(f"lrbench.commands.{command}").run(jobs))
-
-    task = _Task(execute, lambda config: job_of(config, HydraConfig.get()), lambda config: job_of(config, config.hydra))
+    task = _Task(command)
     before = sys.argv
     sys.argv = [before[0], *arguments]
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
-    except (HydraException, OmegaConfBaseException) as error:
+    except Exception as error:  # the task keeps its own errors, so this one is from composing
         raise ConfigError(explain(error, arguments)) from error
     finally:
         sys.argv = before
-    return max(codes, default=0)
+    if task.error is not None:
+        raise task.error
+    return task.code
 
 
 class _Task:
-    """What Hydra calls with one composed job, and the local launcher with all of them."""
+    """What Hydra calls with one composed job, and the local launcher with all of them.
 
-    def __init__(
-        self, execute: Callable[[list[Any]], None], single: Callable[[Any], Any], one_of_many: Callable[[Any], Any]
-    ) -> None:
-        self._execute, self._single, self._one_of_many = execute, single, one_of_many
-        self._refusal: ConfigError | None = None
+    It keeps the command's exit code, and its error, which Hydra would wrap and announce in its own words.
+    """
 
-    def __call__(self, config: Any) -> None:
-        self._execute([self._single(config)])
+    def __init__(self, command: str) -> None:
+        self._command, self.code = command, 0
+        self.error: BaseException | None = None
 
-    def run_all(self, configs: list[Any]) -> None:
-        self._execute([self._one_of_many(c) for c in configs])
+    def __call__(self, config: "DictConfig") -> None:
+        from hydra.core.hydra_config import HydraConfig
+
+        from lrbench.commands import job_of
+
+        self._execute([job_of(config, HydraConfig.get())])
+
+    def run_all(self, configs: "list[DictConfig]") -> None:
+        from lrbench.commands import job_of
+
+        self._execute([job_of(config, config.hydra) for config in configs])
+
+    def _execute(self, jobs: "list[Job]") -> None:
+        try:
+            self.code = max(self.code, import_module(f"lrbench.commands.{self._command}").run(jobs))
+        except BaseException as error:
+            self.error = error
 
 
 def _drop_command_from_completion() -> None:

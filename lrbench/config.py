@@ -7,10 +7,10 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -19,11 +19,9 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
+from lrbench import CONF
 from lrbench import experiment as ex
 from lrbench.errors import ConfigError, did_you_mean
-
-_PACKAGED = Path(__file__).parent / "conf"
-CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent / "conf"  # a wheel, or a checkout
 
 
 class Interval(Enum):
@@ -124,7 +122,7 @@ class Config:
     results: str | None = None
     log_every: str = "0.1%"
     checkpoint_every: str | None = "1ep"
-    keep: list[str] = field(default_factory=list)
+    keep: list[str] = field(default_factory=lambda: ["end"])
     force: bool = False
     retry: bool = False
     strict: bool = True
@@ -153,6 +151,7 @@ def experiment_from(cfg: DictConfig) -> ex.Experiment:
     from lrbench.schedules.feedback import check_feedback, hears_metric
 
     plain = _plain(cfg)
+    _refuse_unknown(plain, Config)
     made = ex.Experiment(
         model=_component(plain["model"], "model", ("shape", "num_classes")),
         data=_data(plain["data"]),
@@ -201,6 +200,16 @@ def measured(experiment: ex.Experiment) -> list[str]:
     return ["train/loss", *(f"val/{m}" for m in getattr(resolve(experiment.task.target, "task"), "metrics", ()))]
 
 
+def _refuse_unknown(plain: dict[str, Any], schema: type, prefix: str = "") -> None:
+    """Refuse what `+key=value` adds beside the schema; only `args` are open, and bound to a signature later."""
+    kinds = get_type_hints(schema)
+    for key, value in plain.items():
+        if key not in kinds:
+            raise ConfigError(f"{prefix}{key}={value}: there is no such option.{did_you_mean(key, kinds)}")
+        if is_dataclass(kinds[key]):
+            _refuse_unknown(value, kinds[key], f"{prefix}{key}.")  # type: ignore[arg-type]
+
+
 def _plain(cfg: DictConfig) -> dict[str, Any]:
     try:
         plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True, enum_to_str=True)
@@ -209,7 +218,7 @@ def _plain(cfg: DictConfig) -> dict[str, Any]:
         group = key.split(".")[0]
         raise ConfigError(f"{key}: this option of {group} has no value; give it, as in {key}=...") from error
     assert isinstance(plain, dict)
-    return plain  # type: ignore[return-value]
+    return plain
 
 
 def _checked(plain: dict[str, Any], option: str, given: Sequence[str]) -> dict[str, Any]:
@@ -255,9 +264,7 @@ def _warmup(plain: dict[str, Any]) -> ex.Warmup | None:
         return None
     if plain["length"] is None:
         raise ConfigError("warmup.length=null: say how long the warmup is, such as 5ep or 10%, or use warmup=none.")
-    return ex.Warmup(
-        **_checked(plain, "warmup", ("optimizer",)), interval=plain["interval"], length=plain["length"]
-    )
+    return ex.Warmup(**_checked(plain, "warmup", ("optimizer",)), interval=plain["interval"], length=plain["length"])
 
 
 def _start(plain: dict[str, Any], cfg: DictConfig) -> ex.Start | None:
@@ -282,10 +289,14 @@ def _as_list(of: Any) -> list[str]:
 @contextmanager
 def _naming(option: str, value: Any) -> Any:
     """Say where a refusal comes from, when it concerns a configuration inside another."""
+    from lrbench.hydra_errors import explain
+
     try:
         yield
-    except Exception as error:
+    except ConfigError as error:
         raise ConfigError(f"{option}={value}: {error}") from error
+    except Exception as error:
+        raise ConfigError(f"{option}={value}: {explain(error, [])}") from error
 
 
 def _numerics() -> dict[str, int]:

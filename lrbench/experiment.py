@@ -112,7 +112,7 @@ class Experiment:
     task: Component
     optimizer: Optimizer
     scheduler: Scheduler
-    warmup: Warmup | None
+    warmup: Warmup | None = None
     horizon: str
     batch_size: int
     seed: int
@@ -185,7 +185,7 @@ class Settings:
     device: str = "auto"
     log_every: str = "0.1%"
     checkpoint_every: str | None = "1ep"
-    keep: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ("end",)
     tracker: Component | None = None
     force: bool = False
     retry: bool = False

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from hydra.errors import MissingConfigException
+from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
 from lrbench.config import compose, unknown_level
@@ -28,6 +28,8 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
         return f"{where}: {_plain(found[1])}."
     if found := re.search(r"Could not find (?:dictionary|override|match for override) '?([^'\n]+)'?", text):
         return f"{found[1]}: there is no such group to override. {_first_line(text)}"
+    if isinstance(error, OverrideParseException):
+        return f"{_first_line(text)}: an override is key=value or group=level; quote one that has spaces."
     return _first_line(text)
 
 
@@ -55,12 +57,13 @@ def _nearest(key: str) -> str:
     known = list(_keys(compose([])))
     parent = key.rpartition(".")[0]
     siblings = [k for k in known if k.rpartition(".")[0] == parent]
-    hint = did_you_mean(key, known).split(" Known:")[0]
+    last = [k for k in known if k.rpartition(".")[2] == key]  # `lr` for `optimizer.lr`
+    hint = f" Did you mean '{last[0]}'?" if last else did_you_mean(key, known).split(" Known:")[0]
     return hint or (f" Known here: {', '.join(siblings)}." if siblings else did_you_mean(key, []))
 
 
 def _keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
-    for key in node:
+    for key in map(str, node):
         name = f"{prefix}{key}"
         yield name
         if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):

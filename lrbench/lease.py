@@ -31,7 +31,7 @@ def holder(folder: Path) -> dict[str, Any] | None:
     try:
         lease: dict[str, Any] = json.loads(path.read_text())
         age = time.time() - path.stat().st_mtime
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError:  # being written at this moment, or torn by a crash: live until it is old
         return {"host": "?", "pid": 0} if time.time() - path.stat().st_mtime < STALE else None

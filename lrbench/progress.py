@@ -30,7 +30,9 @@ def silent(view: View) -> None:
 
 def numbers(latest: Mapping[str, float]) -> str:
     """The numbers of a moment in one line: rates, losses, metrics."""
-    shown = {k: v for k, v in latest.items() if k not in ("update", "epoch", "seconds") and not k.startswith("momentum")}
+    shown = {
+        k: v for k, v in latest.items() if k not in ("update", "epoch", "seconds") and not k.startswith("momentum")
+    }
     return "  ".join(f"{k} {_number(k, v)}" for k, v in shown.items())
 
 

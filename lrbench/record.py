@@ -106,9 +106,7 @@ class Record:
         write_text(self.folder / "experiment.yaml", yaml.safe_dump(to_plain(experiment), sort_keys=False))
 
     def set_status(self, state: Standing, update: int, updates: int, error: str | None = None) -> None:
-        write_json(
-            self.folder / "status.json", {"state": state, "update": update, "updates": updates, "error": error}
-        )
+        write_json(self.folder / "status.json", {"state": state, "update": update, "updates": updates, "error": error})
 
     def set_aside(self, why: str) -> Path:
         """Move the folder away under a name that says why; nothing is ever overwritten."""

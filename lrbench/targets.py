@@ -22,7 +22,7 @@ def resolve(path: str, option: str) -> Callable[..., Any]:
         raise ConfigError(f"{option}._target_={path}: cannot be imported ({error}). {_neighbours(path)}") from error
     if not callable(target):
         raise ConfigError(f"{option}._target_={path}: this is a {type(target).__name__}, not a class or function.")
-    return target  # type: ignore[no-any-return]
+    return target
 
 
 def _neighbours(path: str) -> str:

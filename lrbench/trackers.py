@@ -6,15 +6,16 @@ import json
 import os
 import shutil
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, Protocol
 
 from lrbench.errors import ConfigError, did_you_mean
 
 MODES = ("offline", "online")
+PAUSE = 1.0  # seconds between looks at the queue: to be woken by every row would slow the training thread
 INIT_TIMEOUT = 10.0  # seconds; wandb waits this long, twice, for a server that does not answer
 
 
@@ -91,7 +92,7 @@ class WandB:
     def _start(self, run: Mirrored, mode: str) -> None:
         import wandb
 
-        # wandb hands its service down to child processes; ours have their own, for the parent's may end or hang.
+        # wandb hands its service down to child processes; ours start their own: the parent's may end or hang.
         os.environ.pop("WANDB_SERVICE", None)
         settings = wandb.Settings(
             console="off",
@@ -191,21 +192,21 @@ class Mirror:
         self._over = False  # the tracker failed or was given up
         self._lock = threading.Lock()  # so that only one of the two threads says so
         self._summary: Mapping[str, Any] = {}
-        self._queue: SimpleQueue[dict[str, float] | None] = SimpleQueue()
-        for row in history:  # read here, not in the thread: the record behind it grows while training goes on
-            self.row(row)
+        self._closing = threading.Event()
+        # Read here, not in the thread: the record behind the history grows while training goes on.
+        self._rows: deque[dict[str, float]] = deque(dict(row) for row in history)
         self._thread = threading.Thread(target=self._mirror, args=(run,), name="lrbench-mirror", daemon=True)
         self._thread.start()
 
     def row(self, row: Mapping[str, float]) -> None:
-        """Hand over one row of the record; costs a copy and a put in a queue."""
+        """Hand over one row of the record; costs a copy and wakes nobody."""
         if not self._over:
-            self._queue.put(dict(row))
+            self._rows.append(dict(row))
 
     def close(self, summary: Mapping[str, Any], timeout: float = 30.0) -> None:
         """Wait until all is mirrored, then return; after `timeout` seconds give up, saying so."""
         self._summary = dict(summary)
-        self._queue.put(None)
+        self._closing.set()
         self._thread.join(timeout)
         if self._thread.is_alive():
             self._give_up(f"not done {timeout:g} s after the run")
@@ -213,8 +214,11 @@ class Mirror:
     def _mirror(self, run: Mirrored) -> None:
         try:
             self._tracker.open(run, self._say)
-            while (row := self._queue.get()) is not None:
-                self._tracker.log(row)
+            closing = False
+            while not closing:
+                closing = self._closing.wait(PAUSE)
+                while self._rows:
+                    self._tracker.log(self._rows.popleft())
             self._tracker.finish(self._summary)
         except Exception as error:
             self._give_up(_first_line(error))

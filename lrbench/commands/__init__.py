@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -15,7 +16,7 @@ class Job:
     files: dict[str, str]
 
 
-def job_of(config: DictConfig, hydra: DictConfig) -> Job:
+def job_of(config: DictConfig, hydra: Any) -> Job:
     """A job from what Hydra composed (with or without its own node)."""
     task = config.copy()
     with open_dict(task):

@@ -26,6 +26,8 @@ def run(jobs: Sequence[Job]) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         plot_schedules(curves, path)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"out={path}: the picture cannot be written ({error}); give another file, as out=lr.png.") from error
+        raise ConfigError(
+            f"out={path}: the picture cannot be written ({error}); give another file, as out=lr.png."
+        ) from error
     print(f"picture  {path}")
     return 0

@@ -41,10 +41,10 @@ def _one(experiment: Experiment, settings: Settings) -> int:
         print(f"lrbench: {error}", file=sys.stderr)
         return 130 if isinstance(error, Interrupted) else 1
     standing = record.standing()
-    if before == standing and not settings.force:
+    if before == standing and not (settings.force or settings.retry):
         print(f"{record.run_id} is {standing} already; this is its record (force=true trains again).", file=sys.stderr)
     print(describe(record))
-    return EXIT[standing]
+    return EXIT.get(standing, 1)
 
 
 def _train(experiment: Experiment, settings: Settings) -> Record:
@@ -90,7 +90,7 @@ def _many(asked: list[tuple[Experiment, Settings]], names: list[str]) -> int:
         done = records[key].standing() in ("finished", "diverged") and not settings.force
         print(f"[{i}/{len(runs)}] {name}{' (done already)' if done else ''}", file=sys.stderr)
         try:
-            codes.append(EXIT[_train(experiment, settings).standing()])
+            codes.append(EXIT.get(_train(experiment, settings).standing(), 1))
         except Interrupted as error:
             print(f"lrbench: {error}", file=sys.stderr)
             return 130

@@ -67,8 +67,7 @@ def _path() -> Path:
     package = find_spec("sklearn")
     if package is None or not package.submodule_search_locations:
         raise ConfigError(
-            "data=digits: the digits ship inside scikit-learn, which is not installed; run "
-            "`pip install scikit-learn`."
+            "data=digits: the digits ship inside scikit-learn, which is not installed; run `pip install scikit-learn`."
         )
     return Path(package.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
 

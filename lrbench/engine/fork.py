@@ -27,7 +27,9 @@ def at_update(at: str, parent: Experiment, record: Record | None, option: str = 
     if at != "plateau":
         update = whole_updates(at, parent.clock, option)
         if update > parent.clock.updates:
-            raise ConfigError(f"{option}={at}: that is update {update}, past the end of the run ({parent.clock.updates}).")
+            raise ConfigError(
+                f"{option}={at}: that is update {update}, past the end of the run ({parent.clock.updates})."
+            )
         return update
     if record is None:
         raise ConfigError(f"{option}=plateau: unknown before the run; give end or an update such as 30ep.")

@@ -99,12 +99,10 @@ def _appending(path: Path, kept: bytes) -> BinaryIO:
 def _columns_file(path: Path, updates: int, columns: int, at: int) -> BinaryIO:
     """A .npy of float64 (updates, columns), open for appending after row `at`."""
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        header, {"descr": "<f8", "fortran_order": False, "shape": (updates, columns)}
-    )
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (updates, columns)})
     return _appending(path, header.getvalue() + (read_columns(path)[:at].tobytes() if at else b""))
 
 
 def _fit_header(path: Path) -> None:
     values = read_columns(path)
-    _columns_file(path, *values.shape, len(values)).close()
+    _columns_file(path, values.shape[0], values.shape[1], len(values)).close()

@@ -43,7 +43,7 @@ def planned(setup: Setup, state: State, until: int) -> list[list[float]]:
         rows = table.lr[now : until if state.feedback is None else min(until, table.warmup)]
         if table.momentum is not None:
             rows = np.concatenate([rows, table.momentum[now : now + len(rows)]], axis=1)
-        return rows.tolist()  # type: ignore[no-any-return]
+        return rows.tolist()
     return [state.feedback.row] * (1 if hears_loss(setup) else until - now)
 
 

@@ -17,7 +17,7 @@ from lrbench import __version__
 from lrbench.engine.evaluation import evaluation_updates
 from lrbench.engine.log import Row
 from lrbench.engine.state import Setup, State
-from lrbench.experiment import Experiment, arm_id, run_id, title
+from lrbench.experiment import arm_id, run_id, title
 from lrbench.record import Record
 from lrbench.schedules import lr_table
 
@@ -27,12 +27,12 @@ LAST_K = 5  # evaluations averaged beside the last one
 def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[str]:
     """What differs between the run and its plan, in words; empty when the run was as planned.
 
-    The plan is the table, traced anew: for a feedback schedule from the metrics it heard, which are compared with
-    the record's evaluations too. The run is what the optimizer held after each step.
+    The plan is the table; for a feedback schedule it is traced anew from the metrics it heard, which are compared
+    with the record's evaluations too. The run is what the optimizer held after each step.
     """
     experiment, clock = setup.experiment, setup.experiment.clock
-    metrics = state.feedback.metrics if state.feedback else ()
-    plan = lr_table(experiment, metrics)
+    metrics = state.feedback.metrics if state.feedback else []
+    plan = lr_table(experiment, metrics) if state.feedback else setup.table
     columns = plan.lr if plan.momentum is None else np.concatenate([plan.lr, plan.momentum], axis=1)
     used = record.rates()
     found = []
@@ -51,7 +51,7 @@ def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[s
         heard = [evaluated[u][experiment.monitor] for u in evaluated if u > plan.warmup and u % clock.per_eval == 0]
         if experiment.scheduler.interval == "batch":
             heard = record.losses()[plan.warmup :, 0].tolist()
-        if list(metrics) != heard:
+        if metrics != heard:
             found.append("the schedule heard other metrics than the record holds")
     return found
 

@@ -65,7 +65,9 @@ def set_up(experiment: Experiment, device: torch.device) -> Setup:
         splits.train, splits.mean, splits.std, experiment.batch_size, experiment.seed, data.augment, device
     )
     on_device = splits._replace(
-        val=type(splits.val)(*(t.to(device) for t in splits.val)), mean=splits.mean.to(device), std=splits.std.to(device)
+        val=type(splits.val)(*(t.to(device) for t in splits.val)),
+        mean=splits.mean.to(device),
+        std=splits.std.to(device),
     )
     task: Task = resolve(experiment.task.target, "task")(**experiment.task.args)
     return Setup(experiment, device, table, task, on_device, batches)

@@ -40,7 +40,7 @@ def train(
         if standing == "running":
             _follow(record, show)
             continue
-        if standing in DONE and not force or standing == "failed" and not (force or settings.retry):
+        if (standing in DONE and not force) or (standing == "failed" and not (force or settings.retry)):
             return record
         setup = setup or set_up(experiment, choose_device(settings.device))
         _require_writable(record)

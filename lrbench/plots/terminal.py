@@ -1,6 +1,7 @@
 """Compact charts for the terminal."""
 
 import shutil
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,22 +11,30 @@ from numpy.typing import NDArray
 from lrbench.plots.schedule import Curve
 
 POINTS = 400  # more than a terminal has columns
+LETTERS = "abcdefgh"
 
 
 def chart(curves: Sequence[Curve]) -> str:
-    """The rates of several schedules over epochs, and below each curve's first, highest and last rate."""
+    """The rates of several schedules over epochs, each drawn with its letter, and below what the letters stand for."""
     _begin("learning rate", "epoch")
     lines = []
-    for curve in curves:
-        lr = curve.table.lr[:, 0]
+    for letter, curve in zip(LETTERS, curves, strict=False):
+        lr, clock = curve.table.lr[:, 0], curve.experiment.clock
         picked = np.unique(np.linspace(0, len(lr) - 1, POINTS).astype(int))
-        plotext.plot((picked / curve.experiment.clock.per_epoch).tolist(), lr[picked].tolist(), label=curve.label)
-        clock = curve.experiment.clock
+        marker = "braille" if len(curves) == 1 else letter
+        plotext.plot((picked / clock.per_epoch).tolist(), lr[picked].tolist(), marker=marker)
         lines.append(
-            f"  {curve.label}: first {lr[0]:.4g}, highest {lr.max():.4g} (update {int(lr.argmax())}), last {lr[-1]:.4g}; "
-            f"{clock.updates} updates, {clock.per_epoch} an epoch, warmup {curve.table.warmup}"
-            + ("" if curve.table.known == clock.updates else f"; certain up to update {curve.table.known}, then by metric")
+            f"  {'' if len(curves) == 1 else letter + ' '}{curve.label}: first {lr[0]:.4g}, highest {lr.max():.4g} "
+            f"(update {int(lr.argmax())}), last {lr[-1]:.4g}; {clock.updates} updates, {clock.per_epoch} an epoch, "
+            f"warmup {curve.table.warmup}"
+            + (
+                ""
+                if curve.table.known == clock.updates
+                else f"; certain up to update {curve.table.known}, then by metric"
+            )
         )
+    if len(curves) > len(LETTERS):
+        lines.append(f"  and {len(curves) - len(LETTERS)} more, in the picture")
     return "\n".join([_end(), *lines])
 
 
@@ -33,17 +42,19 @@ def rate_chart(rates: NDArray[np.float64], title: str) -> str:
     """One curve over updates."""
     _begin(title, "update")
     picked = np.unique(np.linspace(0, len(rates) - 1, POINTS).astype(int))
-    plotext.plot(picked.tolist(), rates[picked].tolist())
+    plotext.plot(picked.tolist(), rates[picked].tolist(), marker="braille")
     return _end()
 
 
 def _begin(title: str, xlabel: str) -> None:
     plotext.clear_figure()
-    plotext.theme("clear")
-    plotext.plotsize(min(100, shutil.get_terminal_size().columns), 14)
+    plotext.theme("pro")
+    plotext.plotsize(min(100, shutil.get_terminal_size().columns), 16)
     plotext.title(title)
     plotext.xlabel(xlabel)
 
 
 def _end() -> str:
-    return str(plotext.build()).rstrip("\n")
+    text = str(plotext.build())
+    plain = text if sys.stdout.isatty() else plotext.uncolorize(text)
+    return "\n".join(line.rstrip() for line in plain.splitlines())

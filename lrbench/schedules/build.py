@@ -22,11 +22,15 @@ class Steppable(Protocol):
 class Shadow(torch.optim.Optimizer):
     """A throw-away optimizer that trains nothing: schedulers write their rates into it and lrbench reads them off.
 
-    A no-op subclass, since building a real optimizer imports much of torch and may refuse the empty parameter.
+    A no-op subclass: a real optimizer may refuse the empty parameter, and torch's own `add_param_group` imports its
+    compiler, which takes over a second.
     """
 
     def __init__(self, lr: float, defaults: Mapping[str, Any]) -> None:
         super().__init__([torch.nn.Parameter(torch.empty(0))], {**defaults, "lr": lr})
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        self.param_groups.append({**self.defaults, **param_group})
 
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Called once after a scheduler is built, so that torch sees the order it asks for."""

@@ -37,7 +37,9 @@ def trace(
         lr, momentum = _read(live, phase.steps, metrics)
     changed = [k for k, v in live.before.items() if _is_setting(k, v) and live.group[k] != v]
     if changed:
-        raise ConfigError(f"{option}: {spec.target} also changes {', '.join(changed)}; only rate and momentum may move.")
+        raise ConfigError(
+            f"{option}: {spec.target} also changes {', '.join(changed)}; only rate and momentum may move."
+        )
     wrong = np.flatnonzero(~(np.isfinite(lr) & (lr >= 0)))
     if wrong.size:
         shown = ", ".join(f"{k}={v}" for k, v in args.items())

@@ -36,7 +36,9 @@ class LocalLauncher(Launcher):
         self.config, self.hydra_context = config, hydra_context
         self.run_all = getattr(task_function, "run_all", None)
         if self.run_all is None:
-            raise TypeError("hydra/launcher=local runs lrbench's commands only; for your own task use hydra/launcher=basic")
+            raise TypeError(
+                "hydra/launcher=local runs lrbench's commands only; for your own task use hydra/launcher=basic"
+            )
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         assert self.hydra_context is not None and self.config is not None and self.run_all is not None
