@@ -1,135 +1,26 @@
-"""The typed schema of the configuration, and the way from composed config groups to Experiments.
+"""From composed config groups to Experiments: every `_target_` resolved, every argument bound, the schedule traced.
 
-The only module that knows Hydra and OmegaConf. It imports no torch until an Experiment is made.
+It imports no torch until an Experiment is made.
 """
 
 import os
 import re
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, is_dataclass, replace
-from enum import Enum
+from dataclasses import is_dataclass, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
-from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from lrbench import CONF
 from lrbench import experiment as ex
 from lrbench.errors import ConfigError, did_you_mean
-
-
-class Interval(Enum):
-    """When a scheduler is stepped (Lightning's word): each epoch, each update, or after each evaluation."""
-
-    epoch = "epoch"
-    batch = "batch"
-    metric = "metric"
-
-
-class Rule(Enum):
-    none = "none"
-    linear = "linear"
-    sqrt = "sqrt"
-
-
-class Groups(Enum):
-    one = "one"
-    no_decay_norm_bias = "no_decay_norm_bias"
-
-
-@dataclass
-class ComponentConfig:
-    _target_: str = MISSING
-    args: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class OptimizerConfig(ComponentConfig):
-    lr: float = MISSING  # the peak rate under every scheduler
-
-
-@dataclass
-class SchedulerConfig(ComponentConfig):
-    interval: Interval = MISSING
-    own_warmup: bool = False  # it warms up by itself: any other warmup is refused
-    peak_arg: str | None = None  # an argument that receives the group's peak rate
-
-
-@dataclass
-class WarmupConfig:
-    _target_: str | None = MISSING
-    args: dict[str, Any] = field(default_factory=dict)
-    interval: Interval = Interval.epoch
-    length: str | None = None
-
-
-@dataclass
-class AugmentConfig:
-    crop: int = 0
-    hflip: bool = False
-
-
-@dataclass
-class DataConfig(ComponentConfig):
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-
-
-@dataclass
-class TrackerConfig:
-    _target_: str | None = MISSING
-    args: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class LRScalingConfig:
-    rule: Rule = Rule.none
-    base_batch: int = 256
-
-
-@dataclass
-class StartConfig:
-    of: Any = None  # a run id, a recipe's name, or a list of overrides; null begins from scratch
-    at: str = "end"  # 30ep, 500ba, end or plateau
-    carry: list[str] = field(default_factory=lambda: ["model", "optimizer"])
-
-
-@dataclass
-class Config:
-    model: ComponentConfig = MISSING
-    data: DataConfig = MISSING
-    task: ComponentConfig = MISSING
-    optimizer: OptimizerConfig = MISSING
-    scheduler: SchedulerConfig = MISSING
-    warmup: WarmupConfig = MISSING
-    tracker: TrackerConfig = MISSING
-    horizon: str = MISSING
-    batch_size: int = MISSING
-    seed: int = 0
-    eval_every: str = "1ep"
-    monitor: str | None = None
-    clip: float | None = None
-    param_groups: Groups = Groups.one
-    lr_scaling: LRScalingConfig = field(default_factory=LRScalingConfig)
-    threads: int = 1
-    start: StartConfig = field(default_factory=StartConfig)
-    device: str = "auto"
-    results: str | None = None
-    log_every: str = "0.1%"
-    checkpoint_every: str | None = "1ep"
-    keep: list[str] = field(default_factory=lambda: ["end"])
-    force: bool = False
-    retry: bool = False
-    strict: bool = True
-    out: str | None = None
-
-
-ConfigStore.instance().store(name="schema", node=Config)
+from lrbench.schema import Config
 
 
 def compose(overrides: Sequence[str]) -> DictConfig:
@@ -207,7 +98,7 @@ def _refuse_unknown(plain: dict[str, Any], schema: type, prefix: str = "") -> No
         if key not in kinds:
             raise ConfigError(f"{prefix}{key}={value}: there is no such option.{did_you_mean(key, kinds)}")
         if is_dataclass(kinds[key]):
-            _refuse_unknown(value, kinds[key], f"{prefix}{key}.")  # type: ignore[arg-type]
+            _refuse_unknown(value, kinds[key], f"{prefix}{key}.")
 
 
 def _plain(cfg: DictConfig) -> dict[str, Any]:
@@ -217,8 +108,7 @@ def _plain(cfg: DictConfig) -> dict[str, Any]:
         key = str(error.full_key)
         group = key.split(".")[0]
         raise ConfigError(f"{key}: this option of {group} has no value; give it, as in {key}=...") from error
-    assert isinstance(plain, dict)
-    return plain
+    return cast(dict[str, Any], plain)
 
 
 def _checked(plain: dict[str, Any], option: str, given: Sequence[str]) -> dict[str, Any]:

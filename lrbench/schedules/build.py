@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -101,7 +102,7 @@ def _values(raw: list[Any] | tuple[Any, ...], phase: Phase, group: str, experime
     if any(positions) and not all(positions):
         raise ConfigError(f"{option}={list(raw)}: write every position with an at sign and a unit, or none.")
     resolved = [value(v, phase, group, experiment, option) for v in raw]
-    if any(positions) and any(b <= a for a, b in zip(resolved, resolved[1:], strict=False)):
+    if any(positions) and any(b <= a for a, b in pairwise(resolved)):
         raise ConfigError(f"{option}={list(raw)}: positions must ascend, each later than the one before.")
     return resolved
 

@@ -20,7 +20,7 @@ def _step_takes_metric(target: str) -> bool:
     step = getattr(resolve(target, "scheduler"), "step", None)
     if step is None:  # a function that returns a scheduler
         return False
-    own, *rest = inspect.signature(step).parameters.values()
+    _self, *rest = inspect.signature(step).parameters.values()
     return any(p.default is inspect.Parameter.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in rest)
 
 

@@ -44,7 +44,7 @@ def trace(
     if wrong.size:
         shown = ", ".join(f"{k}={v}" for k, v in args.items())
         raise ConfigError(
-            f"{option}: {spec.target.rpartition('.')[2]}({shown}) gives the rate {lr[wrong[0]]:g} at its step {wrong[0]} "
+            f"{option}: {spec.target.rpartition('.')[2]}({shown}) gives the rate {lr[wrong[0]]:g} at step {wrong[0]} "
             f"of {phase.steps}; rates must be finite and not negative. Change {option}.args."
         )
     own = momentum_of(live.before)

@@ -1,0 +1,119 @@
+"""The typed schema of the configuration: what may be set, and of what type. A misspelt key anywhere is refused.
+
+Open only are the `args` beside a `_target_`; they are bound to its signature when the Experiment is made.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+
+class Interval(Enum):
+    """When a scheduler is stepped (Lightning's word): each epoch, each update, or after each evaluation."""
+
+    epoch = "epoch"
+    batch = "batch"
+    metric = "metric"
+
+
+class Rule(Enum):
+    none = "none"
+    linear = "linear"
+    sqrt = "sqrt"
+
+
+class Groups(Enum):
+    one = "one"
+    no_decay_norm_bias = "no_decay_norm_bias"
+
+
+@dataclass
+class ComponentConfig:
+    _target_: str = MISSING
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class OptimizerConfig(ComponentConfig):
+    lr: float = MISSING  # the peak rate under every scheduler
+
+
+@dataclass
+class SchedulerConfig(ComponentConfig):
+    interval: Interval = MISSING
+    own_warmup: bool = False  # it warms up by itself: any other warmup is refused
+    peak_arg: str | None = None  # an argument that receives the group's peak rate
+
+
+@dataclass
+class WarmupConfig:
+    _target_: str | None = MISSING
+    args: dict[str, Any] = field(default_factory=dict)
+    interval: Interval = Interval.epoch
+    length: str | None = None
+
+
+@dataclass
+class AugmentConfig:
+    crop: int = 0
+    hflip: bool = False
+
+
+@dataclass
+class DataConfig(ComponentConfig):
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+
+@dataclass
+class TrackerConfig:
+    _target_: str | None = MISSING
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class LRScalingConfig:
+    rule: Rule = Rule.none
+    base_batch: int = 256
+
+
+@dataclass
+class StartConfig:
+    of: Any = None  # a run id, a recipe's name, or a list of overrides; null begins from scratch
+    at: str = "end"  # 30ep, 500ba, end or plateau
+    carry: list[str] = field(default_factory=lambda: ["model", "optimizer"])
+
+
+@dataclass
+class Config:
+    model: ComponentConfig = MISSING
+    data: DataConfig = MISSING
+    task: ComponentConfig = MISSING
+    optimizer: OptimizerConfig = MISSING
+    scheduler: SchedulerConfig = MISSING
+    warmup: WarmupConfig = MISSING
+    tracker: TrackerConfig = MISSING
+    horizon: str = MISSING
+    batch_size: int = MISSING
+    seed: int = 0
+    eval_every: str = "1ep"
+    monitor: str | None = None
+    clip: float | None = None
+    param_groups: Groups = Groups.one
+    lr_scaling: LRScalingConfig = field(default_factory=LRScalingConfig)
+    threads: int = 1
+    start: StartConfig = field(default_factory=StartConfig)
+    device: str = "auto"
+    results: str | None = None
+    log_every: str = "0.1%"
+    checkpoint_every: str | None = "1ep"
+    keep: list[str] = field(default_factory=lambda: ["end"])
+    force: bool = False
+    retry: bool = False
+    strict: bool = True
+    out: str | None = None
+
+
+ConfigStore.instance().store(name="schema", node=Config)
