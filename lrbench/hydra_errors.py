@@ -16,16 +16,15 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
     if isinstance(error, MissingConfigException) and "/" in str(error.missing_cfg_file):
         group, _, level = str(error.missing_cfg_file).rpartition("/")
         return unknown_level(group, level)
-    if found := re.search(r"Could not override '([^'@]+)'", text) or re.search(r"Key '([^']+)' is not in struct", text):
-        if "Invalid value" not in text and "could not be converted" not in text and "Cannot convert" not in text:
-            return _unknown_option(found[1], arguments)
-    if found := re.search(r"Key '([^']+)' not in '(\w+)'", text):
-        return _unknown_key(found[1], text)
     if found := re.search(r"(Invalid value .*|Value .* could not be converted .*|Cannot convert .*)", text):
         key = re.search(r"full_key: (\S+)", text)
         override = re.search(r"Error merging override (\S+)", text)
         where = override[1] if override else key[1] if key else "the configuration"
         return f"{where}: {_plain(found[1])}."
+    if found := re.search(r"Could not override '([^'@]+)'|Key '([^']+)' is not in struct", text):
+        return _unknown_option(found[1] or found[2], arguments)
+    if found := re.search(r"Key '([^']+)' not in '(\w+)'", text):
+        return _unknown_key(found[1], text)
     if found := re.search(r"Could not find (?:dictionary|override|match for override) '?([^'\n]+)'?", text):
         return f"{found[1]}: there is no such group to override. {_first_line(text)}"
     if isinstance(error, OverrideParseException):

@@ -40,9 +40,8 @@ def _text(record: Record, standing: str, last: int) -> str:
         parts = [describe(record)]
     else:
         status = record.status()
-        parts = [
-            f"{record.run_id} {standing} at update {status['update']} of {status['updates']}: {title(record.experiment())}"
-        ]
+        where = f"{standing} at update {status['update']} of {status['updates']}"
+        parts = [f"{record.run_id} {where}: {title(record.experiment())}"]
     rates = record.rates()
     if len(rates):
         parts.append(rate_chart(rates[:, 0], "learning rate used"))

@@ -1,4 +1,4 @@
-"""The state of a run as a value: model, optimizer, feedback schedule, update. Stop, resume and fork are one operation."""
+"""The state of a run as a value: model, optimizer, feedback schedule, update; saving and loading it."""
 
 import os
 from dataclasses import dataclass

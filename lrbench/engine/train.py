@@ -1,4 +1,4 @@
-"""`train(experiment) -> Record`: the same question is trained once, and a run interrupted anywhere is taken up again."""
+"""`train(experiment) -> Record`: a question is trained once, and a run interrupted anywhere is taken up again."""
 
 import sys
 import time
@@ -12,6 +12,7 @@ from lrbench.lease import Lease
 from lrbench.progress import Show, View, silent
 from lrbench.record import DONE, Record
 
+DEFAULTS = Settings()
 FOLLOW = 0.5  # seconds between two looks at a run that another process trains
 
 
@@ -19,9 +20,7 @@ def _to_stderr(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def train(
-    experiment: Experiment, settings: Settings = Settings(), show: Show = silent, say: Say = _to_stderr
-) -> Record:
+def train(experiment: Experiment, settings: Settings = DEFAULTS, show: Show = silent, say: Say = _to_stderr) -> Record:
     """Train an experiment, or return, resume or follow the run that is there already (design section 6).
 
     A finished or diverged run is returned. An interrupted one is resumed from its checkpoint, a failed one only

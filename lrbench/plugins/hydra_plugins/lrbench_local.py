@@ -15,7 +15,8 @@ class Sweeper(BasicSweeper):
     """Hydra's basic sweep, which leaves no file behind: lrbench keeps records, and a refused command keeps nothing."""
 
     def sweep(self, arguments: list[str]) -> Any:
-        assert self.hydra_context is not None and self.launcher is not None
+        assert self.hydra_context is not None
+        assert self.launcher is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         overrides = parser.parse_overrides([*self._parse_config(), *arguments])
         (batch,) = self.split_arguments(overrides, max_batch_size=None)
@@ -41,7 +42,9 @@ class LocalLauncher(Launcher):
             )
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        assert self.hydra_context is not None and self.config is not None and self.run_all is not None
+        assert self.hydra_context is not None
+        assert self.config is not None
+        assert self.run_all is not None
         loader, configs = self.hydra_context.config_loader, []
         for number, overrides in enumerate(job_overrides, initial_job_idx):
             config = loader.load_sweep_config(self.config, list(overrides))
