@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def run(argv: Sequence[str]) -> int:
     """Run a command; its exit code. Bad usage is said on stderr in one paragraph."""
-    _drop_command_from_completion()
+    _complete_command()
     command, rest = (argv[0], argv[1:]) if argv and argv[0] in COMMANDS else ("train", argv)
     try:
         if command == "show":
@@ -122,13 +122,17 @@ class _Task:
             self.error = error
 
 
-def _drop_command_from_completion() -> None:
-    """Hydra completes overrides after the program's name; a command between the two is none of its business."""
+def _complete_command() -> None:
+    """Tab completion of the command itself. Hydra completes the overrides, and takes the word before them for the
+    program's name: a command between the two is taken out of the line that it sees."""
     line = os.environ.get("COMP_LINE", "")
     words = line.split(" ")
-    place = next((i for i, w in enumerate(words[1:], 1) if w), None)
-    if place is None or words[place] not in COMMANDS or place == len(words) - 1:
+    if len(words) < 2:
         return
-    kept = " ".join([*words[:place], *words[place + 1 :]])
-    os.environ["COMP_LINE"] = kept
-    os.environ["COMP_POINT"] = str(max(0, int(os.environ.get("COMP_POINT", len(line))) - len(line) + len(kept)))
+    place = next((i for i, w in enumerate(words[1:], 1) if w), len(words) - 1)
+    if place == len(words) - 1:  # still being typed
+        print(*(c for c in COMMANDS if c.startswith(words[place])))
+    elif words[place] in COMMANDS:
+        kept = " ".join([*words[:place], *words[place + 1 :]])
+        os.environ["COMP_LINE"] = kept
+        os.environ["COMP_POINT"] = str(max(0, int(os.environ.get("COMP_POINT", len(line))) - len(line) + len(kept)))

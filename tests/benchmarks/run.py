@@ -1,0 +1,238 @@
+"""The benchmarks: `python tests/benchmarks/run.py [main_job loop batches trace first_update help]` (all without a name).
+
+Each is a ratio, or a bound that the design sets; results go to results/benchmarks. Run on an otherwise idle machine.
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from harness import interleaved, keep, seconds
+from torch import nn
+
+from lrbench import config
+from lrbench.data import Split
+from lrbench.data.batches import Batches, normaliser
+from lrbench.engine.log import Log
+from lrbench.engine.loop import advance
+from lrbench.engine.state import Setup, new_state, set_up
+from lrbench.engine.train import train
+from lrbench.experiment import Augment, Settings
+from lrbench.models.resnet import resnet8
+from lrbench.record import Record
+from lrbench.schedules import lr_table
+
+CPU = torch.device("cpu")
+UPDATES = 640
+
+
+def loop() -> None:
+    """An overhead-bound job: MLP 64-64-64-10, batch 64, data in memory, OneCycle per update, record on."""
+    experiment = config.experiment("model=mlp", "scheduler=onecycle", f"horizon={UPDATES}ba", f"eval_every={UPDATES}ba")
+    setup = set_up(experiment, CPU)
+    figures = interleaved(lambda: _bare_loop(setup), lambda: _our_loop(setup), rounds=41)
+    again = interleaved(lambda: _bare_loop(setup), lambda: _bare_loop(setup), rounds=21)
+    figures["bare_against_bare"] = again["ratio"]
+    figures["bare_us_per_update"] = round(figures["first_s"] / UPDATES * 1e6, 1)
+    keep(
+        "loop",
+        "lrbench's loop with its record / a bare torch loop that calls OneCycleLR.step()",
+        "ratio <= 1.05",
+        figures,
+    )
+
+
+def _bare_loop(setup: Setup) -> float:
+    """What a person writes without a framework, with the same model, data in memory, optimizer and schedule."""
+    model = new_state(setup.experiment, CPU).model
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=UPDATES)
+    images, labels = setup.splits.train
+    x, y, loss_of = normaliser(setup.splits.mean, setup.splits.std)(images), labels, nn.CrossEntropyLoss()
+    began = time.perf_counter()
+    done = 0
+    while done < UPDATES:
+        for rows in torch.randperm(len(y)).split(64)[: len(y) // 64]:
+            loss = loss_of(model(x.index_select(0, rows)), y.index_select(0, rows))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            done += 1
+            if done == UPDATES:
+                break
+            schedule.step()
+    return time.perf_counter() - began
+
+
+def _our_loop(setup: Setup) -> float:
+    state = new_state(setup.experiment, CPU)
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        log = Log(Record(Path(folder)), setup, 0, log_every=1)  # the default: 1,000 rows a run, so here every update
+        while state.update < UPDATES:
+            log.write(advance(setup, state, UPDATES))
+        log.flush()
+        return time.perf_counter() - began
+
+
+def batches() -> None:
+    """Batches with crop and flip against a resnet8 training step on them."""
+    torch.set_num_threads(1)
+    figures = {}
+    for side, width in ((14, 8), (14, 16), (28, 16)):
+        x = torch.randint(256, (5000, 1, side, side), dtype=torch.uint8)
+        split = Split(x, torch.randint(10, (5000,)))
+        made = Batches(split, torch.tensor([0.3]), torch.tensor([0.3]), 64, 0, Augment(crop=2, hflip=True))
+        result = interleaved(_steps(resnet8((1, side, side), 10, width), made), _batches(made), rounds=15)
+        figures[f"{side}x{side}_width{width}"] = {
+            "share_of_step": result["ratio"],
+            "us_per_image": round(result["second_s"] / 20 / 64 * 1e6, 2),
+        }
+    keep("batches", "a batch with crop and flip / a resnet8 step on a ready batch", "share <= 0.05", figures)
+
+
+def _batches(made: Batches) -> Callable[[], float]:
+    """Times 20 batches."""
+    return lambda: seconds(lambda: [made(update) for update in range(20)])
+
+
+def _steps(model: nn.Module, made: Batches) -> Callable[[], float]:
+    """Times 20 training steps on one ready batch."""
+    optimizer, loss_of = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), nn.CrossEntropyLoss()
+    x, y = made(0)
+
+    def update() -> None:
+        optimizer.zero_grad()
+        loss_of(model(x), y).backward()
+        optimizer.step()
+
+    return lambda: seconds(lambda: [update() for _ in range(20)])
+
+
+def trace() -> None:
+    """A million per-update rates against stepping the same torch scheduler as often; memory of the table's making."""
+    n, figures = 1_000_000, {}
+    for level in ("constant", "step", "multistep", "cosine", "onecycle"):
+        experiment = config.experiment(
+            f"scheduler={level}", "scheduler.interval=batch", f"horizon={n}ba", "eval_every=10%", "model=mlp"
+        )
+
+        def stepped(experiment=experiment) -> float:
+            from lrbench.schedules.build import arguments, build
+
+            args = arguments(experiment.scheduler, experiment.phases[1], "all", experiment, "scheduler")
+            scheduler = build(experiment.scheduler, args, "all", experiment, "scheduler").scheduler
+            began = time.perf_counter()
+            for _ in range(n - 1):
+                scheduler.step()
+            return time.perf_counter() - began
+
+        result = interleaved(stepped, lambda experiment=experiment: seconds(lambda: lr_table(experiment)), rounds=3)
+        tracemalloc.start()
+        table = lr_table(experiment)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        figures[level] = {
+            "ratio": result["ratio"],
+            "seconds": round(result["second_s"], 2),
+            "peak_MB": round(peak / 1e6, 1),
+        }
+        del table
+    keep(
+        "trace",
+        "lr_table of a million per-update rates / stepping the torch scheduler as often",
+        "ratio <= 1.2, <= 64 MB a group",
+        figures,
+    )
+
+
+BARE = """
+import os, torch, {imports}
+from torch import nn
+from lrbench.data.digits import Digits
+from lrbench.models.resnet import resnet8
+torch.set_num_threads(1)
+from torch.optim.optimizer import register_optimizer_step_post_hook
+register_optimizer_step_post_hook(lambda *_: os._exit(0))
+splits = Digits().load(0)
+model = resnet8((1, 8, 8), 10, 16)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
+scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=30)
+x, y = splits.train.x[:64].float() / 255, splits.train.y[:64]
+nn.functional.cross_entropy(model(x), y).backward()
+optimizer.step()
+"""
+OURS = """
+import os, sys, torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
+register_optimizer_step_post_hook(lambda o, *_: type(o) is torch.optim.SGD and os._exit(0))
+from lrbench.cli import run
+run(["results=" + sys.argv[1], "force=true"])
+"""
+
+
+def first_update() -> None:
+    """Whole processes, from the command to the first update: `python -m lrbench` against a bare script."""
+
+    def ours() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            return seconds(lambda: subprocess.run([sys.executable, "-c", OURS, folder], check=True))
+
+    def bare(imports: str) -> float:
+        return seconds(lambda: subprocess.run([sys.executable, "-c", BARE.format(imports=imports)], check=True))
+
+    figures = interleaved(lambda: bare("hydra, omegaconf, rich.progress, numpy, yaml"), ours, rounds=9)
+    figures["against_torch_and_numpy_alone"] = interleaved(lambda: bare("numpy"), ours, rounds=5)["ratio"]
+    keep(
+        "first_update",
+        "command to first update / a bare script with the same imports, data, model, optimizer",
+        "ratio <= 1.3",
+        figures,
+    )
+
+
+def help() -> None:
+    """`python -m lrbench --help`, whole processes."""
+    command = [sys.executable, "-m", "lrbench", "--help"]
+    times = [seconds(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(12)][1:]
+    keep(
+        "help",
+        "seconds of `python -m lrbench --help`",
+        "< 0.7 s, without torch",
+        {"median_s": round(statistics.median(times), 3), "max_s": round(max(times), 3)},
+    )
+
+
+def main_job() -> None:
+    """The README's main job over ten seeds: test accuracy with its standard deviation, and seconds of training."""
+    records = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(10):
+            asked = config.experiment("scheduler=cosine", "warmup=linear5", f"seed={seed}")
+            records.append(train(asked, Settings(results=Path(folder))).summary())
+    accuracies = [r["test/accuracy"] for r in records]
+    keep(
+        "main_job",
+        "python -m lrbench scheduler=cosine warmup=linear5, seeds 0 to 9",
+        "at most 90 s of training on 2 cores",
+        {
+            "test_accuracy_mean": round(statistics.mean(accuracies), 5),
+            "test_accuracy_sd": round(statistics.stdev(accuracies), 5),
+            "seconds_max": max(r["seconds"] for r in records),
+            "runs": [
+                {k: r[k] for k in ("run_id", "title", "test/accuracy", "test/loss", "val/accuracy", "seconds")}
+                for r in records
+            ],
+        },
+    )
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or ("main_job", "loop", "batches", "trace", "first_update", "help"):
+        globals()[name]()
