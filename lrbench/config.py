@@ -38,6 +38,7 @@ def experiment(*overrides: str) -> ex.Experiment:
 def experiment_from(cfg: DictConfig) -> ex.Experiment:
     """Check a composed configuration and make its Experiment: every `_target_` resolved and its arguments bound,
     the data described, the times made whole, the schedule traced. Raises ConfigError."""
+    from lrbench.engine.ranks import rank_count
     from lrbench.schedules import lr_table
     from lrbench.schedules.feedback import check_feedback, hears_metric
 
@@ -53,6 +54,12 @@ def experiment_from(cfg: DictConfig) -> ex.Experiment:
         lr_scaling=None if plain["lr_scaling"]["rule"] == "none" else ex.LRScaling(**plain["lr_scaling"]),
         start=_start(plain["start"], cfg),
         numerics=_numerics(),
+        # Neutral values are None, so that a run without these keeps the identity it had before they existed.
+        accumulate=plain["accumulate"] if plain["accumulate"] != 1 else None,
+        ranks=rank_count() if rank_count() != 1 else None,
+        amp=plain["amp"] if plain["amp"] != "none" else None,
+        channels_last=plain["channels_last"] or None,
+        compile=plain["compile"] or None,
         **{k: plain[k] for k in _SCALARS},
     )
     check_feedback(made, measured(made))

@@ -122,6 +122,11 @@ class Experiment:
     param_groups: Literal["one", "no_decay_norm_bias"] = "one"
     lr_scaling: LRScaling | None = None
     threads: int = 1
+    accumulate: int | None = None  # micro-batches an update, None for 1
+    ranks: int | None = None  # processes, None for 1
+    amp: Literal["bf16", "fp16"] | None = None
+    channels_last: Literal[True] | None = None
+    compile: Literal[True] | None = None
     start: Start | None = None
     numerics: Mapping[str, int] = field(default_factory=dict)  # of the loop, the batches, the optimizer groups
 
@@ -138,6 +143,7 @@ class Experiment:
                 f"batch_size={self.batch_size}: the training set has only {self.data.n_train} samples; "
                 "take a batch no larger than that."
             )
+        self._require_even_parts()
         if self.scheduler.own_warmup and self.warmup is not None:
             raise ConfigError(
                 f"warmup.length={self.warmup.length}: {self.scheduler.target.rpartition('.')[2]} warms up by itself; "
@@ -146,6 +152,23 @@ class Experiment:
         _ = self.clock, self.phases
         if self.start is not None and self.start.at not in ("end", "plateau"):
             whole_updates(self.start.at, self.start.of.clock, "start.at")
+
+    def _require_even_parts(self) -> None:
+        for option in ("accumulate", "ranks"):
+            parts = getattr(self, option)
+            if parts is not None:
+                _require_positive(option, parts, "give how many equal parts a batch is cut into")
+        if self.batch_size % self.parts:
+            raise ConfigError(
+                f"accumulate={self.accumulate or 1}: batch_size={self.batch_size} is cut into {self.parts} equal parts "
+                f"({self.accumulate or 1} micro-batches on each of {self.ranks or 1} ranks), and they must come out "
+                "even; change one of the three. (batch_size counts all samples of an update.)"
+            )
+
+    @property
+    def parts(self) -> int:
+        """Into how many equal parts each update's batch is cut, over ranks and micro-batches."""
+        return (self.accumulate or 1) * (self.ranks or 1)
 
     @cached_property
     def clock(self) -> Clock:

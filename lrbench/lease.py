@@ -19,6 +19,7 @@ from typing import Any
 
 RENEW = 10.0  # seconds between renewals
 STALE = 60.0  # seconds without one after which a lease may be taken over
+_THREADS = threading.Lock()  # a POSIX lock holds between processes only
 
 
 class LeaseLost(Exception):
@@ -29,15 +30,18 @@ def holder(folder: Path) -> dict[str, Any] | None:
     """Who holds a live lease on a run's folder: host, pid, job, token; None if nobody does."""
     path = folder / "lease.json"
     try:
-        lease: dict[str, Any] = json.loads(path.read_text())
+        text = path.read_text()
         age = time.time() - path.stat().st_mtime
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValueError:  # being written at this moment, or torn by a crash: live until it is old
-        return {"host": "?", "pid": 0} if time.time() - path.stat().st_mtime < STALE else None
-    if age > STALE or (lease["host"] == socket.gethostname() and not _alive(int(lease["pid"]), lease["born"])):
+    if age > STALE:
         return None
-    return lease
+    try:
+        lease: dict[str, Any] = json.loads(text)
+        gone = lease["host"] == socket.gethostname() and not _alive(int(lease["pid"]), lease["born"])
+    except (ValueError, KeyError, TypeError):  # being written at this moment, or torn by a crash: live until it is old
+        return {"host": "?", "pid": 0}
+    return None if gone else lease
 
 
 def _alive(pid: int, born: str) -> bool:
@@ -79,8 +83,12 @@ class Lease:
             "token": self._token,
         }
         descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(json.dumps(mine))
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(json.dumps(mine))
+        except OSError:  # a full disk: an empty lease would lock everybody out for a minute
+            self._path.unlink(missing_ok=True)
+            raise
 
     def take(self) -> bool:
         """Take the lease if nobody holds it; whether it is ours now."""
@@ -121,7 +129,7 @@ class Lease:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """A POSIX lock around a moment's work; it ends with its process, so it can never be left behind."""
-    with path.open("w") as file:
+    """A lock around a moment's work; it ends with its process, so it can never be left behind."""
+    with _THREADS, path.open("w") as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
         yield

@@ -72,7 +72,7 @@ class Record:
         if not (self.folder / "experiment.yaml").exists():
             return "running" if holder(self.folder) else "new"
         if self.damage() is not None:
-            return "corrupt"
+            return "running" if holder(self.folder) else "corrupt"
         state = str(self.status()["state"])
         if state == "running":
             return "running" if holder(self.folder) else "interrupted"
@@ -143,18 +143,22 @@ def read_columns(path: Path) -> NDArray[np.float64]:
     return values[: len(values) // columns * columns].reshape(-1, columns)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Written beside, then renamed: a reader sees the old file or the new one."""
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Written beside, then renamed: whoever reads, and a kill at any moment, finds the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with beside.open("w") as file:
-            file.write(text)
+        with beside.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -25,6 +25,14 @@ class Rule(Enum):
     sqrt = "sqrt"
 
 
+class Amp(Enum):
+    """Mixed precision: autocast to bfloat16, or to float16 with a loss scaler."""
+
+    none = "none"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
 class Groups(Enum):
     one = "one"
     no_decay_norm_bias = "no_decay_norm_bias"
@@ -104,6 +112,10 @@ class Config:
     param_groups: Groups = Groups.one
     lr_scaling: LRScalingConfig = field(default_factory=LRScalingConfig)
     threads: int = 1
+    accumulate: int = 1
+    amp: Amp = Amp.none
+    channels_last: bool = False
+    compile: bool = False
     start: StartConfig = field(default_factory=StartConfig)
     device: str = "auto"
     results: str | None = None

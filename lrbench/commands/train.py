@@ -11,6 +11,7 @@ from rich.table import Table
 from lrbench.commands import Job, labels
 from lrbench.config import experiment_from, settings_from
 from lrbench.engine.attempt import Interrupted, RunFailed
+from lrbench.engine.ranks import leads
 from lrbench.engine.train import train
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings, run_id
@@ -28,6 +29,10 @@ def run(jobs: Sequence[Job]) -> int:
             asked.append((experiment_from(job.config), replace(settings_from(job.config), hydra=job.files)))
         except ConfigError as error:
             raise error if len(jobs) == 1 else ConfigError(f"in the run '{label}': {error}") from error
+    if not leads():  # rank 0 shows and tells
+        for experiment, settings in asked:
+            train(experiment, settings)
+        return 0
     if len(asked) == 1:
         return _one(*asked[0])
     return _many(asked, labels(jobs))

@@ -14,7 +14,7 @@ from lrbench.engine.fork import at_update, kept_name, start_state
 from lrbench.engine.log import Log, Row
 from lrbench.engine.loop import advance
 from lrbench.engine.outcome import audit, provenance, summary
-from lrbench.engine.state import Setup, State, load, save
+from lrbench.engine.state import Setup, State, load, save, wrap
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings, arm_id, title, to_plain
 from lrbench.horizon import cadence
@@ -75,20 +75,31 @@ def attempt(
     try:
         state = _begin(setup, record, settings, say)
         _note_attempt(record, setup, state)
-        with _until_signalled() as stop:
-            _loop(setup, state, cadence, settings, record, lease, stop, show, say)
+        setup.ranks.tell(state.update)
+        wrap(state, setup)
+        with _until_signalled() as stop, Log(record, setup, state.update, cadence.log_every) as log:
+            _loop(setup, state, cadence, settings, record, log, lease, stop, show, say)
     except (ConfigError, Interrupted):
         raise
     except OSError as error:
-        raise RunFailed(
-            f"{record.folder}: {error.strerror or error}. The run stopped and keeps its last checkpoint; make room, "
-            "then give the same command again."
-        ) from error
+        raise RunFailed(refused_by_disk(record, error)) from error
     except Exception as error:
+        if setup.ranks.size > 1 and isinstance(error, RuntimeError):  # a lost rank shows as one
+            raise RunFailed(
+                f"{record.run_id}: a rank was lost or failed ({str(error).splitlines()[0]}). The record keeps its last "
+                "checkpoint; the same command goes on from there."
+            ) from error
         lease.check()
         done = record.status()["update"] if (record.folder / "status.json").exists() else 0
         record.set_status("failed", done, clock.updates, f"{type(error).__name__}: {error}")
         raise
+
+
+def refused_by_disk(record: Record, error: OSError) -> str:
+    return (
+        f"{record.folder}: {error.strerror or error}. The run stopped and keeps its last checkpoint; make room, then "
+        "give the same command again."
+    )
 
 
 def _begin(setup: Setup, record: Record, settings: Settings, say: Say) -> State:
@@ -107,6 +118,14 @@ def _begin(setup: Setup, record: Record, settings: Settings, say: Say) -> State:
             f"{last}: the checkpoint cannot be read ({type(error).__name__}: it may be damaged); force=true keeps the "
             "record aside and trains anew."
         ) from error
+    written = min(len(record.rates()), len(record.losses()))
+    if written < state.update:
+        raise ConfigError(
+            f"{record.folder}: its checkpoint is at update {state.update} and its record ends at {written}; force=true "
+            "keeps the record aside and trains anew."
+        )
+    for unfinished in last.parent.glob(".*"):  # a checkpoint that a kill left half written
+        unfinished.unlink(missing_ok=True)
     say(f"{record.run_id}: resumed at update {state.update} of {setup.experiment.clock.updates}.")
     record.set_status("running", state.update, setup.experiment.clock.updates)
     return state
@@ -126,6 +145,7 @@ def _loop(
     cadence: Cadence,
     settings: Settings,
     record: Record,
+    log: Log,
     lease: Lease,
     stop: _Stop,
     show: Show,
@@ -133,20 +153,23 @@ def _loop(
 ) -> None:
     """Blocks of updates, and between them, in this order: the record, evaluation, checkpoint, signals, the display."""
     updates = setup.experiment.clock.updates
-    log = Log(record, setup, state.update, cadence.log_every)
     mirror: Mirror | None = None
     mirrored, bad = 0, None
     while state.update < updates and bad is None:
         block = advance(setup, state, next(s for s in cadence.stops if s > state.update))
         bad = block.first_bad()
+        if bad is not None:  # where a block ends depends on the clock: what came after the bad update is forgotten
+            block = block.cut(bad + 1)
+            state.update, state.seconds = bad + 1, block.seconds[-1]
         lease.check()
-        rows = log.write(block if bad is None else block.cut(bad + 1))
+        rows = log.write(block)
         if bad is None and state.update in cadence.evaluations:
             rows.append(log.evaluation(state.update, validate(setup, state), state.seconds))
             bad = None if all(math.isfinite(v) for v in rows[-1].values()) else state.update - 1
+        asked = bad is None and setup.ranks.tell(stop.asked)
         if bad is None:
-            _checkpoint(state, cadence, record, log, stop.asked)
-        if bad is None and stop.asked and state.update < updates:
+            _checkpoint(state, cadence, record, log, asked)
+        if asked and state.update < updates:
             log.close()
             record.set_status("interrupted", state.update, updates)
             raise Interrupted(f"stopped at update {state.update} of {updates}; the same command goes on from there.")
@@ -158,6 +181,18 @@ def _loop(
         show(View(state.update, {k: v for row in rows for k, v in row.items()}))
     log.close()
     _finish(setup, state, settings, record, log.rows, bad, mirror)
+
+
+def assist(setup: Setup, state: State, cadence: Cadence) -> None:
+    """The part of a rank other than 0: the same blocks and meetings as `_loop`, and nothing written."""
+    while state.update < cadence.stops[-1]:
+        block = advance(setup, state, next(s for s in cadence.stops if s > state.update))
+        if block.first_bad() is not None:
+            return
+        if state.update in cadence.evaluations and not all(map(math.isfinite, validate(setup, state).values())):
+            return
+        if setup.ranks.tell():
+            return
 
 
 def _checkpoint(state: State, cadence: Cadence, record: Record, log: Log, now: bool) -> None:

@@ -22,7 +22,9 @@ def evaluate(setup: Setup, state: State, split: Split, prefix: str) -> dict[str,
     state.model.eval()
     with torch.no_grad():
         for x, y in normalised(split, setup.splits.mean, setup.splits.std, setup.device):
-            for name, values in setup.task.measure(state.model(x), y).items():
+            with setup.autocast():
+                output = state.model(setup.formatted(x))
+            for name, values in setup.task.measure(output, y).items():
                 sums[name] += values.double().sum().item()
     state.model.train()
     return {f"{prefix}/{name}": total / len(split.y) for name, total in sums.items()}
@@ -31,7 +33,8 @@ def evaluate(setup: Setup, state: State, split: Split, prefix: str) -> dict[str,
 def validate(setup: Setup, state: State) -> dict[str, float]:
     """Measure validation; a metric schedule hears its monitor, unless it is still warming up (design 4.7)."""
     experiment = setup.experiment
-    metrics = evaluate(setup, state, setup.splits.val, "val")
+    metrics = evaluate(setup, state, setup.splits.val, "val") if setup.ranks.rank == 0 else {}
+    metrics = setup.ranks.tell(metrics)
     on_calendar = state.update > setup.table.warmup and state.update % experiment.clock.per_eval == 0
     if state.feedback and experiment.monitor and experiment.scheduler.interval == "metric" and on_calendar:
         state.feedback.step(metrics[experiment.monitor])

@@ -1,11 +1,13 @@
 """Begin from another run's state: its weights, and its optimizer's moments where carried."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
 from lrbench.engine.evaluation import evaluation_updates, validate
 from lrbench.engine.loop import advance
-from lrbench.engine.state import Setup, State, new_state, read_checkpoint, save, set_up
+from lrbench.engine.state import Setup, State, new_state, read_checkpoint, save, set_up, wrap
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Start, run_id
 from lrbench.horizon import whole_updates
@@ -33,8 +35,7 @@ def at_update(at: str, parent: Experiment, record: Record | None, option: str = 
         return update
     if record is None:
         raise ConfigError(f"{option}=plateau: unknown before the run; give end or an update such as 30ep.")
-    if parent.monitor is None:
-        raise ConfigError("start.at=plateau: the parent's schedule hears no metric, so it has no plateau; give 30ep.")
+    _require_monitor(parent)
     rates, main = record.rates()[:, 0], parent.phases[1]
     cuts = np.flatnonzero(np.diff(rates[main.start :]) < 0)
     if not cuts.size:
@@ -48,27 +49,65 @@ def forked_state(experiment: Experiment, start: Start, parent: Record, device: t
     path = parent.checkpoint(kept_name(update))
     if not path.exists():
         save(_replayed(start.of, update, parent, device), path)
-    content = read_checkpoint(path, device)
+    try:
+        content = read_checkpoint(path, device)
+    except OSError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"{path}: the checkpoint cannot be read ({type(error).__name__}: it may be damaged); remove it, and it is "
+            "made again from the parent's experiment."
+        ) from error
     state = new_state(experiment, device)
     try:
         state.model.load_state_dict(content["model"])
         if "optimizer" in start.carry:
-            state.optimizer.load_state_dict(content["optimizer"])
+            _carry_moments(state.optimizer, content["optimizer"])
     except (RuntimeError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"start.of={parent.run_id}: its state does not fit this experiment ({reason}).") from error
     return state
 
 
+def check_start(experiment: Experiment, start: Start) -> None:
+    """Refuse what can be refused before the parent is trained."""
+    parent = start.of
+    if start.at == "plateau":
+        _require_monitor(parent)
+    else:
+        at_update(start.at, parent, None)
+    if "optimizer" in start.carry and parent.optimizer.target != experiment.optimizer.target:
+        ours, theirs = (e.optimizer.target.rpartition(".")[2] for e in (experiment, parent))
+        raise ConfigError(
+            f"start.carry={list(start.carry)}: the parent trains with {theirs}, whose moments mean nothing to {ours}; "
+            "use start.carry=[model]."
+        )
+
+
+def _require_monitor(parent: Experiment) -> None:
+    if parent.monitor is None:
+        raise ConfigError("start.at=plateau: the parent's schedule hears no metric, so it has no plateau; give 30ep.")
+
+
+def _carry_moments(optimizer: torch.optim.Optimizer, parent: dict[str, Any]) -> None:
+    """Load the parent's moments. The settings stay this experiment's own; torch would replace them too."""
+    groups = optimizer.state_dict()["param_groups"]
+    if [g["params"] for g in groups] != [g["params"] for g in parent["param_groups"]]:
+        raise ValueError("the optimizers' parameter groups differ")
+    optimizer.load_state_dict({"state": parent["state"], "param_groups": groups})
+
+
 def _replayed(parent: Experiment, update: int, record: Record, device: torch.device) -> State:
     """The parent's state at an update that it kept no checkpoint of: trained again, which gives the same bits."""
+    threads = torch.get_num_threads()
     setup = set_up(parent, device)
-    state = start_state(setup, record)
+    state = wrap(start_state(setup, record), setup)
     while state.update < update:
         stop = next(u for u in evaluation_updates(parent) if u > state.update)
         advance(setup, state, min(stop, update))
         if state.update == stop:
             validate(setup, state)
+    torch.set_num_threads(threads)  # the child's own
     return state
 
 

@@ -4,12 +4,12 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from lrbench.engine.loop import Block
 from lrbench.engine.state import Setup
+from lrbench.lease import LeaseLost
 from lrbench.record import Record, read_columns
 
 Row = dict[str, float]
@@ -81,6 +81,16 @@ class Log:
         for file in (self._rates, self._losses, self._metrics):
             file.flush()
 
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Let go of the files. What they hold back is dropped where it is no longer ours to write, or did not fit."""
+        for file in (self._rates, self._losses, self._metrics):
+            if not file.closed and kind is not None and not issubclass(kind, LeaseLost | OSError):
+                file.flush()
+            file.raw.close()
+
     def close(self) -> None:
         for file in (self._rates, self._losses, self._metrics):
             file.close()
@@ -88,7 +98,7 @@ class Log:
             _fit_header(self._folder / name)
 
 
-def _appending(path: Path, kept: bytes) -> BinaryIO:
+def _appending(path: Path, kept: bytes) -> io.BufferedWriter:
     """The file, holding exactly `kept`, open for appending. Replaced in one step: a kill here loses nothing."""
     beside = path.with_name(f".{path.name}")
     beside.write_bytes(kept)
@@ -96,7 +106,7 @@ def _appending(path: Path, kept: bytes) -> BinaryIO:
     return path.open("ab")
 
 
-def _columns_file(path: Path, updates: int, columns: int, at: int) -> BinaryIO:
+def _columns_file(path: Path, updates: int, columns: int, at: int) -> io.BufferedWriter:
     """A .npy of float64 (updates, columns), open for appending after row `at`."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (updates, columns)})

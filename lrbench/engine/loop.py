@@ -1,17 +1,20 @@
 """The loop: batch, forward, backward, clip, set the row's rates, step. Everything else happens between blocks."""
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lrbench.engine.state import Setup, State
 from lrbench.randomness import seed_of
 from lrbench.schedules.build import momentum_of
 
 BLOCK = 256  # updates at most between two looks at the losses
+TRIES = 20  # of one update, before a run whose steps are all skipped counts as diverged
 PATIENCE = 0.5  # seconds at most, for what is shown and for a prompt answer to Ctrl-C
 
 
@@ -57,38 +60,85 @@ def advance(setup: Setup, state: State, until: int) -> Block:
 
     The losses stay on the device until the end of the block, so that a GPU is not waited for at every update.
     """
-    experiment, model, optimizer = setup.experiment, state.model, state.optimizer
-    groups, loss_of, batches, clip = optimizer.param_groups, setup.task.loss, setup.batches, experiment.clip
     cycled = setup.table.momentum is not None
-    generator = _noise_generator(setup.device)
+    groups, optimizer, generator = state.optimizer.param_groups, state.optimizer, _noise_generator(setup.device)
     start, began, clock = state.update, time.perf_counter() - state.seconds, time.perf_counter
-    read: list[float] = []
-    losses: list[torch.Tensor] = []
+    read: list[list[float]] = []
+    made: list[list[float]] = []  # by one update: torch calls the hook twice where a class's step calls its parent's
+    losses: list[Tensor] = []
     seconds: list[float] = []
-    hook = optimizer.register_step_post_hook(lambda *_: read.extend(_columns(groups, cycled)))
+    hook = optimizer.register_step_post_hook(lambda *_: made.append(_columns(groups, cycled)))
     try:
         for update, row in enumerate(planned(setup, state, until), start):
-            x, y = batches(update)
-            generator.manual_seed(seed_of("noise", experiment.seed, update, 0, 0))
-            loss = loss_of(model(x), y)
-            optimizer.zero_grad()
-            loss.backward()
-            losses.append(loss.detach())
-            if clip is not None:
-                losses.append(torch.nn.utils.clip_grad_norm_(model.parameters(), clip))
-            _set(groups, row, cycled)
-            optimizer.step()
+            made.clear()
+            for _ in range(TRIES):
+                outcome = _step(setup, state, update, row, cycled, generator)
+                if made:  # the hook fired: the step was made
+                    break
+                state.skipped += 1  # the fp16 scaler skipped it: the same update again, on a smaller scale
+            else:
+                made.append(row)
+                outcome = [torch.full_like(value, torch.nan) for value in outcome]
+            read.append(made[-1])
+            losses += outcome
             seconds.append(clock() - began)
-            if seconds[-1] - seconds[0] > PATIENCE:
+            if seconds[-1] - seconds[0] > PATIENCE and setup.ranks.size == 1:
                 break
     finally:
         hook.remove()
     n = len(seconds)
     state.update, state.seconds = start + n, seconds[-1]
+    values = setup.ranks.mean(torch.stack(losses).double()).cpu().numpy().reshape(n, -1)
     if state.feedback and hears_loss(setup) and start >= setup.table.warmup:
-        state.feedback.step(losses[0].item())
-    values = torch.stack(losses).double().cpu().numpy().reshape(n, -1)
-    return Block(start, np.array(read).reshape(n, -1), values, seconds)
+        state.feedback.step(float(values[0, 0]))
+    return Block(start, np.array(read), values, seconds)
+
+
+def _step(
+    setup: Setup, state: State, update: int, row: list[float], cycled: bool, generator: torch.Generator
+) -> list[Tensor]:
+    """One update: gradients, clipping, the row's rates, the step. Its loss, and the gradient's norm if clipped."""
+    optimizer, scaler, clip = state.optimizer, state.scaler, setup.experiment.clip
+    optimizer.zero_grad()
+    outcome = [_gradients(setup, state, update, generator)]
+    if clip is not None:
+        scaler.unscale_(optimizer)
+        outcome.append(torch.nn.utils.clip_grad_norm_(state.model.parameters(), clip))
+    _set(optimizer.param_groups, row, cycled)
+    scaler.step(optimizer)
+    scaler.update()
+    return outcome
+
+
+def _gradients(setup: Setup, state: State, update: int, generator: torch.Generator) -> Tensor:
+    """Forward and backward over this rank's micro-batches; the mean loss over their samples, detached.
+
+    All parts of an update are equally large, so the mean of their means is the mean over the batch.
+    """
+    experiment, ranks = setup.experiment, setup.ranks
+    accumulate = experiment.accumulate or 1
+    x, y = setup.batches(update)
+    mine = slice(ranks.rank * accumulate, (ranks.rank + 1) * accumulate)
+    parts = (
+        [(x, y)]
+        if experiment.parts == 1
+        else list(zip(x.chunk(experiment.parts), y.chunk(experiment.parts), strict=True))[mine]
+    )
+    losses = []
+    for micro, (images, labels) in enumerate(parts):
+        generator.manual_seed(seed_of("noise", experiment.seed, update, micro, ranks.rank))
+        with _unsynchronised(state) if micro + 1 < accumulate else nullcontext():
+            with setup.autocast():
+                loss = setup.task.loss(state.forward(setup.formatted(images)), labels)
+            state.scaler.scale(loss if accumulate == 1 else loss / accumulate).backward()
+        losses.append(loss.detach())
+    return losses[0] if accumulate == 1 else torch.stack(losses).mean()
+
+
+def _unsynchronised(state: State) -> AbstractContextManager[None]:
+    """No exchange of gradients between ranks before the update's last micro-batch."""
+    forward = state.forward
+    return forward.no_sync() if isinstance(forward, torch.nn.parallel.DistributedDataParallel) else nullcontext()
 
 
 def _set(groups: list[dict], row: list[float], cycled: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from lrbench import __version__
 from lrbench.engine.evaluation import evaluation_updates
@@ -38,7 +39,8 @@ def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[s
     found = []
     if len(used) != clock.updates:
         found.append(f"{len(used)} updates were made and {clock.updates} planned")
-    differ = np.flatnonzero((used != columns[: len(used)]).any(axis=1))
+    n = min(len(used), len(columns))
+    differ = np.flatnonzero((used[:n] != columns[:n]).any(axis=1))
     if differ.size:
         t = int(differ[0])
         found.append(f"update {t} used the rates {used[t].tolist()} and {columns[t].tolist()} were planned")
@@ -48,9 +50,10 @@ def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[s
     if list(evaluated) != evaluation_updates(experiment):
         found.append(f"evaluations were made after updates {list(evaluated)}, planned {evaluation_updates(experiment)}")
     if experiment.monitor is not None and not found:
-        heard = [evaluated[u][experiment.monitor] for u in evaluated if u > plan.warmup and u % clock.per_eval == 0]
         if experiment.scheduler.interval == "batch":
             heard = record.losses()[plan.warmup :, 0].tolist()
+        else:
+            heard = [evaluated[u][experiment.monitor] for u in evaluated if u > plan.warmup and u % clock.per_eval == 0]
         if metrics != heard:
             found.append("the schedule heard other metrics than the record holds")
     return found
@@ -80,6 +83,10 @@ def summary(setup: Setup, state: State, rows: list[Row], final: Row, bad: int | 
             out[f"best/{name}"] = best[name]
             out[f"best/{name}_update"] = int(best["update"])
             out[f"last{LAST_K}/{name}"] = float(np.mean([r[name] for r in evaluations[-LAST_K:]]))
+    if state.skipped:
+        out["skipped_steps"] = state.skipped
+    if experiment.parts > 1 and any(isinstance(m, _BatchNorm) for m in state.model.modules()):
+        out["ghost_batch"] = experiment.batch_size // experiment.parts  # what BatchNorm saw at once
     out["seconds"] = round(state.seconds, 3)
     out["samples_per_second"] = round(state.update * experiment.batch_size / max(state.seconds, 1e-9), 1)
     return out

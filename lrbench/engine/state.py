@@ -1,19 +1,23 @@
 """The state of a run as a value: model, optimizer, feedback schedule, update; saving and loading it."""
 
-import os
-from dataclasses import dataclass
+import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lrbench.data import Splits
 from lrbench.data.batches import Batches
+from lrbench.engine.ranks import ALONE, Ranks
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
 from lrbench.optim import build_optimizer
 from lrbench.randomness import seed_of
+from lrbench.record import write_bytes
 from lrbench.schedules import Feedback, LRTable, hears_metric, lr_table
 from lrbench.targets import resolve
 from lrbench.tasks import Task
@@ -28,6 +32,12 @@ class State:
     feedback: Feedback | None
     update: int = 0
     seconds: float = 0.0
+    skipped: int = 0  # steps that the fp16 scaler refused and that were tried again
+    scaler: torch.amp.GradScaler = field(default_factory=lambda: torch.amp.GradScaler(enabled=False))
+    forward: Callable[[Tensor], Tensor] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.forward = self.model  # `wrap` puts a compiler or DDP around it
 
 
 @dataclass(frozen=True)
@@ -40,12 +50,24 @@ class Setup:
     task: Task
     splits: Splits
     batches: Batches
+    ranks: Ranks = ALONE
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """The precision of forward passes."""
+        amp = self.experiment.amp
+        if amp is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[amp])
+
+    def formatted(self, x: Tensor) -> Tensor:
+        """Images in the experiment's memory format."""
+        return x.contiguous(memory_format=torch.channels_last) if self.experiment.channels_last else x
 
 
-def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU. Raises ConfigError for a device that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
+    """`auto` is CUDA where there is one (each rank its own), else the CPU. Raises ConfigError if it is not there."""
+    if name in ("auto", "cuda"):
+        name = f"cuda:{ranks.local}" if torch.cuda.is_available() or name == "cuda" else "cpu"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -55,7 +77,7 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def set_up(experiment: Experiment, device: torch.device) -> Setup:
+def set_up(experiment: Experiment, device: torch.device, ranks: Ranks = ALONE) -> Setup:
     """Trace the schedule, load the data onto the device, pin the threads."""
     table = lr_table(experiment)
     torch.set_num_threads(experiment.threads)
@@ -70,7 +92,7 @@ def set_up(experiment: Experiment, device: torch.device) -> Setup:
         std=splits.std.to(device),
     )
     task: Task = resolve(experiment.task.target, "task")(**experiment.task.args)
-    return Setup(experiment, device, table, task, on_device, batches)
+    return Setup(experiment, device, table, task, on_device, batches, ranks)
 
 
 def new_state(experiment: Experiment, device: torch.device) -> State:
@@ -80,29 +102,47 @@ def new_state(experiment: Experiment, device: torch.device) -> State:
     target = resolve(experiment.model.target, "model")
     model: nn.Module = target(info.shape, info.num_classes, **experiment.model.args)
     model.to(device)
+    if experiment.channels_last:
+        model.to(memory_format=torch.channels_last)
     feedback = Feedback(experiment) if hears_metric(experiment) else None
-    return State(model, build_optimizer(model, experiment), feedback)
+    scaler = torch.amp.GradScaler(device.type, enabled=experiment.amp == "fp16")
+    return State(model, build_optimizer(model, experiment), feedback, scaler=scaler)
+
+
+def wrap(state: State, setup: Setup) -> State:
+    """Put the compiler and DDP around the model's forward pass, where asked. The state keeps the bare model."""
+    if setup.experiment.compile:
+        _require_compiler(setup.device)
+        state.forward = torch.compile(state.model)
+    if setup.ranks.size > 1:
+        gpu = [setup.device] if setup.device.type == "cuda" else None
+        state.forward = nn.parallel.DistributedDataParallel(state.model, device_ids=gpu)
+    return state
+
+
+def _require_compiler(device: torch.device) -> None:
+    """Raises ConfigError unless torch.compile works here, tried on a sum."""
+    try:
+        torch.compile(lambda x: x + 1)(torch.zeros(2, device=device))
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ConfigError(f"compile=true: torch.compile does not work here ({reason}); use compile=false.") from error
 
 
 def save(state: State, path: Path) -> None:
-    """Write a checkpoint beside its name, then rename it: a kill at any moment leaves the old one or the new one."""
+    """Write a checkpoint, in one step. Raises OSError where the disk refuses (torch.save alone would hide it)."""
     content = {
         "model": state.model.state_dict(),
         "optimizer": state.optimizer.state_dict(),
         "metrics": state.feedback.metrics if state.feedback else [],
         "update": state.update,
         "seconds": state.seconds,
+        "skipped": state.skipped,
+        "scaler": state.scaler.state_dict(),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_bytes(path, buffer.getbuffer())
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
@@ -116,7 +156,8 @@ def load(experiment: Experiment, device: torch.device, path: Path) -> State:
     state = new_state(experiment, device)
     state.model.load_state_dict(content["model"])
     state.optimizer.load_state_dict(content["optimizer"])
-    state.update, state.seconds = content["update"], content["seconds"]
+    state.update, state.seconds, state.skipped = content["update"], content["seconds"], content["skipped"]
+    state.scaler.load_state_dict(content["scaler"])
     if state.feedback:
         state.feedback = Feedback(experiment, content["metrics"])
     return state

@@ -4,11 +4,13 @@ import sys
 import time
 from dataclasses import replace
 
-from lrbench.engine.attempt import Say, attempt, cadence_of
-from lrbench.engine.state import choose_device, set_up
+from lrbench.engine.attempt import RunFailed, Say, assist, attempt, cadence_of, refused_by_disk
+from lrbench.engine.fork import check_start, start_state
+from lrbench.engine.ranks import Ranks, join
+from lrbench.engine.state import choose_device, load, set_up, wrap
 from lrbench.errors import ConfigError
-from lrbench.experiment import Experiment, Settings, run_id
-from lrbench.lease import Lease
+from lrbench.experiment import Experiment, Settings, Start, run_id
+from lrbench.lease import Lease, LeaseLost
 from lrbench.progress import Show, View, silent
 from lrbench.record import DONE, Record
 
@@ -29,8 +31,12 @@ def train(experiment: Experiment, settings: Settings = DEFAULTS, show: Show = si
 
     Raises ConfigError for input that cannot work, RunFailed when the run cannot go on, Interrupted after a signal.
     """
+    ranks = join(settings.device)
+    if ranks.rank > 0:
+        return _assist(experiment, settings, ranks)
     if experiment.start is not None:
-        _train_parent(experiment.start.of, settings, show, say)
+        check_start(experiment, experiment.start)
+        _train_parent(experiment.start, settings, show, say)
     record = Record(settings.results / "runs" / run_id(experiment))
     cadence = cadence_of(experiment, settings)
     setup, force = None, settings.force
@@ -40,26 +46,55 @@ def train(experiment: Experiment, settings: Settings = DEFAULTS, show: Show = si
             _follow(record, show)
             continue
         if (standing in DONE and not force) or (standing == "failed" and not (force or settings.retry)):
+            ranks.tell(None)
             return record
-        setup = setup or set_up(experiment, choose_device(settings.device))
-        _require_writable(record)
-        if standing == "corrupt":
-            damage = record.damage()
-            say(f"{record.run_id}: {damage}. The folder is kept as {record.set_aside('corrupt')}; training anew.")
-        elif force and standing != "new":
-            say(f"{record.run_id}: the old record is kept as {record.set_aside('old')}.")
-        force = False
+        if setup is None:
+            setup = set_up(experiment, choose_device(settings.device, ranks), ranks)
+            _require_writable(record)
+            continue  # that took a while: look again
         lease = Lease(record.folder)
-        if lease.take():
-            try:
-                attempt(setup, cadence, settings, record, lease, show, say)
-            finally:
-                lease.release()
-            return record
+        try:
+            if standing == "corrupt":
+                damage = record.damage()
+                say(f"{record.run_id}: {damage}. The folder is kept as {record.set_aside('corrupt')}; training anew.")
+            elif force and standing != "new":
+                say(f"{record.run_id}: the old record is kept as {record.set_aside('old')}.")
+            force = False
+            taken = lease.take()
+        except FileNotFoundError:  # another process moved the folder at the same moment
+            continue
+        except OSError as error:
+            raise RunFailed(refused_by_disk(record, error)) from error
+        if not taken:
+            continue
+        try:
+            attempt(setup, cadence, settings, record, lease, show, say)
+        except LeaseLost as lost:
+            if ranks.size > 1 or record.standing() not in ("running", *DONE):
+                raise RunFailed(str(lost)) from lost
+            say(str(lost))
+            continue
+        finally:
+            lease.release()
+        return record
 
 
-def _train_parent(parent: Experiment, settings: Settings, show: Show, say: Say) -> None:
-    record = train(parent, replace(settings, force=False), show, say)
+def _assist(experiment: Experiment, settings: Settings, ranks: Ranks) -> Record:
+    """`train` on a rank other than 0: rank 0 tells from which update to compute along, or nothing."""
+    if experiment.start is not None:
+        _assist(experiment.start.of, settings, ranks)
+    record = Record(settings.results / "runs" / run_id(experiment))
+    begun = ranks.tell()
+    if begun is not None:
+        setup = set_up(experiment, choose_device(settings.device, ranks), ranks)
+        state = load(experiment, setup.device, record.checkpoint()) if begun else start_state(setup, record)
+        assist(setup, wrap(state, setup), cadence_of(experiment, settings))
+    return record
+
+
+def _train_parent(start: Start, settings: Settings, show: Show, say: Say) -> None:
+    keep = ("end",) if start.at == "plateau" else ("end", start.at)
+    record = train(start.of, replace(settings, force=False, hydra={}, keep=keep), show, say)
     if record.standing() != "finished":
         raise ConfigError(f"start.of: the parent {record.run_id} is {record.standing()}; nothing can fork from it.")
 

@@ -1,4 +1,4 @@
-"""The benchmarks: `python tests/benchmarks/run.py [main_job loop batches trace first_update help]` (all without a name).
+"""The benchmarks: `python tests/benchmarks/run.py [main_job loop batches trace first_update help]` (all by default).
 
 Each is a ratio, or a bound that the design sets; results go to results/benchmarks. Run on an otherwise idle machine.
 """
@@ -133,7 +133,7 @@ def trace() -> None:
                 scheduler.step()
             return time.perf_counter() - began
 
-        result = interleaved(stepped, lambda experiment=experiment: seconds(lambda: lr_table(experiment)), rounds=3)
+        result = interleaved(stepped, lambda experiment=experiment: seconds(lambda: lr_table(experiment)), rounds=5)
         tracemalloc.start()
         table = lr_table(experiment)
         peak = tracemalloc.get_traced_memory()[1]

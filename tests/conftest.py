@@ -1,0 +1,169 @@
+"""Fixtures of the tests that train: small experiments, quiet training, and real processes that can be killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+SERVER = Path(__file__).parent / "engine" / "server.py"
+SMALL = ("tracker=none", "horizon=4ep", "batch_size=64")
+PERCEPTRON = ("model=mlp", "model.args.hidden=[16]")
+
+
+@cache
+def _composed(*overrides: str) -> Any:
+    from lrbench.config import experiment
+
+    model = () if any(o.startswith("model=") for o in overrides) else PERCEPTRON
+    return experiment(*SMALL, *model, *overrides)
+
+
+@pytest.fixture(scope="session")
+def make() -> Callable[..., Any]:
+    """An Experiment of a perceptron on digits (16 updates an epoch, 4 epochs), changed by overrides."""
+    return _composed
+
+
+@pytest.fixture
+def without_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No lr_and_loss.png: it takes longer than training a perceptron."""
+    from lrbench.plots import run
+
+    monkeypatch.setattr(run, "plot_run", lambda record, table: None)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Any]:
+    """Train into tmp_path/results, with settings by name; `said` and `shown` of the returned function are kept."""
+    from lrbench.engine.train import train
+    from lrbench.experiment import Settings
+
+    def trained(experiment: Any, **settings: Any) -> Any:
+        settings = {"results": tmp_path / "results", **settings}
+        return train(experiment, Settings(**settings), trained.shown.append, trained.said.append)
+
+    trained.said, trained.shown = [], []
+    return trained
+
+
+@pytest.fixture(scope="session")
+def require_same_run() -> Callable[[Any, Any], None]:
+    """Fails unless two records hold the same bits: rows without seconds, every rate and loss, weights and moments."""
+    import torch
+
+    def rows(record: Any) -> list[dict[str, float]]:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in record.rows()]
+
+    def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+        if isinstance(value, dict | list):
+            for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+                yield from flat(part, f"{name}.{key}")
+        else:
+            yield name, value
+
+    def compare(one: Any, other: Any) -> None:
+        assert one.standing() == other.standing()
+        assert rows(one) == rows(other)
+        for name in ("rates.npy", "losses.npy"):
+            assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes(), name
+        kept = sorted(p.name for p in (one.folder / "checkpoints").iterdir())
+        assert kept == sorted(p.name for p in (other.folder / "checkpoints").iterdir())
+        for name in kept:
+            ours, theirs = (dict(flat(torch.load(r.folder / "checkpoints" / name))) for r in (one, other))
+            assert ours.keys() == theirs.keys()
+            for key in ours.keys() - {".seconds"}:
+                a, b = ours[key], theirs[key]
+                assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b, f"{name}{key}"
+        ours, theirs = (
+            {k: v for k, v in r.summary().items() if "second" not in k} for r in (one, other)
+        )  # fmt: skip
+        assert ours == theirs
+
+    return compare
+
+
+class Process:
+    """A process that trains, forked by the server; what it reports stands in a file, a line an event."""
+
+    def __init__(self, pid: int, log: Path) -> None:
+        self.pid, self._log = pid, log
+
+    @property
+    def events(self) -> list[str]:
+        return self._log.read_text().splitlines() if self._log.exists() else []
+
+    @property
+    def alive(self) -> bool:
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def wait_for(self, beginning: str, timeout: float = 60.0) -> str:
+        """The first event that begins so."""
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            if found := [e for e in self.events if e.startswith(beginning)]:
+                return found[0]
+            if not self.alive and not any(e.startswith(beginning) for e in self.events):
+                break
+            time.sleep(0.002)
+        raise AssertionError(f"no event '{beginning}': {self.events}")
+
+    def wait(self, timeout: float = 60.0) -> str:
+        """The last event, once the process has ended."""
+        until = time.monotonic() + timeout
+        while self.alive and time.monotonic() < until:
+            time.sleep(0.002)
+        assert not self.alive
+        return (self.events or [""])[-1]
+
+    def kill(self, how: int = signal.SIGKILL) -> None:
+        """Returns when it is gone, for SIGKILL."""
+        os.kill(self.pid, how)
+        while how == signal.SIGKILL and self.alive:
+            time.sleep(0.001)
+
+
+class Server:
+    """Forks processes from one that has imported everything: a real process in milliseconds instead of seconds."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._count = folder, 0
+        self._process = subprocess.Popen(
+            [sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def start(self, experiment: Any, results: Path, **patches: Any) -> Process:
+        """A process that trains; see server.py for the patches. Everything else goes into its Settings."""
+        from lrbench.experiment import to_plain
+
+        self._count += 1
+        path = self._folder / f"{self._count}.yaml"
+        path.write_text(yaml.safe_dump(to_plain(experiment)))
+        job = {"experiment": str(path), "log": str(path.with_suffix(".log")), "results": str(results), **patches}
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        return Process(int(self._process.stdout.readline()), path.with_suffix(".log"))
+
+    def close(self) -> None:
+        self._process.communicate(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("server"))
+    yield server
+    server.close()
