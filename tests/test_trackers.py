@@ -178,7 +178,7 @@ def test_the_death_of_its_service_is_said_once_and_the_next_run_is_whole(run: Mi
     service = core()
     service.kill()
     for process in gc.get_objects():  # wandb itself never reaps it, which is a warning in some later test
-        if isinstance(process, subprocess.Popen) and process.pid == service.pid:
+        if issubclass(type(process), subprocess.Popen) and process.pid == service.pid:
             process.wait()
     for row in ROWS[2:]:
         mirror.row(row)

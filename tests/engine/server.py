@@ -1,7 +1,7 @@
 """Forks a process for every job read from stdin, and prints its pid. Not a test: `server` in conftest.py runs it.
 
 A job: the experiment's YAML file, a file for events, the results folder, any of the patches below, and `settings`.
-Events: `begin`, `update N` (with `pause`), `half` and `whole` (with `slow_save`), `said ...`, and at last `end STANDING` or
+Events: `begin`, `update N` (with `pause`), `half` and `whole` (with `slow_save`), `said ...`, last `end STANDING` or
 `raised ERROR`.
 """
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -259,7 +260,7 @@ def test_evaluation_leaves_the_model_training_and_its_statistics_alone(make):
 class Spied(torch.optim.SGD):
     """Plain SGD that keeps, for every step, the rate that the weights themselves tell."""
 
-    told: list[float] = []
+    told: ClassVar[list[float]] = []
 
     def step(self, closure=None):
         (group,) = self.param_groups
@@ -277,7 +278,8 @@ def test_the_weights_moved_by_the_rate_of_the_row(make, run):
     )
     record = run(experiment)
     assert len(set(Spied.told)) == 40
-    np.testing.assert_allclose(Spied.told, record.rates()[:, 0], rtol=1e-5)
+    # float32 weights tell a rate to about 1e-8 of a peak of 0.5: the last rates are as small as 2e-6.
+    np.testing.assert_allclose(Spied.told, record.rates()[:, 0], rtol=1e-5, atol=2e-8)
 
 
 # ---- Tampering is found.
@@ -305,7 +307,7 @@ def test_a_rate_changed_during_the_step_is_found(make, run, how, monkeypatch):
 
             def halve(optimizer, *_):
                 steps.append(1)
-                if how != "once" or len(steps) == 18:
+                if how != "once" or len(steps) % 20 == 18:  # the same update of both runs
                     optimizer.param_groups[0]["lr"] *= 0.5
 
             register(halve)
