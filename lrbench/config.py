@@ -76,8 +76,13 @@ _SCALARS = (
 
 def settings_from(cfg: DictConfig) -> ex.Settings:
     """The settings that do not change the numbers. Raises ConfigError."""
+    from lrbench.targets import resolve
+
     plain = _plain(cfg)
     tracker = plain["tracker"]
+    if tracker["_target_"]:  # made here once, so that it refuses its options before anything is trained
+        checked = _checked(tracker, "tracker", ())
+        resolve(checked["target"], "tracker")(**checked["args"])
     return ex.Settings(
         results=results_folder(plain["results"]),
         tracker=_component(tracker, "tracker") if tracker["_target_"] else None,

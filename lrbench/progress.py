@@ -45,9 +45,9 @@ def _number(name: str, value: float) -> str:
 class Reporter:
     """Shows one run on a stream. Use as a context manager; call it with a View."""
 
-    def __init__(self, experiment: Experiment, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, experiment: Experiment, stream: TextIO | None = None) -> None:
         self._clock, self._batch = experiment.clock, experiment.batch_size
-        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
         self._live = self._console.is_terminal
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
