@@ -48,10 +48,10 @@ def run(tmp_path: Path) -> Callable[..., Any]:
     from lrbench.experiment import Settings
 
     def trained(experiment: Any, **settings: Any) -> Any:
-        settings = {"results": tmp_path / "results", **settings}
+        settings = {"results": trained.results, **settings}
         return train(experiment, Settings(**settings), trained.shown.append, trained.said.append)
 
-    trained.said, trained.shown = [], []
+    trained.said, trained.shown, trained.results = [], [], tmp_path / "results"
     return trained
 
 

@@ -111,8 +111,6 @@ def _begin(setup: Setup, record: Record, settings: Settings, say: Say) -> State:
         return state
     try:
         state = load(setup.experiment, setup.device, last)
-    except OSError:
-        raise
     except Exception as error:
         raise ConfigError(
             f"{last}: the checkpoint cannot be read ({type(error).__name__}: it may be damaged); force=true keeps the "

@@ -51,8 +51,6 @@ def forked_state(experiment: Experiment, start: Start, parent: Record, device: t
         save(_replayed(start.of, update, parent, device), path)
     try:
         content = read_checkpoint(path, device)
-    except OSError:
-        raise
     except Exception as error:
         raise ConfigError(
             f"{path}: the checkpoint cannot be read ({type(error).__name__}: it may be damaged); remove it, and it is "

@@ -19,7 +19,7 @@ NUMERICS = 1
 DECAYS: dict[str, Callable[[float], float]] = {
     "linear": lambda done: 1 - done,
     "cosine": lambda done: (1 + cos(pi * done)) / 2,
-    "1-sqrt": lambda done: 1 - sqrt(done),
+    "one_minus_sqrt": lambda done: 1 - sqrt(done),
 }
 
 
@@ -27,12 +27,12 @@ def stable_decay(
     optimizer: Optimizer,
     total_iters: int,
     decay_iters: int,
-    shape: Literal["linear", "cosine", "1-sqrt"] = "1-sqrt",
+    shape: Literal["linear", "cosine", "one_minus_sqrt"] = "one_minus_sqrt",
     final_factor: float = 0.0,
 ) -> LambdaLR:
     """The peak, then a decay over the last `decay_iters` of `total_iters` steps down to `final_factor` of it.
 
-    After a warmup this is warmup-stable-decay (Hu et al. 2024, MiniCPM; the 1-sqrt shape: Haegele et al. 2024).
+    After a warmup this is warmup-stable-decay (Hu et al. 2024, MiniCPM; the 1 - sqrt shape: Haegele et al. 2024).
     """
     if shape not in DECAYS:
         raise ConfigError(f"scheduler.args.shape={shape}: choose one of {', '.join(DECAYS)}.")

@@ -273,7 +273,12 @@ class Spied(torch.optim.SGD):
 def test_the_weights_moved_by_the_rate_of_the_row(make, run):
     Spied.told = []
     experiment = replace(
-        make("scheduler=onecycle", "scheduler.args.cycle_momentum=false", "horizon=40ba"),
+        make(
+            "scheduler=onecycle",
+            "scheduler.args.cycle_momentum=false",
+            "scheduler.args.final_div_factor=10",
+            "horizon=40ba",
+        ),
         optimizer=Optimizer(target=f"{__name__}.Spied", lr=0.5),
     )
     record = run(experiment)
@@ -299,10 +304,10 @@ def test_a_rate_changed_during_the_step_is_found(make, run, how, monkeypatch):
     if how == "a class":
         experiment = replace(experiment, optimizer=Optimizer(target=f"{__name__}.Halving", lr=0.1))
     else:
-        build, steps = state.build_optimizer, []
+        build = state.build_optimizer
 
         def tampered(model, experiment):
-            optimizer = build(model, experiment)
+            optimizer, steps = build(model, experiment), []
             register = optimizer.register_step_post_hook if "after" in how else optimizer.register_step_pre_hook
 
             def halve(optimizer, *_):
