@@ -4,13 +4,14 @@ Hydra composes; its errors are turned into one paragraph and exit code 2. Nothin
 """
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from lrbench.errors import ConfigError
+from lrbench import __version__
+from lrbench.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -29,23 +30,36 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def run(argv: Sequence[str]) -> int:
     """Run a command; its exit code. Bad usage is said on stderr in one paragraph."""
     _complete_command()
-    command, rest = (argv[0], argv[1:]) if argv and argv[0] in COMMANDS else ("train", argv)
     try:
-        if command == "show":
-            return int(import_module("lrbench.commands.show").run(rest))
-        if list(rest) in (["--help"], ["-h"]):  # with overrides, Hydra's own: the same text and the composed config
-            print(help_text())
-            return 0
-        return _through_hydra(command, list(rest))
+        code = _run(list(argv))
+        sys.stdout.flush()  # so that a reader that has gone is met here and not at the interpreter's end
+        return code
     except ConfigError as error:
         print(f"lrbench: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("lrbench: stopped.", file=sys.stderr)
         return INTERRUPTED
+    except SystemExit as end:  # Hydra's --help and argparse's
+        return int(end.code or 0)
     except BrokenPipeError:  # `lrbench show RUN | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _run(argv: list[str]) -> int:
+    command, rest = (argv[0], argv[1:]) if argv and argv[0] in COMMANDS else ("train", argv)
+    if rest and rest is argv and re.fullmatch(r"[\w-]*\w", argv[0]) and not argv[0].startswith("-"):
+        raise ConfigError(f"{argv[0]}: neither a command nor key=value.{did_you_mean(argv[0], COMMANDS)}")
+    if command == "show":
+        return int(import_module("lrbench.commands.show").run(rest))
+    if rest in (["--help"], ["-h"]):  # with overrides, Hydra's own: the same text and the composed config
+        print(help_text())
+        return 0
+    if rest == ["--version"]:  # Hydra's own stands in `--hydra-help`
+        print(f"lrbench {__version__}")
+        return 0
+    return _through_hydra(command, rest)
 
 
 def help_text() -> str:
@@ -73,12 +87,12 @@ def help_text() -> str:
 def _through_hydra(command: str, arguments: list[str]) -> int:
     """Let Hydra compose the job, or all jobs of a multirun, and hand them to the command."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that errors reach us instead of being printed by Hydra
-    sys.path.append(str(Path(__file__).parent / "plugins"))
     import hydra
 
     from lrbench import CONF
     from lrbench.hydra_errors import explain
 
+    arguments = _overrides_first(arguments)
     task = _Task(command)
     before = sys.argv
     sys.argv = [before[0], *arguments]
@@ -91,6 +105,29 @@ def _through_hydra(command: str, arguments: list[str]) -> int:
     if task.error is not None:
         raise task.error
     return task.code
+
+
+def _overrides_first(arguments: list[str]) -> list[str]:
+    """The overrides, then the flags: Hydra's parser takes overrides in one place only, so that `a=1 -m b=2,3` fails.
+    Raises ConfigError for a flag that is none."""
+    from hydra._internal.utils import get_args_parser
+
+    def refuse(message: str) -> NoReturn:
+        raise ConfigError(f"{message}; --hydra-help lists the flags.")
+
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]
+    known, rest = parser.parse_known_args(arguments)
+    for word in rest:
+        if word.startswith("-"):
+            flags = [f for f in parser._option_string_actions if f.startswith("--")]
+            raise ConfigError(f"{word}: there is no such flag.{did_you_mean(word, flags)}")
+    overrides = [*known.overrides, *rest]
+    flags = [a for a in arguments if a not in overrides]
+    modes = ("help", "hydra_help", "cfg", "run", "multirun", "shell_completion", "info", "experimental_rerun")
+    if not any(getattr(known, mode) for mode in modes) and not any("hydra.mode" in o for o in overrides):
+        flags.append("--run")  # else Hydra composes everything once more to see which mode is asked for: 0.1 s
+    return [*(a for a in arguments if a in overrides), *flags]
 
 
 class _Task:

@@ -5,6 +5,7 @@ It imports no torch until an Experiment is made.
 
 import os
 import re
+import sys
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import is_dataclass, replace
@@ -15,12 +16,15 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from lrbench import CONF
 from lrbench import experiment as ex
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.schema import Config
+
+# Hydra looks for plugins once a process, when it composes for the first time.
+sys.path.append(str(Path(__file__).parent / "plugins"))
 
 
 def compose(overrides: Sequence[str]) -> DictConfig:
@@ -120,6 +124,8 @@ def _plain(cfg: DictConfig) -> dict[str, Any]:
         key = str(error.full_key)
         group = key.split(".")[0]
         raise ConfigError(f"{key}: this option of {group} has no value; give it, as in {key}=...") from error
+    except OmegaConfBaseException as error:  # ${...} that leads nowhere
+        raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     return cast(dict[str, Any], plain)
 
 
@@ -213,5 +219,5 @@ def levels(group: str) -> list[str]:
     return sorted(p.stem for p in (CONF / group).glob("*.yaml"))
 
 
-def unknown_level(group: str, level: str) -> str:
-    return f"{group}={level}: there is no such level.{did_you_mean(level, levels(group))}"
+def unknown_level(group: str, level: str, known: Sequence[str]) -> str:
+    return f"{group}={level}: there is no such level.{did_you_mean(level, known)}"

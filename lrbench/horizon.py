@@ -15,7 +15,7 @@ from lrbench.errors import ConfigError
 
 Interval = Literal["epoch", "batch", "metric"]
 
-_LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ep|ba|%)")
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ep|ba|%)", re.ASCII)
 _NUMERIC = re.compile(r"[-+]?\.?\d")
 GRAMMAR = "write a length as 30ep (epochs), 500ba (updates), 10% (of the horizon) or end"
 
@@ -67,17 +67,17 @@ def looks_numeric(text: str) -> bool:
     return text.startswith("@") or _NUMERIC.match(text) is not None
 
 
-def span(text: str, clock: Clock, option: str) -> Fraction:
-    """The length `text` (not `end`) in updates, exactly, not yet whole.
+def span(text: str, clock: Clock, option: str, given: str | None = None) -> Fraction:
+    """The length `text` (not `end`) in updates, exactly, not yet whole; `given` is the whole value it is a part of.
 
     Raises ConfigError for anything that is not a length, and for shares above 100 %.
     """
     match = _LENGTH.fullmatch(text)
     if match is None:
-        raise ConfigError(f"{option}={text}: this is not a length of time; {GRAMMAR}, without a space or sign.")
+        raise ConfigError(f"{option}={given or text}: this is no length of time; {GRAMMAR}, without a space or sign.")
     amount, unit = Fraction(match[1]), match[2]
     if unit == "%" and amount > 100:
-        raise ConfigError(f"{option}={text}: a share of the horizon is at most 100%; {GRAMMAR}.")
+        raise ConfigError(f"{option}={given or text}: a share of the horizon is at most 100%; {GRAMMAR}.")
     scale = {"ep": Fraction(clock.per_epoch), "ba": Fraction(1), "%": Fraction(clock.updates, 100)}[unit]
     return amount * scale
 
@@ -154,7 +154,7 @@ def position(text: str, phase: Phase, option: str) -> int:
     """A position (`@30ep`, counted from update 0 of the run) as a step of the phase it falls in."""
     body = text.removeprefix("@")
     clock = phase.clock
-    exact = Fraction(clock.updates) if body == "end" else span(body, clock, option)
+    exact = Fraction(clock.updates) if body == "end" else span(body, clock, option, text)
     if phase.interval == "batch" and body.endswith("%"):
         exact = Fraction(round_half_up(exact))
     if exact % phase.tick:
@@ -175,9 +175,10 @@ def position(text: str, phase: Phase, option: str) -> int:
 def factor_per_step(factor: float, text: str, phase: Phase, option: str) -> float:
     """`0.95/ep`: the factor for one step that makes `factor` over the length `text`."""
     unit = "1" + text if text in ("ep", "ba") else text
-    count = Fraction(phase.steps) if unit == "end" else span(unit, phase.clock, option) / phase.tick
+    given = f"{factor:g}/{text}"
+    count = Fraction(phase.steps) if unit == "end" else span(unit, phase.clock, option, given) / phase.tick
     if count == 0:
-        raise ConfigError(f"{option}={factor:g}/{text}: this is a factor over no time at all; give a longer time.")
+        raise ConfigError(f"{option}={given}: this is a factor over no time at all; give a longer time.")
     return factor ** float(1 / count)
 
 
@@ -188,6 +189,10 @@ def _not_whole(option: str, text: str, exact: Fraction, tick: int, interval: str
     unit, noun = (1, "epochs") if interval == "epoch" else (tick, "evaluations")
     suffix = "ep" if interval == "epoch" else "ba"
     near = [f"{at}{n * unit}{suffix}" for n in (low, high) if n > 0]
+    if interval == "batch":
+        return ConfigError(
+            f"{option}={text}: this is {float(exact):g} updates, not a whole number; the nearest: {' and '.join(near)}."
+        )
     return ConfigError(
         f"{option}={text}: this is {float(exact / tick):g} {noun}, not a whole number, and {owner} is stepped once "
         f"{'an epoch' if interval == 'epoch' else 'an evaluation'} ({tick} updates); the nearest: {' and '.join(near)}"

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
-from lrbench.config import compose, unknown_level
+from lrbench import CONF
+from lrbench.config import compose, levels, unknown_level
 from lrbench.errors import did_you_mean
 
 
@@ -15,7 +17,12 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
     text = "\n".join(str(e) for e in _chain(error))
     if isinstance(error, MissingConfigException) and "/" in str(error.missing_cfg_file):
         group, _, level = str(error.missing_cfg_file).rpartition("/")
-        return unknown_level(group, level)
+        return unknown_level(group, level, error.options or levels(group))
+    if "Config group override must be" in text:
+        given = next((a for a in arguments if not _names_a_level(a)), "")
+        return f"{given}: a group takes the name of one of its levels."
+    if found := re.search(r"Error merging override (\S+)[\s\S]* is not Optional", text):
+        return f"{found[1]}: this option needs a value."
     if found := re.search(r"(Invalid value .*|Value .* could not be converted .*|Cannot convert .*)", text):
         key = re.search(r"full_key: (\S+)", text)
         override = re.search(r"Error merging override (\S+)", text)
@@ -28,7 +35,10 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
     if found := re.search(r"Could not find (?:dictionary|override|match for override) '?([^'\n]+)'?", text):
         return f"{found[1]}: there is no such group to override. {_first_line(text)}"
     if isinstance(error, OverrideParseException):
-        return f"{_first_line(text)}: an override is key=value or group=level; quote one that has spaces."
+        return (
+            f"{error.override}: this cannot be read as key=value or group=level; quote a value that has spaces, "
+            "brackets or '=' in it, as in 'key=\"a=b\"'."
+        )
     return _first_line(text)
 
 
@@ -36,6 +46,12 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__
+
+
+def _names_a_level(argument: str) -> bool:
+    """Whether an argument is no choice of a level at all, or names one."""
+    group, _, level = argument.partition("=")
+    return not (CONF / group.lstrip("+")).is_dir() or level in levels(group.lstrip("+"))
 
 
 def _unknown_option(key: str, arguments: Sequence[str]) -> str:
@@ -53,12 +69,18 @@ def _unknown_key(key: str, text: str) -> str:
 
 def _nearest(key: str) -> str:
     """The nearest of all options; if none is near, those on the same level."""
-    known = list(_keys(compose([])))
+    known = _known_options()
     parent = key.rpartition(".")[0]
     siblings = [k for k in known if k.rpartition(".")[0] == parent]
     last = [k for k in known if k.rpartition(".")[2] == key]  # `lr` for `optimizer.lr`
     hint = f" Did you mean '{last[0]}'?" if last else did_you_mean(key, known).split(" Known:")[0]
     return hint or (f" Known here: {', '.join(siblings)}." if siblings else did_you_mean(key, []))
+
+
+@cache
+def _known_options() -> tuple[str, ...]:
+    """Those of the default configuration, and the groups."""
+    return (*_keys(compose([])), *(p.name for p in CONF.iterdir() if p.is_dir()))
 
 
 def _keys(node: DictConfig, prefix: str = "") -> Iterator[str]:

@@ -93,7 +93,7 @@ class Lease:
     def take(self) -> bool:
         """Take the lease if nobody holds it; whether it is ours now."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(self._path.with_suffix(".lock")):
+        with alone(self._path.parent):
             if holder(self._path.parent) is not None:
                 return False
             self._path.unlink(missing_ok=True)
@@ -128,8 +128,8 @@ class Lease:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """A lock around a moment's work; it ends with its process, so it can never be left behind."""
-    with _THREADS, path.open("w") as file:
+def alone(folder: Path) -> Iterator[None]:
+    """A lock around a moment's work on a folder; it ends with its process, so it can never be left behind."""
+    with _THREADS, (folder / "lease.lock").open("w") as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
         yield

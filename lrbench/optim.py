@@ -40,12 +40,12 @@ def build_optimizer(model: nn.Module, experiment: Experiment) -> torch.optim.Opt
     """The experiment's optimizer over the model. Its rates are set before every update; here they are the peaks."""
     target = resolve(experiment.optimizer.target, "optimizer")
     args = dict(experiment.optimizer.args)
-    if "betas" in args:  # YAML has no tuples, and torch unpacks them as one
-        args["betas"] = tuple(args["betas"])
     try:
+        if "betas" in args:  # YAML has no tuples, and torch unpacks them as one
+            args["betas"] = tuple(args["betas"])
         optimizer: torch.optim.Optimizer = target(
             parameter_groups(model, experiment), lr=experiment.optimizer.lr, **args
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, IndexError) as error:
         raise ConfigError(f"optimizer: {experiment.optimizer.target} refuses {args}: {error}.") from error
     return optimizer

@@ -43,7 +43,7 @@ def _number(name: str, value: float) -> str:
 
 
 class Reporter:
-    """Shows one run on a stream. Use as a context manager; call it with a View."""
+    """Shows one run on a stream (stderr). Use as a context manager; call it with a View."""
 
     def __init__(self, experiment: Experiment, stream: TextIO | None = None) -> None:
         self._clock, self._batch = experiment.clock, experiment.batch_size

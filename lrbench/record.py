@@ -8,6 +8,7 @@ losses.npy        loss (and gradient norm) of every update          summary.json
 
 import json
 import os
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Record:
 
     @property
     def run_id(self) -> str:
-        return self.folder.name
+        return self.folder.name.partition(".")[0]  # a record set aside bears its reason behind a dot
 
     def experiment(self) -> Experiment:
         """The Experiment that was trained."""
@@ -111,7 +112,7 @@ class Record:
     def set_aside(self, why: str) -> Path:
         """Move the folder away under a name that says why; nothing is ever overwritten."""
         stamp = time.strftime("%Y%m%d-%H%M%S")
-        target = self.folder.with_name(f"{self.folder.name}.{why}-{stamp}-{os.getpid()}")
+        target = self.folder.with_name(f"{self.folder.name}.{why}-{stamp}-{secrets.token_hex(3)}")
         self.folder.rename(target)
         return target
 

@@ -37,8 +37,7 @@ def check_arguments(path: str, args: Mapping[str, Any], given: Collection[str], 
     Raises ConfigError naming an argument the target does not have (with the nearest one), that lrbench gives
     already, or that is missing. A target that takes **kwargs cannot be checked for unknown names.
     """
-    target = resolve(path, option)
-    parameters = inspect.signature(target).parameters
+    parameters = _parameters(path, option)
     named = {n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     offered = named - set(given)
@@ -57,9 +56,19 @@ def check_arguments(path: str, args: Mapping[str, Any], given: Collection[str], 
         )
 
 
+def _parameters(path: str, option: str) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(resolve(path, option)).parameters
+    except ValueError as error:
+        raise ConfigError(
+            f"{option}._target_={path}: has no signature to check its arguments against ({error}); wrap it in a "
+            "function of Python's."
+        ) from error
+
+
 def with_defaults(path: str, args: Mapping[str, Any], option: str) -> dict[str, Any]:
     """`args` and, for what they leave out, the target's own defaults."""
-    parameters = inspect.signature(resolve(path, option)).parameters
+    parameters = _parameters(path, option)
     defaults = {n: p.default for n, p in parameters.items() if p.default is not inspect.Parameter.empty}
     return {**defaults, **args}
 
@@ -72,5 +81,8 @@ def numerics(path: str, option: str) -> int | str | None:
     root = (module.__name__ if module else path).split(".")[0]
     if root in _VERSIONED:
         return getattr(module, "NUMERICS", None)
-    file = inspect.getsourcefile(target) if module else None
+    try:
+        file = inspect.getsourcefile(target) if module else None
+    except TypeError:  # compiled: there is no source
+        return None
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file else None

@@ -1,180 +1,432 @@
-"""The command line: bad input is one clear paragraph, exit code 2, and no file; help teaches; a sweep is done once."""
+"""The command line: exit codes, one paragraph for bad input and no file left, help, completion, multiruns."""
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from hydra.core.global_hydra import GlobalHydra
+import yaml
+from cli_support import TINY, Lrbench, assert_refused, files, in_process
 
-from lrbench import config
-from lrbench.cli import help_text, run
+from lrbench import CONF, __version__, cli
+from lrbench.data import fashion_mnist
+from lrbench.errors import ConfigError
 
-SMALL = ["tracker=none", "model=mlp", "horizon=2ep"]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("LRBENCH_RESULTS", raising=False)
-    GlobalHydra.instance().clear()
-    return tmp_path
+BIN = Path(sys.executable).parent
+PLOTTED = ("scheduler=multistep", "horizon=10ep")
 
 
-BAD = [
-    ("sheduler=step", "sheduler", "'scheduler'"),
-    ("scheduler=stepp", "scheduler=stepp", "'step'"),
-    ("lr=0.1", "no option 'lr'", "'optimizer.lr'"),
-    ("+horizn=3", "horizn=3", "'horizon'"),
-    ("scheduler.args.T_mx=3", "scheduler.args.T_mx", "'scheduler.args.T_max'"),
-    ("+scheduler.args.T_mx=3", "no argument 'T_mx'", "'T_max'"),
-    ("scheduler.interval=bach", "bach", "epoch, batch, metric"),
-    ("'horizon=5 epochs'", "horizon=5 epochs", "30ep"),
-    ("horizon=30", "horizon=30", "30ep"),
-    ("horizon=-3ep", "horizon=-3ep", "30ep"),
-    ("horizon=120%", "horizon=120%", "30ep"),
-    ("scheduler=step scheduler.args.step_size=120%", "step_size=120%", "at most 100%"),
-    ("scheduler=step scheduler.args.step_size=-3ep", "step_size=-3ep", "30ep"),
-    ("scheduler=step scheduler.args.step_size=40ep", "40 steps", "only 30 are left"),
-    ("scheduler=multistep horizon=25ep", "7.5 epochs", "interval=batch"),
-    ("scheduler=multistep scheduler.args.milestones=['@20ep','@10ep']", "must ascend", "later"),
-    ("scheduler=multistep scheduler.args.milestones=['@40ep']", "past the end", "lengthen"),
-    ("scheduler=multistep scheduler.args.milestones=['@3ep'] warmup=linear5", "inside the warmup", "behind"),
-    ("warmup=linear5 horizon=4ep", "warmup.length=5ep", "shorten the warmup"),
-    ("scheduler=onecycle warmup=linear5", "warms up by itself", "warmup=none"),
-    ("scheduler=onecycle +scheduler.args.max_lr=1", "max_lr", "remove it"),
-    ("scheduler=cosine scheduler.args.T_max=0", "T_max=0", "ZeroDivisionError"),
-    ("scheduler=plateau monitor=null", "monitor=null", "val/loss"),
-    ("scheduler=plateau monitor=val/f1", "never measured", "val/loss"),
-    ("scheduler=plateau scheduler.interval=epoch", "interval=epoch", "interval=metric"),
-    ("scheduler=cosine scheduler.interval=metric", "takes no metric", "epoch or batch"),
-    ("scheduler=custom", "scheduler._target_", "="),
-    ("scheduler=custom scheduler._target_=torch.optim.lr_scheduler.CosinLR scheduler.interval=epoch", "CosinLR", "LR"),
-    ("optimizer.lr=0", "optimizer.lr=0", "above 0"),
-    ("optimizer.lr=-1", "optimizer.lr=-1", "above 0"),
-    ("optimizer.lr=nan", "optimizer.lr=nan", "above 0"),
-    ("batch_size=100000", "batch_size=100000", "1077"),
-    ("accumulate=3", "accumulate=3", "even"),
-    ("eval_every=50ep", "eval_every=50ep", "lengthen"),
-    ("keep=[99ep]", "keep=99ep", "past the end of the run"),
-    ("device=tpu9", "device=tpu9", "cpu"),
-    ("results=/dev/null/x", "results=/dev/null/x", "another folder"),
-    ("recipe=foo", "recipe=foo", "cnn_paper"),
-    ("tracker=wandb tracker.args.mode=onlin", "onlin", "online"),
+@pytest.fixture
+def lrbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lrbench:
+    return in_process(tmp_path, monkeypatch, capsys)
+
+
+def process(*command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {k: v for k, v in os.environ.items() if k not in ("LRBENCH_RESULTS", "COMP_LINE", "HYDRA_FULL_ERROR")}
+    return subprocess.run(
+        command, cwd=folder, env={**env, **environment}, capture_output=True, text=True, timeout=120
+    )  # fmt: skip
+
+
+# ---- bad input ---------------------------------------------------------------------------------------------------
+
+STEP = "scheduler.args.step_size"
+REFUSED: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
+    (("scheduler=cosin",), ("scheduler=cosin", "Did you mean 'cosine'?")),
+    (("batchsize=3",), ("batchsize=3", "Did you mean 'batch_size'?")),
+    (("horizon=5 epochs",), ("horizon=5 epochs", "30ep")),
+    (("'horizon=5 epochs'",), ("horizon=5 epochs", "quote")),
+    (("horizon=-3ep",), ("horizon=-3ep", "without a space or sign")),
+    (("horizon=0ep",), ("horizon=0ep", "zero")),
+    (("horizon=2.3ep",), ("horizon=2.3ep", "not a whole number", "9ba and 10ba")),
+    (("horizon=null",), ("horizon=null", "needs a value")),
+    (("horizon=${nope}",), ("horizon", "nope")),
+    (("scheduler=step", f"{STEP}=120%"), (f"{STEP}=120%", "at most 100%")),
+    (("scheduler=step", f"{STEP}=30%"), (f"{STEP}=30%", "0.6 epochs", "1ep", "scheduler.interval=batch")),
+    (("scheduler=step", f"{STEP}=5 ep"), (f"{STEP}=5 ep", "30ep")),
+    (("warmup=linear5",), ("warmup.length=5ep", "the horizon 8", "shorten")),
+    (("warmup.length=3ep",), ("warmup.length=3ep", "warmup=linear5")),
+    (("scheduler=onecycle", "warmup=linear_10pct"), ("warms up by itself", "warmup=none")),
+    (("scheduler=plateau", "monitor=null"), ("monitor=null", "val/loss")),
+    (("scheduler=plateau", "monitor=val/f1"), ("monitor=val/f1", "val/accuracy")),
+    ((*PLOTTED, "scheduler.args.milestones=['@6ep','@3ep']"), ("scheduler.args.milestones", "ascend")),
+    ((*PLOTTED, "scheduler.args.milestones=['@6ep','@30ep']"), ("@30ep", "past the end")),
+    ((*PLOTTED, "warmup=linear5", "scheduler.args.milestones=['@3ep']"), ("@3ep", "inside the warmup")),
+    (("optimizer.lr=-1",), ("optimizer.lr=-1.0", "above 0")),
+    (("optimizer.lr=0",), ("optimizer.lr=0.0", "above 0")),
+    (("optimizer.lr=nan",), ("optimizer.lr=nan", "above 0")),
+    (("scheduler.args.eta_min=-1",), ("eta_min=-1", "negative")),
+    (("batch_size=100000",), ("batch_size=100000", "only 1077 samples")),
+    (("device=cuda:77",), ("device=cuda:77", "auto or cpu")),
+    (("log_every=often",), ("log_every=often",)),
+    (("keep=[99ep]",), ("keep=99ep", "past the end")),
+    (("model.args.hidden=3",), ("model.args.hidden=3", "[64, 64]")),
+    (("task.args.label_smoothing=1",), ("task.args.label_smoothing=1",)),
+    (("optimizer.args.momentum=-1",), ("optimizer", "Invalid momentum value: -1")),
+    (("scheduler=step,cosine",), ("scheduler=step,cosine",)),
+    (("--nope",), ("--nope", "there is no such flag")),
+    (("--cfg", "everything"), ("--cfg", "job")),
+]
+REFUSED_TOO: list[tuple[tuple[str, ...], tuple[str, ...]]] = [  # more of the same, among the slow tests
+    (("batch_size=abc",), ("batch_size=abc", "Integer")),
+    (("batch_size=64.5",), ("batch_size=64.5", "Integer")),
+    (("horizon=120%",), ("horizon=120%", "30ep")),
+    (("horizon=12",), ("horizon=12", "30ep")),
+    (("horizon=1e3ba",), ("horizon=1e3ba",)),
+    (("scheduler=step", f"{STEP}=-3ep"), (f"{STEP}=-3ep", "30ep")),
+    (("scheduler=step", f"{STEP}=5ep"), (f"{STEP}=5ep", "only 2 are left")),
+    (("warmup=linear_10pct", "warmup.length=end"), ("warmup.length=end", "10%")),
+    (("scheduler.interval=metric",), ("scheduler.interval=metric", "epoch or batch")),
+    (("scheduler=plateau", "scheduler.interval=epoch"), ("scheduler.interval=epoch", "interval=metric")),
+    ((*PLOTTED, "scheduler.args.milestones=['@6ep',8]"), ("scheduler.args.milestones", "every position")),
+    (("scheduler.args.eta_min=nan",), ("eta_min=nan", "finite")),
+    (("batch_size=0",), ("batch_size=0",)),
+    (("seed=-1",), ("seed=-1",)),
+    (("accumulate=3",), ("accumulate=3", "batch_size=256")),
+    (("device=nonsense",), ("device=nonsense", "auto or cpu")),
+    (("start.of=abcdef12",), ("abcdef12", "no record")),
+    (("scheduler=[cosine",), ("scheduler=[cosine", "quote")),
+    (("model=null",), ("model=null",)),
 ]
 
 
-@pytest.mark.parametrize(("words", "names", "cure"), BAD)
-def test_bad_input(words: str, names: str, cure: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = [words.strip("'")] if words.startswith("'") else words.split()
-    tracker = [] if "tracker" in words else ["tracker=none"]
-    assert run([*arguments, *tracker]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("lrbench: ")
-    assert error.count("\n") == 1, error  # one paragraph
-    assert names in error
-    assert cure in error
-    assert list(folder.iterdir()) == []
-
-
-def test_fashion_mnist_that_is_not_there_names_three_ways(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        *(pytest.param(o, w, id=" ".join(o)) for o, w in REFUSED),
+        *(pytest.param(o, w, id=" ".join(o), marks=pytest.mark.slow) for o, w in REFUSED_TOO),
+    ],
+)
+def test_bad_input_is_one_paragraph_and_no_file(
+    overrides: tuple[str, ...], words: tuple[str, ...], lrbench: Lrbench, tmp_path: Path
 ) -> None:
-    from lrbench.errors import ConfigError
-
-    def missing(self: object, seed: int) -> None:
-        raise ConfigError("data=fashion_mnist: not found")
-
-    monkeypatch.setattr("lrbench.data.fashion_mnist.FashionMNIST.load", missing)
-    assert run(["tracker=none", "recipe=cnn_paper_tiny"]) == 2
-    assert list(folder.iterdir()) == []
+    assert_refused(lrbench(*TINY, *overrides), *words)
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("group", ["scheduler", "recipe"])
-def test_a_misspelt_key_in_a_file(group: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "mine" / group).mkdir(parents=True)
-    text = {"scheduler": "_target_: x\nintervall: batch\n", "recipe": "# @package _global_\nhorizn: 3ep\n"}[group]
-    (folder / "mine" / group / "bad.yaml").write_text(text)
-    assert run(["--config-dir", str(folder / "mine"), f"{group}=bad", "tracker=none"]) == 2
-    error = capsys.readouterr().err
-    assert "intervall" in error or "horizn" in error
-    assert "Did you mean" in error
-    assert not (folder / "results").exists()
+def test_a_word_that_is_no_command(lrbench: Lrbench) -> None:
+    assert_refused(lrbench("trian", "scheduler=cosine"), "trian", "Did you mean 'train'?")
+    assert_refused(lrbench("polt"), "polt", "Did you mean 'plot'?")
 
 
-def test_every_recipe_composes_with_every_level_and_keeps_no_argument() -> None:
-    import yaml
+def test_data_that_is_not_there(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """All three ways to get it are named: a folder, Debian's package, the internet."""
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-data"
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", elsewhere / "debian")
+    monkeypatch.setenv("LRBENCH_DATA", str(elsewhere))
 
-    from lrbench import CONF
-    from lrbench.errors import ConfigError
+    def unreachable(root: str) -> None:
+        raise RuntimeError("no route to host")
 
-    for recipe in config.levels("recipe"):
-        for level in config.levels("scheduler"):
-            if level == "custom":
-                continue
-            try:
-                made = config.experiment(f"recipe={recipe}", f"scheduler={level}", "warmup=none", "tracker=none")
-            except ConfigError as error:
-                assert "past the end" in str(error)  # milestones of a longer recipe  # noqa: PT017
-                continue
-            assert dict(made.scheduler.args) == yaml.safe_load((CONF / f"scheduler/{level}.yaml").read_text())["args"]
+    monkeypatch.setattr(fashion_mnist, "_fetch", unreachable)
+    said = lrbench("recipe=cnn_paper_tiny", "tracker=none")
+    assert_refused(said, "data=fashion_mnist", "LRBENCH_DATA", "apt-get install dataset-fashion-mnist", "no route")
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_help_teaches_without_torch() -> None:
-    text = help_text()
-    for group in ("scheduler", "warmup", "optimizer", "recipe"):
-        assert all(level in text for level in config.levels(group))
-    probe = "import sys; from lrbench.cli import run; run(['--help']); assert 'torch' not in sys.modules"
-    assert subprocess.run([sys.executable, "-c", probe], capture_output=True).returncode == 0
+def test_a_results_folder_that_cannot_be_written(lrbench: Lrbench, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    assert_refused(lrbench(*TINY, "results=taken"), "results=taken", "cannot be written", "LRBENCH_RESULTS")
+    assert files(tmp_path) == ["taken"]
+    assert_refused(lrbench("plot", *TINY, "out=taken/x.png"), "out=taken/x.png", "cannot be written")
+    assert files(tmp_path) == ["taken"]
+
+
+def test_show_of_an_unknown_or_ambiguous_id(lrbench: Lrbench, tmp_path: Path) -> None:
+    assert_refused(lrbench("show", "abc"), "abc", "no record")
+    assert_refused(lrbench("show"), "RUN")
+    assert_refused(lrbench("show", "abc", "--rows", "x"), "--rows")
+    assert list(tmp_path.iterdir()) == []
+    for name in ("abc1234567890123", "abc9999999999999"):
+        (tmp_path / "results" / "runs" / name).mkdir(parents=True)
+    assert_refused(lrbench("show", "abc"), "several", "abc1234567890123", "abc9999999999999")
+
+
+def test_stopping_is_exit_code_130(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(jobs: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lrbench.commands.plot.run", stop)
+    said = lrbench("plot", *TINY)
+    assert (said.code, said.err) == (130, "lrbench: stopped.\n")
+
+
+def test_an_error_of_ours_is_no_bad_usage(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug keeps its traceback: it is not dressed up as the user's mistake."""
+
+    def broken(jobs: object) -> int:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr("lrbench.commands.plot.run", broken)
+    with pytest.raises(ZeroDivisionError, match="ours"):
+        lrbench("plot", *TINY)
+
+
+# ---- help, information -------------------------------------------------------------------------------------------
+
+
+def test_help_says_commands_groups_levels_and_options(lrbench: Lrbench) -> None:
+    said = lrbench("--help")
+    assert (said.code, said.err) == (0, "")
+    for command in cli.COMMANDS:
+        assert re.search(rf"^  {command} +\S", said.out, re.MULTILINE)
+    groups = [p for p in CONF.iterdir() if p.is_dir() and p.name != "hydra"]
+    for group in groups:
+        (line,) = re.findall(rf"^{group.name}: (.*)$", said.out, re.MULTILINE)
+        assert line.split(", ") == sorted(p.stem for p in group.glob("*.yaml"))
+    options = yaml.safe_load((CONF / "config.yaml").read_text()).keys() - {"defaults", "hydra"}
+    for option in options:
+        assert re.search(rf"^{option}:", said.out, re.MULTILINE), option
+    for command in cli.COMMANDS:
+        if command != "show":
+            assert lrbench(command, "--help").out == said.out
+    assert lrbench("-h").out == said.out
+
+
+def test_the_examples_of_the_help_compose(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    import shlex
+
+    header = yaml.safe_load((CONF / "hydra" / "help" / "lrbench.yaml").read_text())["header"]
+    examples = re.findall(r"^  lrbench (\S.*?)(?:    .*)?$", header.partition("Examples")[2], re.MULTILINE)
+    assert len(examples) >= 7
+    for name in ("train", "plot"):
+        monkeypatch.setattr(f"lrbench.commands.{name}.run", lambda jobs: [_made(j) for j in jobs] and 0)
+    for example in examples:
+        said = lrbench(*shlex.split(example))
+        assert (said.code, said.err) == (0, ""), (example, said)
+
+
+def _made(job: object) -> object:
+    from lrbench.config import experiment_from
+
+    return experiment_from(job.config)  # type: ignore[attr-defined]
+
+
+def test_help_takes_overrides(lrbench: Lrbench) -> None:
+    for argv in (("scheduler=step", "--help"), ("--help", "scheduler=step"), ("plot", "scheduler=step", "--help")):
+        said = lrbench(*argv)
+        assert said.code == 0
+        assert "step_size: 30%" in said.out
+        assert "Commands" in said.out
+    assert_refused(lrbench("scheduler=stepp", "--help"), "scheduler=stepp", "Did you mean 'step'?")
+
+
+def test_hydras_own_information(lrbench: Lrbench, tmp_path: Path) -> None:
+    said = lrbench("scheduler=step", "--cfg", "job")
+    assert said.code == 0
+    assert yaml.safe_load(said.out)["scheduler"]["args"]["step_size"] == "30%"
+    assert lrbench("--cfg", "job", "--package", "scheduler").out.startswith("# @package scheduler\n")
+    assert "Hydra" in lrbench("--hydra-help").out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_version(lrbench: Lrbench) -> None:
+    assert lrbench("--version").out == f"lrbench {__version__}\n"
+    assert lrbench("plot", "--version").out == f"lrbench {__version__}\n"
+
+
+def test_flags_may_stand_anywhere(lrbench: Lrbench, tmp_path: Path) -> None:
+    one, two = lrbench("plot", *TINY, "-m", "seed=0,1"), lrbench("plot", "-m", *TINY, "seed=0,1")
+    assert (one.code, one.out) == (two.code, two.out)
+    assert "a seed=0: first" in one.out
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    done = process(sys.executable, "-X", "importtime", "-m", "lrbench", "--help", folder=tmp_path)
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert done.returncode == 0
+    assert "lrbench" in imported
+    assert not imported & {"torch", "hydra", "omegaconf", "numpy", "matplotlib", "plotext", "rich", "wandb"}
+    assert process(str(BIN / "lrbench"), "--help", folder=tmp_path).stdout == done.stdout
+
+
+@pytest.mark.parametrize("argv", [("scheduler=step", "--help"), ("--cfg", "job"), ("--info", "defaults")])
+def test_information_imports_no_torch(argv: tuple[str, ...], tmp_path: Path) -> None:
+    probe = "import sys; from lrbench.cli import run; code = run(sys.argv[1:]); print('TORCH', 'torch' in sys.modules)"
+    done = process(sys.executable, "-c", probe, *argv, folder=tmp_path)
+    assert done.stdout.splitlines()[-1] == "TORCH False", done
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_both_ways_to_start_agree(tmp_path: Path) -> None:
+    for argv, code in ((("--info", "defaults"), 0), (("plot", "scheduler=stepp"), 2)):
+        starts = ((str(BIN / "lrbench"),), (sys.executable, "-m", "lrbench"))
+        ways = [process(*start, *argv, folder=tmp_path) for start in starts]
+        assert ways[0].returncode == ways[1].returncode == code
+        assert (ways[0].stdout, ways[0].stderr) == (ways[1].stdout, ways[1].stderr)
+        assert list(tmp_path.iterdir()) == []
+
+
+# ---- completion --------------------------------------------------------------------------------------------------
+
+
+def completed(line: str, folder: Path) -> set[str]:
+    """What bash offers, by Hydra's protocol."""
+    done = process(
+        str(BIN / "lrbench"), "-sc", "query=bash", folder=folder, COMP_LINE=line, COMP_POINT=str(len(line)),
+        COMP_TYPE="9", COMP_WORDBREAKS=" =",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def with_prefix(prefix: str) -> set[str]:
+    return {f"scheduler={p.stem}" for p in (CONF / "scheduler").glob("*.yaml") if p.stem.startswith(prefix)}
+
+
+def test_levels_are_completed(tmp_path: Path) -> None:
+    assert completed("lrbench scheduler=co", tmp_path) == with_prefix("co")
+
+
+def test_groups_are_completed_after_a_command(tmp_path: Path) -> None:
+    assert {"scheduler=", "scheduler."} >= completed("lrbench plot sched", tmp_path) >= {"scheduler="}
+
+
+def test_completion_in_this_process(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def offered(line: str) -> set[str]:
+        monkeypatch.setenv("COMP_LINE", line)
+        monkeypatch.setenv("COMP_POINT", str(len(line)))
+        said = lrbench("-sc", "query=bash")
+        assert (said.code, said.err) == (0, "")
+        return set(said.out.split())
+
+    assert offered("lrbench plot scheduler=co") == with_prefix("co")
+    assert offered("lrbench plot warmup=none scheduler=co") == with_prefix("co")
+    assert offered("lrbench pl") == {"plot"}
+    assert {*cli.COMMANDS, "scheduler=", "horizon="} <= offered("lrbench ")
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- multiruns ---------------------------------------------------------------------------------------------------
+
+QUICK = (*TINY, "horizon=1ep")
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lrbench.plots import run
+
+    monkeypatch.setattr(run, "plot_run", lambda record, table: None)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_multirun_trains_each_experiment_once(lrbench: Lrbench, tmp_path: Path) -> None:
+    said = lrbench("-m", *QUICK, "scheduler=cosine,constant", "seed=0,1,0", "monitor=val/loss")
+    assert said.code == 0, said.err
+    assert said.err.startswith("4 runs: 4 new\n[1/4] ")  # of 6 jobs: equal ones are one run
+    folders = list((tmp_path / "results" / "runs").iterdir())
+    assert len(folders) == 4
+    assert {p.name for p in tmp_path.iterdir()} == {"results"}  # no multirun.yaml, no multirun/, no outputs/
+    assert said.out.count("finished") == 4
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
+    again = lrbench("-m", *QUICK, "scheduler=cosine,constant", "seed=0,1")
+    assert again.code == 0
+    assert again.err.startswith("4 runs: 4 finished\n")
+    assert again.err.count("(done already)") == 4
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()} == before
+    more = lrbench("-m", *QUICK, "scheduler=constant", "seed=1,2")
+    assert more.err.startswith("2 runs: 1 finished, 1 new\n")
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize(
+    ("sweep", "word"),
+    [
+        ("scheduler=cosine,multistep_30_60_90", "in the run 'scheduler=multistep_30_60_90': scheduler.args.milestones"),
+        ("scheduler=cosine,cosin", "Did you mean 'cosine'?"),
+        ("optimizer.lr=0.1,-0.1", "in the run 'optimizer.lr=-0.1': optimizer.lr"),
+        ("model.args.dropout=0.1,2", "in the run 'model.args.dropout=2': model.args.dropout=2"),
+        ("optimizer.args.momentum=0.9,-1", "in the run 'optimizer.args.momentum=-1': optimizer"),
+        ("log_every=1ep,often", "in the run 'log_every=often': log_every=often"),
+        ("batch_size=64,1x", "batch_size=1x"),
+    ],
+)
+def test_one_bad_job_and_nothing_is_trained(sweep: str, word: str, lrbench: Lrbench, tmp_path: Path) -> None:
+    assert_refused(lrbench("-m", *QUICK, sweep), word)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_multirun_goes_on_after_a_failing_run(lrbench: Lrbench, tmp_path: Path) -> None:
+    said = lrbench("-m", *QUICK, "optimizer.lr=1e30,0.1", "scheduler=constant")
+    assert said.code == 1
+    assert re.search(r"optimizer\.lr=1e\+30 +diverged", said.out), said.out
+    assert re.search(r"optimizer\.lr=0\.1 +finished", said.out)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_multirun_goes_on_after_an_error(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from lrbench.commands import train as command
+
+    real = command.train
+
+    def breaks_once(experiment, *rest):  # type: ignore[no-untyped-def]
+        if experiment.seed == 0:
+            raise RuntimeError("the device caught fire")
+        return real(experiment, *rest)
+
+    monkeypatch.setattr(command, "train", breaks_once)
+    said = lrbench("-m", *QUICK, "seed=0,1")
+    assert said.code == 1
+    assert "failed: RuntimeError: the device caught fire" in said.err
+    assert re.search(r"seed=1 +finished", said.out)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_hydras_basic_launcher_works_too(lrbench: Lrbench, tmp_path: Path) -> None:
+    said = lrbench("-m", *QUICK, "hydra/launcher=basic", "seed=0,1")
+    assert said.code == 0, said.err
+    assert len(list((tmp_path / "results" / "runs").iterdir())) == 2
+    assert {p.name for p in tmp_path.iterdir()} == {"results"}
+    assert_refused(lrbench("-m", *QUICK, "hydra/launcher=basci", "seed=0,1"), "hydra/launcher=basci", "'basic'")
+
+
+def test_the_local_launcher_refuses_a_foreign_task() -> None:
+    sys.path.append(str(Path(cli.__file__).parent / "plugins"))
+    from hydra_plugins.lrbench_local import LocalLauncher
+
+    with pytest.raises(TypeError, match="hydra/launcher=basic"):
+        LocalLauncher().setup(hydra_context=None, task_function=lambda config: None, config=None)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_hydras_basic_sweeper_is_what_ours_is(lrbench: Lrbench) -> None:
+    """The sweep grammar is Hydra's: ranges, choices, globs."""
+    said = lrbench("plot", "-m", *TINY, "seed=range(0,3)", "out=x.png")
+    assert said.out.count("first 0.1") == 3
+    said = lrbench("plot", "-m", *TINY, "scheduler=glob(cos*)", "out=x.png")
+    assert said.out.count("first 0.1") == len(with_prefix("cos"))
+
+
+# ---- a reader that goes away -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("line", "expected"),
-    [("lrbench scheduler=co", "scheduler=cosine"), ("lrbench plot sched", "scheduler="), ("lrbench sh", "show")],
+    "command",
+    [
+        "--help | head -1",
+        "--help | true",
+        "show {run} | true",
+        pytest.param("show {run} | head -1", marks=pytest.mark.slow),
+    ],
 )
-def test_completion(
-    line: str, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("COMP_LINE", line)
-    monkeypatch.setenv("COMP_POINT", str(len(line)))
-    run(["-sc", "query=bash"])
-    assert expected in capsys.readouterr().out.split()
+def test_a_reader_may_go_away(command: str, tmp_path: Path) -> None:
+    """`lrbench show RUN | head -1` ends quietly."""
+    if "show" in command:
+        from lrbench.config import experiment
+        from lrbench.experiment import run_id
+        from lrbench.record import Record
+
+        made = experiment(*QUICK)
+        Record(tmp_path / "results" / "runs" / run_id(made)).create(made, {})
+        command = command.format(run=run_id(made))
+    script = f"set -o pipefail; {BIN / 'lrbench'} {command}; echo code $?"
+    done = process("bash", "-c", script, folder=tmp_path)
+    assert done.stderr == ""
+    assert done.stdout.endswith("code 0\n")
 
 
-def test_a_sweep_is_trained_once_and_leaves_only_records(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = ["-m", *SMALL, "scheduler=constant,cosine", "seed=0,1"]
-    assert run(asked) == 0
-    assert "4 new" in capsys.readouterr().err
-    assert [p.name for p in folder.iterdir()] == ["results"]
-    assert run([*asked, "horizon=2ep"]) == 0
-    assert "4 finished" in capsys.readouterr().err
-
-
-def test_one_bad_job_of_a_sweep_trains_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["-m", *SMALL, "optimizer.lr=0.1,-1"]) == 2
-    assert "in the run 'optimizer.lr=-1'" in capsys.readouterr().err
-    assert list(folder.iterdir()) == []
-
-
-def test_train_show_and_plot(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([*SMALL, "warmup=linear_10pct"]) == 0
-    said = capsys.readouterr().out
-    (record,) = (p for p in (folder / "results" / "runs").iterdir() if p.is_dir())
-    assert record.name in said
-    assert "as planned" in said
-    for name in (
-        "experiment.yaml",
-        "metrics.jsonl",
-        "rates.npy",
-        "summary.json",
-        "provenance.json",
-        ".hydra/hydra.yaml",
-    ):
-        assert (record / name).exists(), name
-    assert (record / "lr_and_loss.png").read_bytes().startswith(b"\x89PNG")
-    assert run(["show", record.name[:6]]) == 0
-    assert "learning rate used" in capsys.readouterr().out
-    assert run(["show", "zzzz"]) == 2
-    assert run(["plot", "-m", *SMALL, "scheduler=cosine,onecycle", "out=both.png"]) == 0
-    assert (folder / "both.png").read_bytes().startswith(b"\x89PNG")
-    assert "b scheduler=onecycle" in capsys.readouterr().out
+def test_configerrors_only_are_bad_usage() -> None:
+    assert not issubclass(ConfigError, OSError | ValueError | RuntimeError)

@@ -1,10 +1,13 @@
 """The commands: one short file each, parse -> call -> print or write."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf, open_dict
+
+from lrbench.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ def job_of(config: DictConfig, hydra: Any) -> Job:
     task = config.copy()
     with open_dict(task):
         task.pop("hydra", None)
-    overrides = tuple(hydra.overrides.task)
+    overrides = tuple(cast(list[str], OmegaConf.to_container(hydra.overrides.task)))  # as typed: ${...} stays
     files = {
         "config.yaml": OmegaConf.to_yaml(task),
         "hydra.yaml": OmegaConf.to_yaml(OmegaConf.create({"hydra": OmegaConf.to_container(hydra)})),
@@ -34,3 +37,12 @@ def labels(jobs: Sequence[Job]) -> list[str]:
     """What tells the jobs apart: the overrides that not all of them share."""
     shared = set.intersection(*(set(j.overrides) for j in jobs))
     return [" ".join(o for o in j.overrides if len(jobs) == 1 or o not in shared) or "defaults" for j in jobs]
+
+
+@contextmanager
+def naming(label: str, jobs: Sequence[Job]) -> Iterator[None]:
+    """Say which of several jobs is refused."""
+    try:
+        yield
+    except ConfigError as error:
+        raise error if len(jobs) == 1 else ConfigError(f"in the run '{label}': {error}") from error

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from lrbench.commands import Job, labels
+from lrbench.commands import Job, labels, naming
 from lrbench.config import experiment_from, results_folder
 from lrbench.errors import ConfigError
 from lrbench.experiment import run_id
@@ -16,18 +16,17 @@ def run(jobs: Sequence[Job]) -> int:
     """Draw all jobs' schedules together."""
     curves = []
     for job, label in zip(jobs, labels(jobs), strict=True):
-        experiment = experiment_from(job.config)
-        curves.append(Curve(label, experiment, lr_table(experiment)))
+        with naming(label, jobs):
+            experiment = experiment_from(job.config)
+            curves.append(Curve(label, experiment, lr_table(experiment)))
     out = jobs[0].config.out
     name = "-".join(run_id(c.experiment)[:6] for c in curves[:4])
     path = Path(out) if out else results_folder(jobs[0].config.results) / "plots" / f"{name}.png"
-    print(chart(curves))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         plot_schedules(curves, path)
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"out={path}: the picture cannot be written ({error}); give another file, as out=lr.png."
         ) from error
-    print(f"picture  {path}")
+    print(f"{chart(curves)}\npicture  {path}")
     return 0

@@ -3,19 +3,26 @@
 import argparse
 import json
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from lrbench.commands.train import describe
 from lrbench.config import results_folder
+from lrbench.errors import ConfigError
 from lrbench.experiment import title
 from lrbench.plots.terminal import rate_chart
 from lrbench.progress import numbers
 from lrbench.record import DONE, Record, find_record
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses as lrbench does: one paragraph, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"show: {message}; lrbench show --help says more.")
+
+
 def run(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="lrbench show", description="Print a run's record: how it stands, its numbers, its rates."
-    )
+    parser = _Parser(prog="lrbench show", description="Print a run's record: how it stands, its numbers, its rates.")
     parser.add_argument("run", metavar="RUN", help="the beginning of a run's id, or its folder")
     parser.add_argument("--results", help="where records live (default: $LRBENCH_RESULTS, else ./results)")
     parser.add_argument("--json", action="store_true", help="the summary (or status) as JSON, for a program")
@@ -23,12 +30,17 @@ def run(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     record = find_record(results_folder(options.results), options.run)
     standing = record.standing()
-    if options.json:
-        done = standing in DONE
-        print(json.dumps(record.summary() if done else {**record.status(), "state": standing}, indent=2))
-        return 0
-    print(_text(record, standing, options.rows))
+    print(json.dumps(_plain(record, standing), indent=2) if options.json else _text(record, standing, options.rows))
     return 1 if standing in ("failed", "corrupt", "diverged") else 0
+
+
+def _plain(record: Record, standing: str) -> dict[str, Any]:
+    """The summary of a run that is done, else its status."""
+    if standing in DONE:
+        return record.summary()
+    if standing == "corrupt":
+        return {"state": standing, "error": record.damage()}
+    return {"state": standing} if standing == "new" else {**record.status(), "state": standing}
 
 
 def _text(record: Record, standing: str, last: int) -> str:

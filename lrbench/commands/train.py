@@ -5,18 +5,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
-from lrbench.commands import Job, labels
+from lrbench.commands import Job, labels, naming
 from lrbench.config import experiment_from, settings_from
-from lrbench.engine.attempt import Interrupted, RunFailed
+from lrbench.engine.attempt import Interrupted, RunFailed, cadence_of
 from lrbench.engine.ranks import leads
+from lrbench.engine.state import choose_device, new_state
 from lrbench.engine.train import train
-from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings, run_id
 from lrbench.progress import Reporter, numbers
 from lrbench.record import Record
+from lrbench.targets import resolve
 
 EXIT = {"finished": 0, "diverged": 1, "failed": 1}
 
@@ -25,10 +27,10 @@ def run(jobs: Sequence[Job]) -> int:
     """Check every job, then train them; the exit code."""
     asked = []
     for job, label in zip(jobs, labels(jobs), strict=True):
-        try:
-            asked.append((experiment_from(job.config), replace(settings_from(job.config), hydra=job.files)))
-        except ConfigError as error:
-            raise error if len(jobs) == 1 else ConfigError(f"in the run '{label}': {error}") from error
+        with naming(label, jobs):
+            experiment, settings = experiment_from(job.config), replace(settings_from(job.config), hydra=job.files)
+            _refuse_early(experiment, settings)
+            asked.append((experiment, settings))
     if not leads():  # rank 0 shows and tells
         for experiment, settings in asked:
             train(experiment, settings)
@@ -36,6 +38,16 @@ def run(jobs: Sequence[Job]) -> int:
     if len(asked) == 1:
         return _one(*asked[0])
     return _many(asked, labels(jobs))
+
+
+def _refuse_early(experiment: Experiment, settings: Settings) -> None:
+    """What only building shows, so that nothing of a multirun is trained, and no file is made, if a part is refused."""
+    cadence_of(experiment, settings)
+    choose_device(settings.device)
+    resolve(experiment.task.target, "task")(**experiment.task.args)
+    if settings.tracker is not None:
+        resolve(settings.tracker.target, "tracker")(**settings.tracker.args)
+    new_state(experiment, torch.device("cpu"))  # model and optimizer
 
 
 def _one(experiment: Experiment, settings: Settings) -> int:

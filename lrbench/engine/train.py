@@ -1,6 +1,7 @@
 """`train(experiment) -> Record`: a question is trained once, and a run interrupted anywhere is taken up again."""
 
 import sys
+import tempfile
 import time
 from dataclasses import replace
 
@@ -10,9 +11,9 @@ from lrbench.engine.ranks import Ranks, join
 from lrbench.engine.state import choose_device, load, set_up, wrap
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings, Start, run_id
-from lrbench.lease import Lease, LeaseLost
+from lrbench.lease import Lease, LeaseLost, alone
 from lrbench.progress import Show, View, silent
-from lrbench.record import DONE, Record
+from lrbench.record import DONE, Record, Standing
 
 DEFAULTS = Settings()
 FOLLOW = 0.5  # seconds between two looks at a run that another process trains
@@ -54,11 +55,9 @@ def train(experiment: Experiment, settings: Settings = DEFAULTS, show: Show = si
             continue  # that took a while: look again
         lease = Lease(record.folder)
         try:
-            if standing == "corrupt":
-                damage = record.damage()
-                say(f"{record.run_id}: {damage}. The folder is kept as {record.set_aside('corrupt')}; training anew.")
-            elif force and standing != "new":
-                say(f"{record.run_id}: the old record is kept as {record.set_aside('old')}.")
+            away = standing == "corrupt" or (force and standing != "new")
+            if away and not _set_aside(record, standing, say):
+                continue
             force = False
             taken = lease.take()
         except FileNotFoundError:  # another process moved the folder at the same moment
@@ -68,6 +67,8 @@ def train(experiment: Experiment, settings: Settings = DEFAULTS, show: Show = si
         if not taken:
             continue
         try:
+            if record.standing() not in ("running", standing):  # another process was done at the same moment
+                continue
             attempt(setup, cadence, settings, record, lease, show, say)
         except LeaseLost as lost:
             if ranks.size > 1 or record.standing() not in ("running", *DONE):
@@ -77,6 +78,20 @@ def train(experiment: Experiment, settings: Settings = DEFAULTS, show: Show = si
         finally:
             lease.release()
         return record
+
+
+def _set_aside(record: Record, standing: Standing, say: Say) -> bool:
+    """Move a record away, unless it no longer stands so: another process did it first."""
+    with alone(record.folder):
+        damage = record.damage()
+        if record.standing() != standing:
+            return False
+        kept = record.set_aside("corrupt" if standing == "corrupt" else "old")
+    if standing == "corrupt":
+        say(f"{record.run_id}: {damage}. The folder is kept as {kept}; training anew.")
+    else:
+        say(f"{record.run_id}: the old record is kept as {kept}.")
+    return True
 
 
 def _assist(experiment: Experiment, settings: Settings, ranks: Ranks) -> Record:
@@ -100,11 +115,11 @@ def _train_parent(start: Start, settings: Settings, show: Show, say: Say) -> Non
 
 
 def _require_writable(record: Record) -> None:
-    probe = record.folder.with_name(f".{record.run_id}.probe")
+    folder = record.folder.parent
     try:
-        probe.parent.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise ConfigError(
             f"results={record.folder.parents[1]}: cannot be written ({error.strerror}); give another folder with "

@@ -26,6 +26,7 @@ def plot_run(record: Record, table: LRTable) -> None:
             below.plot(*zip(*points, strict=True), label=name, linewidth=1.2)
     below.set_ylabel("loss")
     below.set_xlabel("update")
-    below.legend(loc="upper right", fontsize="small")
+    if below.lines:
+        below.legend(loc="upper right", fontsize="small")
     figure.suptitle(record.run_id, fontsize="medium")
     figure.savefig(record.folder / "lr_and_loss.png", dpi=110)

@@ -1,5 +1,6 @@
 """A phase's scheduler from its config: arguments resolved from time words to numbers, then the real class built."""
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Component, Experiment
 from lrbench.horizon import GRAMMAR, Phase, factor_per_step, is_time, looks_numeric, position, steps
 from lrbench.targets import resolve, with_defaults
+
+_NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)  # no sign, no nan, no inf
 
 
 class Steppable(Protocol):
@@ -68,9 +71,9 @@ def value(raw: Any, phase: Phase, group: str, experiment: Experiment, option: st
     if is_time(raw):
         return steps(raw, phase, option)
     number, slash, length = raw.partition("/")
-    if slash and _is_float(number):
+    if slash and _NUMBER.fullmatch(number):
         return factor_per_step(float(number), length, phase, option)
-    if raw.endswith("x") and _is_float(raw[:-1]):
+    if raw.endswith("x") and _NUMBER.fullmatch(raw[:-1]):
         return float(raw[:-1]) * experiment.peaks[group]
     if looks_numeric(raw):
         raise ConfigError(
@@ -78,14 +81,6 @@ def value(raw: Any, phase: Phase, group: str, experiment: Experiment, option: st
             "factor as 0.95/ep, a rate relative to the peak as 0.01x; without spaces, signs or quotes."
         )
     return raw
-
-
-def _is_float(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _of_group(raw: Mapping[str, Any], group: str, experiment: Experiment, option: str) -> Any:

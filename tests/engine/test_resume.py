@@ -1,10 +1,10 @@
 """A run stopped or killed at any moment and taken up again leaves the bits of an undisturbed one."""
 
+import json
 import os
 import random
 import signal
 import time
-from dataclasses import replace
 
 import pytest
 import torch
@@ -47,8 +47,6 @@ def at_batch(monkeypatch, act):
 
 def attempts(record: Record) -> list[int]:
     """The updates at which attempts began."""
-    import json
-
     return [a["from_update"] for a in json.loads((record.folder / "provenance.json").read_text())]
 
 
@@ -176,7 +174,6 @@ def test_a_checkpoint_is_the_state(make, run, monkeypatch):
     state = load(experiment, CPU, record.checkpoint())
     assert state.update == content["update"] == 48
     assert state.feedback.metrics == content["metrics"] != []
-    assert state.feedback.row[0] == record.rates()[-1, 0] or len(set(record.rates()[:, 0])) > 1
     moments = state.optimizer.state_dict()["state"]
     assert all(torch.equal(moments[i]["exp_avg"], content["optimizer"]["state"][i]["exp_avg"]) for i in moments)
 
@@ -184,15 +181,20 @@ def test_a_checkpoint_is_the_state(make, run, monkeypatch):
 # ---- Really killed.
 
 
-def killed_until_done(server, experiment, results, kills, chance, longest, **job):
-    """Kill -9 `kills` times, each after up to `longest` seconds of training, then let it finish."""
+def killed_until_done(server, experiment, results, kills, chance, most, **job):
+    """Kill -9 `kills` times, each at a random moment within 1 to `most` updates, then let it finish.
+
+    Counted in updates, not seconds: on a slow machine every kill would come before the first checkpoint.
+    """
     record = Record(results / "runs" / run_id(experiment))
     for _ in range(kills):
         process = server.start(experiment, results, **job)
-        process.wait_for("update")
-        time.sleep(chance.uniform(0, longest))
+        updates = chance.randint(1, most)
+        while process.alive and sum(e.startswith("update") for e in process.events) < updates:
+            time.sleep(0.001)
         if not process.alive:
             break
+        time.sleep(chance.uniform(0, 0.01))  # anywhere inside the update
         process.kill()
         assert record.standing() == "interrupted"
     process = server.start(experiment, results, **{k: v for k, v in job.items() if k == "settings"})
@@ -204,8 +206,9 @@ def test_killed_a_few_times(make, run, server, tmp_path, require_same_run):
     experiment = make(*PLATEAU)
     whole = run(experiment, results=tmp_path / "whole")
     job = {"pause": 0.003, "settings": {"checkpoint_every": "7ba"}}
-    record = killed_until_done(server, experiment, tmp_path, 3, random.Random(0), 0.12, **job)
-    assert len(attempts(record)) >= 2  # how often a kill lands depends on the machine
+    record = killed_until_done(server, experiment, tmp_path, 3, random.Random(0), 20, **job)
+    assert len(attempts(record)) == 4
+    assert attempts(record)[-1] > 0
     require_same_run(record, whole)
 
 
@@ -216,8 +219,9 @@ def test_killed_many_times(make, run, server, tmp_path, require_same_run, kind, 
     experiment = make(*KINDS[kind], "horizon=200ba")
     whole = run(experiment, results=tmp_path / "whole")
     job = {"pause": 0.003, "settings": {"checkpoint_every": "7ba"}}
-    record = killed_until_done(server, experiment, tmp_path, 15, random.Random(f"{kind}{chance}"), 0.15, **job)
-    assert len(attempts(record)) >= 2  # how often a kill lands depends on the machine
+    record = killed_until_done(server, experiment, tmp_path, 15, random.Random(f"{kind}{chance}"), 20, **job)
+    assert len(attempts(record)) >= 8
+    assert len(set(attempts(record))) >= 4
     require_same_run(record, whole)
 
 
@@ -254,16 +258,23 @@ def test_killed_in_a_process_of_its_own_started_by_the_command_line(run, tmp_pat
     whole = run(experiment("tracker=none", *asked), results=tmp_path / "whole")
     command = [sys.executable, "-m", "lrbench", "tracker=none", f"results={tmp_path}", "checkpoint_every=100ba", *asked]
     folder = tmp_path / "runs" / whole.run_id
+
+    def saved() -> int:
+        return Record(folder).status()["update"] if (folder / "status.json").exists() else 0
+
     for _ in range(3):
+        began = saved()
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        while not (folder / "lease.json").exists() or Record(folder).standing() != "running":
+        while saved() == began:  # until this attempt has saved a checkpoint of its own
             assert process.poll() is None
             time.sleep(0.01)
-        time.sleep(1.0)
+        time.sleep(random.uniform(0, 0.2))
         process.kill()
         process.wait()
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert len(attempts(Record(folder))) == 4
+    assert len(set(attempts(Record(folder)))) == 4  # each went on from further than the one before
     require_same_run(Record(folder), whole)
 
 
@@ -325,4 +336,4 @@ def test_how_a_run_is_carried_out_may_change_on_the_way(interrupted, run, requir
     experiment, _record = interrupted
     done = run(experiment, checkpoint_every="3ba", keep=("end",))
     require_same_run(done, run(experiment, results=tmp_path / "whole"))
-    assert replace(experiment) == done.experiment()
+    assert done.experiment() == experiment

@@ -1,0 +1,370 @@
+"""Runs that begin from another run's state."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lrbench.config import experiment as compose
+from lrbench.engine import attempt, fork
+from lrbench.engine.state import read_checkpoint, set_up
+from lrbench.errors import ConfigError
+from lrbench.experiment import Component, Experiment, Optimizer, Start, arm_id, run_id
+from lrbench.record import Record
+
+pytestmark = pytest.mark.usefixtures("without_picture")
+CPU = torch.device("cpu")
+PLATEAU = ("scheduler=plateau", "scheduler.args.patience=1", "scheduler.args.threshold=0.3", "horizon=8ep")
+
+
+def child_of(parent: Experiment, at: str = "end", carry=("model", "optimizer"), **changes) -> Experiment:
+    return replace(parent, start=Start(of=parent, at=at, carry=carry), **changes)
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    """The state in which every run began: (weights, optimizer state), by run id."""
+    states, real = {}, attempt._begin
+
+    def noted(setup, record, settings, say):
+        state = real(setup, record, settings, say)
+        copy = torch.load(_through_bytes(state.optimizer.state_dict()))
+        states[record.run_id] = ({k: v.clone() for k, v in state.model.state_dict().items()}, copy)
+        return state
+
+    monkeypatch.setattr(attempt, "_begin", noted)
+    return states
+
+
+def _through_bytes(value):
+    import io
+
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    buffer.seek(0)
+    return buffer
+
+
+@pytest.fixture
+def through(monkeypatch):
+    """The weights after every update of a run in progress, by update: what a fork must find."""
+    weights, real = {}, attempt.advance
+
+    def noted(setup, state, until):
+        if setup.experiment.start is not None:
+            return real(setup, state, until)
+        hook = state.optimizer.register_step_post_hook(
+            lambda *_: weights.update({len(weights) + 1: [p.detach().clone() for p in state.model.parameters()]})
+        )
+        try:
+            return real(setup, state, until)
+        finally:
+            hook.remove()
+
+    monkeypatch.setattr(attempt, "advance", noted)
+    return weights
+
+
+def same(weights, parameters) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(weights.values(), parameters, strict=True))
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize(("at", "update"), [("2ep", 32), ("21ba", 21), ("end", 64), ("50%", 32)])
+def test_a_child_begins_with_its_parents_weights(make, run, begun, through, at, update, kept):
+    parent = make("scheduler=onecycle", "model.args.dropout=0.2")
+    run(parent, keep=(at,) if kept else ())  # what was not kept is trained again, to the same bits
+    child = child_of(parent, at, horizon="1ep")
+    record = run(child)
+    assert record.standing() == "finished"
+    weights, _ = begun[run_id(child)]
+    assert same(weights, through[update])
+    assert Record(run.results / "runs" / run_id(parent)).checkpoint(f"update-{update:08d}").exists()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_child_begins_at_its_parents_plateau(make, run, begun, through, kept, monkeypatch):
+    parent = make(*PLATEAU, "warmup=linear5", "warmup.length=1ep")
+    rates = run(parent).rates()[:, 0]
+    cut = next(u for u in range(17, 128) if rates[u] < rates[u - 1])  # after the warmup: its rates rise
+    if kept:
+        run(parent, keep=(f"{cut}ba",), force=True)
+        monkeypatch.setattr(fork, "advance", None)  # nothing is replayed
+    child = child_of(parent, "plateau", horizon="1ep", warmup=None)
+    run(child)
+    assert cut % 16 == 0  # it was cut after an evaluation
+    assert same(begun[run_id(child)][0], through[cut])
+
+
+def test_a_replayed_parent_hears_its_metrics(make, run, begun, through):
+    """A feedback schedule is replayed with its evaluations, so that the rates after them are the same."""
+    parent = make(*PLATEAU)
+    rates = run(parent).rates()[:, 0]
+    assert rates[110] < rates[0]
+    child = child_of(parent, "110ba", horizon="1ep")
+    run(child)
+    assert same(begun[run_id(child)][0], through[110])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_moments_are_carried_or_not(make, run, begun, optimizer):
+    parent = make(f"optimizer={optimizer}")
+    parents = run(parent)
+    both, model = child_of(parent, horizon="1ep"), child_of(parent, carry=("model",), horizon="1ep")
+    with_moments, without = run(both), run(model)
+    saved = read_checkpoint(parents.checkpoint("update-00000064"), CPU)["optimizer"]["state"]
+    carried = begun[run_id(both)][1]["state"]
+    assert carried.keys() == saved.keys() != set()
+    for i, moments in saved.items():
+        for name, value in moments.items():
+            assert torch.equal(torch.as_tensor(carried[i][name]), torch.as_tensor(value))
+    assert begun[run_id(model)][1]["state"] == {}
+    assert with_moments.losses()[0] == without.losses()[0]
+    assert with_moments.losses()[5] != without.losses()[5]
+
+
+def test_carried_moments_leave_the_childs_own_settings(make, run, begun):
+    """torch's load_state_dict would bring the parent's weight decay and cycled momentum along."""
+    parent = make("scheduler=onecycle")
+    child = replace(
+        child_of(parent, "48ba", horizon="1ep"),
+        optimizer=Optimizer(target="torch.optim.SGD", lr=0.1, args={"momentum": 0.8, "weight_decay": 0.25}),
+        scheduler=make("scheduler=constant").scheduler,
+    )
+    record = run(child)
+    (group,) = begun[run_id(child)][1]["param_groups"]
+    assert (group["momentum"], group["weight_decay"], group["lr"]) == (0.8, 0.25, 0.1)
+    assert begun[run_id(child)][1]["state"]
+    assert record.summary()["audit"] == "as planned"
+
+
+def test_batchnorm_statistics_come_along(make, run, begun):
+    parent = make("model=resnet8", "model.args.width=4", "horizon=1ep")
+    parents = run(parent)
+    child = child_of(parent, horizon="4ba", eval_every="4ba")
+    run(child)
+    saved = read_checkpoint(parents.checkpoint("update-00000016"), CPU)["model"]
+    assert begun[run_id(child)][0]["1.num_batches_tracked"] == 16
+    assert all(torch.equal(begun[run_id(child)][0][k], v) for k, v in saved.items())
+
+
+def test_every_part_of_a_start_is_part_of_the_identity(make):
+    parent = make()
+    starts = [
+        None,
+        Start(of=parent, at="end"),
+        Start(of=parent, at="2ep"),
+        Start(of=parent, at="3ep"),
+        Start(of=parent, at="2ep", carry=("model",)),
+        Start(of=make("seed=1"), at="2ep"),
+        Start(of=make("optimizer.lr=0.2"), at="2ep"),
+        Start(of=child_of(parent), at="2ep"),
+    ]
+    assert len({run_id(replace(parent, start=s)) for s in starts}) == len(starts)
+    assert arm_id(replace(parent, start=starts[1])) != arm_id(parent)
+    assert run_id(child_of(parent)) == run_id(child_of(make("scheduler=cosine")))
+
+
+def test_a_missing_parent_is_trained_first_and_once(make, run, monkeypatch):
+    began, real = [], attempt.advance
+
+    def noted(setup, state, until):
+        began.append((run_id(setup.experiment), state.update))
+        return real(setup, state, until)
+
+    monkeypatch.setattr(attempt, "advance", noted)
+    parent = make("horizon=2ep")
+    child = child_of(parent, horizon="1ep")
+    run(child, hydra={"overrides.yaml": "- the child's\n"}, keep=("end", "1ep"))
+    assert began == [(run_id(parent), 0), (run_id(parent), 16), (run_id(child), 0)]
+    record = Record(run.results / "runs" / run_id(parent))
+    assert record.standing() == "finished"
+    assert not (record.folder / ".hydra").exists()  # what the child was asked is not what the parent was
+    assert Record(run.results / "runs" / run_id(child)).experiment() == child
+    run(child)
+    run(replace(child, seed=1))
+    assert [r for r, _ in began].count(run_id(parent)) == 2
+
+
+def test_keeping_more_than_the_parent_has_is_no_error(make, run):
+    assert run(child_of(make("horizon=1ep"), horizon="3ep"), keep=("end", "2ep")).standing() == "finished"
+
+
+def test_force_trains_the_child_again_and_not_the_parent(make, run):
+    child = child_of(make("horizon=1ep"), horizon="1ep")
+    run(child)
+    run(child, force=True)
+    folders = sorted(p.name for p in (run.results / "runs").iterdir() if p.is_dir())
+    assert len(folders) == 3
+    assert sum(name.startswith(run_id(child)) for name in folders) == 2
+
+
+def test_grandchildren(make, run, begun):
+    first = make("horizon=1ep")
+    second = child_of(first, horizon="1ep")
+    third = child_of(second, "7ba", horizon="1ep")  # the middle one is replayed, from its own parent
+    run(second, keep=())
+    run(third)
+    replayed = begun[run_id(third)][0]
+    run(second, force=True, keep=("7ba",))
+    kept = read_checkpoint(Record(run.results / "runs" / run_id(second)).checkpoint("update-00000007"), CPU)["model"]
+    assert all(torch.equal(kept[k], v) for k, v in replayed.items())
+
+
+def test_a_late_stage_phase(make, run):
+    """The guide's last epochs at a small constant rate, after the end of a finished schedule."""
+    parent = make("scheduler=cosine")
+    late = child_of(
+        parent,
+        scheduler=make("scheduler=constant").scheduler,
+        optimizer=replace(parent.optimizer, lr=0.001),
+        horizon="2ep",
+    )
+    parents, record = run(parent), run(late)
+    assert set(record.rates()[:, 0]) == {0.001}
+    assert len(record.rates()) == 32
+    assert record.losses()[:, 0].mean() < parents.losses()[:16, 0].mean() / 2  # it goes on from there
+
+
+def test_an_extension_of_a_constant_run_is_the_longer_run(make, run):
+    """Extending changes nothing but the batches: they are those of the child's own first epochs."""
+    parent = make("scheduler=constant", "horizon=1ep")
+    extended, longer = run(child_of(parent, horizon="1ep")), run(make("scheduler=constant", "horizon=2ep"))
+    assert run(parent).losses().tolist() == longer.losses()[:16].tolist()
+    setup = set_up(parent, CPU)
+    assert not torch.equal(setup.batches(0)[0], setup.batches(16)[0])
+    assert extended.losses()[0] != longer.losses()[16]
+
+
+def test_a_child_can_be_interrupted_and_resumed(make, run, monkeypatch, require_same_run, tmp_path):
+    import os
+    import signal
+
+    from lrbench.data.batches import Batches
+    from lrbench.engine.attempt import Interrupted
+
+    child = child_of(make("scheduler=onecycle"), "20ba")
+    whole = run(child, results=tmp_path / "whole")
+    batch = Batches.__call__
+    with monkeypatch.context() as patch:
+
+        def stopping(self, update):
+            if update == 40 and len(run.shown) > 12:
+                os.kill(os.getpid(), signal.SIGINT)
+            return batch(self, update)
+
+        run(child.start.of)
+        run.shown.extend([None] * 20)
+        patch.setattr(Batches, "__call__", stopping)
+        with pytest.raises(Interrupted):
+            run(child)
+    require_same_run(run(child), whole)
+
+
+def test_a_child_with_more_threads_than_its_parent_keeps_its_own(make, run, monkeypatch):
+    """A replay of the parent must not leave the parent's thread count behind."""
+    pinned, real = [], attempt.advance
+
+    def noted(setup, state, until):
+        pinned.append((setup.experiment.start is not None, torch.get_num_threads()))
+        return real(setup, state, until)
+
+    monkeypatch.setattr(attempt, "advance", noted)
+    parent = make("horizon=1ep")
+    run(parent, keep=())
+    try:
+        run(child_of(parent, "9ba", horizon="1ep", threads=2))
+    finally:
+        torch.set_num_threads(1)
+    assert set(pinned) == {(False, 1), (True, 2)}
+
+
+# ---- Refusals, before anything is trained.
+
+
+@pytest.mark.parametrize(
+    ("overrides", "at", "carry", "message"),
+    [
+        ((), "5ep", ("model",), r"start.at=5ep: that is update 80, past the end of the run \(64\)"),
+        ((), "65ba", ("model",), r"start.at=65ba: that is update 65, past the end"),
+        ((), "plateau", ("model",), "hears no metric, so it has no plateau"),
+        (("optimizer=adamw",), "end", ("model", "optimizer"), r"parent trains with AdamW.*use start.carry=\[model\]"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_forked_is_refused_before_the_parent_is_trained(make, run, overrides, at, carry, message):
+    parent = make(*overrides)
+    child = replace(make(), start=Start(of=parent, at=at, carry=carry))
+    with pytest.raises(ConfigError, match=message):
+        run(child)
+    assert not run.results.exists()
+
+
+@pytest.mark.parametrize("carry", [(), ("optimizer",), ("model", "scheduler"), ("weights",)])
+def test_nonsense_to_carry_is_refused(make, carry):
+    with pytest.raises(ConfigError, match=r"carry \[model\] or \[model, optimizer\]"):
+        Start(of=make(), at="end", carry=carry)
+
+
+@pytest.mark.parametrize("at", ["soon", "0ep", "1.3ep", "-1ep", "@2ep"])
+def test_nonsense_for_a_time_is_refused(make, at):
+    with pytest.raises(ConfigError, match=r"start\.at="):
+        child_of(make(), at)
+
+
+def test_a_plateau_never_reached_is_refused(make, run):
+    parent = make("scheduler=plateau", "scheduler.args.patience=100")
+    with pytest.raises(ConfigError, match=r"never cut its rate; give an update such as 30ep"):
+        run(child_of(parent, "plateau"))
+
+
+def test_a_model_that_does_not_fit_is_refused(make, run):
+    parent = make()
+    wider = Component(target=parent.model.target, args={"hidden": [17]}, numerics=parent.model.numerics)
+    with pytest.raises(ConfigError, match=r"start.of=\w+: its state does not fit this experiment"):
+        run(child_of(parent, model=wider))
+    deeper = replace(wider, args={"hidden": [16, 16]})
+    with pytest.raises(ConfigError, match="does not fit"):
+        run(child_of(parent, model=deeper))
+
+
+def test_other_parameter_groups_do_not_fit(make, run):
+    parent = make()
+    with pytest.raises(ConfigError, match="the optimizers' parameter groups differ"):
+        run(child_of(parent, param_groups="no_decay_norm_bias"))
+    assert run(child_of(parent, carry=("model",), param_groups="no_decay_norm_bias")).standing() == "finished"
+
+
+def test_a_parent_that_diverged_is_refused(make, run):
+    with pytest.raises(ConfigError, match=r"the parent \w+ is diverged; nothing can fork from it"):
+        run(child_of(make("optimizer.lr=1e6"), carry=("model",)))
+
+
+def test_a_damaged_checkpoint_of_the_parent_is_named(make, run):
+    parent = make()
+    path = run(parent).checkpoint("update-00000064")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ConfigError, match=r"update-00000064.pt: the checkpoint cannot be read .* remove it"):
+        run(child_of(parent))
+    path.unlink()
+    assert run(child_of(parent)).standing() == "finished"
+
+
+@pytest.mark.parametrize("keep", ["5ep", "plateau", "soon"])
+def test_checkpoints_that_cannot_be_kept_are_refused(make, run, keep):
+    with pytest.raises(ConfigError, match=f"keep={keep}"):
+        run(make(), keep=(keep,))
+    assert not run.results.exists()
+
+
+# ---- Composed from overrides.
+
+
+def test_a_start_is_composed_from_overrides_or_a_record(make, run):
+    parent = ["tracker=none", "model=mlp", "horizon=2ep"]
+    child = compose(*parent, "scheduler=constant", f"start.of={parent}", "start.at=1ep", "start.carry=[model]")
+    assert child.start == Start(of=compose(*parent), at="1ep", carry=("model",))
+    record = run(child.start.of)
+    again = compose(*parent, f"results={run.results}", f"start.of={record.run_id[:8]}")
+    assert again.start.of == child.start.of
+    with pytest.raises(ConfigError, match=r"start.of=.*optimizer.lr=-1"):
+        compose(*parent, "start.of=['model=mlp','optimizer.lr=-1']")

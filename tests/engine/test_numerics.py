@@ -1,0 +1,126 @@
+"""Twenty updates of every kind of run: the numbers a version of lrbench promises.
+
+`python tests/engine/test_numerics.py` writes tests/golden/trajectories.json anew. Do so only together with raising the
+constant that the failure names, or for a kind of run that is not in the file yet.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "trajectories.json"
+TOLERANCE = 1e-4  # relative: other processors add in another order
+UPDATES = 20
+
+MODELS = {"mlp": ("model=mlp",), "resnet8": ("model=resnet8", "model.args.width=4")}
+DATA = {"digits": ("data=digits",), "fashion_mnist": ("data=fashion_mnist_14px_5k",)}
+TASKS = {"classification": ("task=classification", "task.args.label_smoothing=0.1")}
+OPTIMIZERS = {"sgd": ("optimizer=sgd",), "adamw": ("optimizer=adamw", "param_groups=no_decay_norm_bias")}
+KINDS = {
+    f"{model} {data} {task} {optimizer}": (model, data, task, optimizer)
+    for model in MODELS
+    for data in DATA
+    for task in TASKS
+    for optimizer in OPTIMIZERS
+}
+MODULES = {
+    "mlp": "lrbench/models/mlp.py",
+    "resnet8": "lrbench/models/resnet.py",
+    "digits": "lrbench/data/digits.py",
+    "fashion_mnist": "lrbench/data/fashion_mnist.py",
+    "classification": "lrbench/tasks/classification.py",
+}
+
+
+def losses(kind: str) -> list[float]:
+    """The losses of a kind's first updates, clipped, under a schedule that moves the rate at every one."""
+    import torch
+
+    from lrbench.config import experiment
+    from lrbench.engine.loop import advance
+    from lrbench.engine.state import new_state, set_up
+
+    model, data, task, optimizer = KINDS[kind]
+    made = experiment(
+        "tracker=none", *MODELS[model], *DATA[data], *TASKS[task], *OPTIMIZERS[optimizer], "scheduler=onecycle",
+        f"horizon={UPDATES}ba", f"eval_every={UPDATES}ba", "batch_size=32", "clip=2.0",
+    )  # fmt: skip
+    setup, state = set_up(made, torch.device("cpu")), new_state(made, torch.device("cpu"))
+    blocks = []
+    while state.update < UPDATES:
+        blocks += advance(setup, state, UPDATES).losses[:, 0].tolist()
+    return blocks
+
+
+def available(kind: str) -> bool:
+    from lrbench.data import fashion_mnist
+
+    return "fashion_mnist" not in kind or fashion_mnist._find() is not None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_numbers_are_those_of_this_version(kind):
+    if not available(kind):
+        pytest.skip("Fashion-MNIST is neither in LRBENCH_DATA nor installed (dataset-fashion-mnist)")
+    golden = json.loads(GOLDEN.read_text())
+    assert kind in golden, f"{kind}: not in {GOLDEN.name} yet; run `python {Path(__file__).name}`"
+    model, data, task, _ = KINDS[kind]
+    modules = [MODULES[model], MODULES[data], MODULES[task]]
+    shared = ["lrbench/optim.py", "lrbench/data/batches.py", "lrbench/engine/__init__.py"]
+    np.testing.assert_allclose(
+        losses(kind),
+        golden[kind],
+        rtol=TOLERANCE,
+        err_msg=(
+            f"the numbers of '{kind}' have changed: raise NUMERICS in the module that changed ("
+            f"{', '.join([*modules, *shared])}) or restore the numbers. With NUMERICS raised, `python "
+            "tests/engine/test_numerics.py` writes the golden file anew."
+        ),
+    )
+
+
+def test_the_golden_file_holds_the_kinds_there_are():
+    golden = json.loads(GOLDEN.read_text())
+    assert golden.keys() == KINDS.keys()
+    assert len({tuple(values) for values in golden.values()}) == len(KINDS)
+    for kind, values in golden.items():
+        assert len(values) == UPDATES, kind
+        assert np.mean(values[-5:]) < values[0], kind  # it learns
+
+
+def test_every_level_has_a_golden_trajectory():
+    """A model, data set, task or optimizer that is added gets one too."""
+    from lrbench.config import levels
+
+    assert {level.split("_w")[0] for level in levels("model")} == set(MODELS)
+    assert {level.removesuffix("_14px_5k") for level in levels("data")} == set(DATA)
+    assert set(levels("task")) == set(TASKS)
+    assert set(levels("optimizer")) == set(OPTIMIZERS)
+
+
+def test_numerics_are_part_of_the_identity(make, monkeypatch):
+    from lrbench.config import experiment
+    from lrbench.data import batches, digits
+    from lrbench.engine import __name__ as engine_name
+    from lrbench.experiment import run_id
+    from lrbench.models import mlp
+
+    asked = ("tracker=none", "model=mlp", "horizon=1ep")
+    before = run_id(experiment(*asked))
+    import sys
+
+    for module in (batches, digits, mlp, sys.modules[engine_name]):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "NUMERICS", module.NUMERICS + 1)
+            assert run_id(experiment(*asked)) != before, module.__name__
+    assert run_id(experiment(*asked)) == before
+
+
+if __name__ == "__main__":
+    numbers = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
+    numbers = {kind: losses(kind) if available(kind) else numbers[kind] for kind in KINDS}
+    GOLDEN.parent.mkdir(exist_ok=True)
+    GOLDEN.write_text(json.dumps(numbers, indent=1) + "\n")
+    print(f"{GOLDEN}: {len(numbers)} trajectories")

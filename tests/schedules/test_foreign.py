@@ -1,0 +1,222 @@
+"""Against other libraries: the same rates where the conventions meet, and the size of the difference where they do not.
+
+The peak is 0.1, an epoch has 10 updates, the horizon is 40 epochs; transformers schedules per update, timm per epoch.
+"""
+
+from collections.abc import Callable
+from math import cos, pi
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers.optimization as hf
+from handmade import TORCH, experiment, ramp, scheduler
+from timm.scheduler import CosineLRScheduler, MultiStepLRScheduler, StepLRScheduler
+from timm.scheduler.scheduler import Scheduler as TimmScheduler
+
+from lrbench.experiment import Experiment, Scheduler, Warmup
+from lrbench.schedules import lr_table
+
+PEAK, N, W = 0.1, 400, 40
+
+
+def rates(made: Experiment) -> np.ndarray:
+    return lr_table(made).lr[:, 0]
+
+
+def optimizer() -> torch.optim.Optimizer:
+    return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=PEAK)
+
+
+def live(schedule: Callable[..., Any], **arguments: Any) -> np.ndarray:
+    """The rates of a loop over N updates that steps the schedule after each."""
+    ours = optimizer()
+    steppable = schedule(ours, **arguments)
+    seen = []
+    for _ in range(N):
+        seen.append(ours.param_groups[0]["lr"])
+        ours.step()
+        steppable.step()
+    return np.array(seen)
+
+
+def require_same(ours: np.ndarray, theirs: np.ndarray) -> None:
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12 * PEAK)
+
+
+# ---- transformers: warmup from zero, per update -------------------------------------------------------------
+
+ZERO = Warmup(
+    target="lrbench.schedules.shapes.linear_ramp",
+    interval="batch",
+    length=f"{W}ba",
+    args={"total_iters": "end", "first": "zero"},
+)
+LINEAR_TO_ZERO = Scheduler(
+    target=TORCH + "LinearLR",
+    interval="batch",
+    args={"start_factor": 1.0, "end_factor": 0.0, "total_iters": "end"},
+)
+STABLE = Scheduler(
+    target="lrbench.schedules.shapes.stable_decay",
+    interval="batch",
+    args={"total_iters": "end", "decay_iters": "100ba", "shape": "linear"},
+)
+POLYNOMIAL = Scheduler(target=TORCH + "PolynomialLR", interval="batch", args={"total_iters": "end", "power": 2.0})
+TOTAL = {"num_warmup_steps": W, "num_training_steps": N}
+
+# theirs: (function, its arguments, our scheduler after a warmup from zero)
+TRANSFORMERS: dict[str, tuple[dict[str, Any], Scheduler]] = {
+    "get_cosine_schedule_with_warmup": (TOTAL, scheduler("cosine", interval="batch")),
+    "get_linear_schedule_with_warmup": (TOTAL, LINEAR_TO_ZERO),
+    "get_constant_schedule_with_warmup": ({"num_warmup_steps": W}, scheduler("constant", interval="batch")),
+    "get_polynomial_decay_schedule_with_warmup": ({**TOTAL, "lr_end": 0.0, "power": 2.0}, POLYNOMIAL),
+    "get_wsd_schedule": (
+        {"num_warmup_steps": W, "num_decay_steps": 100, "num_training_steps": N, "decay_type": "linear"},
+        STABLE,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_transformers_schedules_after_a_warmup_from_zero(name: str) -> None:
+    arguments, main = TRANSFORMERS[name]
+    theirs = live(getattr(hf, name), **arguments)
+    ours = rates(experiment(main, ZERO))
+    require_same(ours, theirs)
+    assert ours[0] == 0
+    assert ours[W] == pytest.approx(PEAK, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_transformers_functions_are_targets_themselves(name: str) -> None:
+    """A function that returns a LambdaLR; its arguments may carry units. It holds its own warmup."""
+    arguments, _ = TRANSFORMERS[name]
+    units = {"num_warmup_steps": "10%", "num_training_steps": "end", "num_decay_steps": "10ep"}
+    made = Scheduler(
+        target=f"transformers.optimization.{name}",
+        interval="batch",
+        own_warmup=True,
+        args={k: units.get(k, v) for k, v in arguments.items()},
+    )
+    assert (rates(experiment(made)) == live(getattr(hf, name), **arguments)).all()
+
+
+def test_a_transformers_function_through_the_custom_level() -> None:
+    from lrbench import config
+
+    made = config.experiment(
+        "tracker=none", "model=mlp", "horizon=10ep", "scheduler=custom", "scheduler.interval=batch",
+        "scheduler._target_=transformers.get_cosine_schedule_with_warmup",
+        "+scheduler.args.num_warmup_steps=10%", "+scheduler.args.num_training_steps=end", "scheduler.own_warmup=true",
+    )  # fmt: skip
+    n = made.clock.updates
+    by_hand = [t / 16 if t < 16 else (1 + cos(pi * (t - 16) / (n - 16))) / 2 for t in range(n)]
+    require_same(rates(made), PEAK * np.array(by_hand))
+
+
+def test_torchs_linear_warmup_begins_one_percent_higher_than_transformers() -> None:
+    """torch: 0.01 + 0.99 t / W; transformers: t / W. They meet at the peak; the first update is the farthest."""
+    gap = rates(experiment(scheduler("cosine", interval="batch"), ramp(f"{W}ba", "batch"))) - live(
+        hf.get_cosine_schedule_with_warmup, **TOTAL
+    )
+    assert gap[0] == pytest.approx(0.01 * PEAK, rel=1e-12)
+    assert (np.diff(gap[: W + 1]) < 0).all()
+    assert np.abs(gap[W:]).max() <= 1e-12 * PEAK
+
+
+def test_transformers_inverse_square_root_is_the_papers_shifted_by_one() -> None:
+    """transformers: sqrt(W / t) with the warmup t / W; the paper counts steps from 1, as ours does."""
+    made = Scheduler(
+        target="lrbench.schedules.shapes.inverse_sqrt", interval="batch", own_warmup=True, args={"warmup_steps": W}
+    )
+    ours, theirs = rates(experiment(made)), live(hf.get_inverse_sqrt_schedule, num_warmup_steps=W)
+    require_same(ours[:-1], theirs[1:])
+    assert np.abs(ours - theirs).max() == pytest.approx(PEAK / W, rel=1e-9)  # one step of the rise
+
+
+# ---- timm: per epoch ----------------------------------------------------------------------------------------
+
+E = 40  # epochs
+WARM = {"warmup_t": 5, "warmup_lr_init": 0.01 * PEAK}
+
+
+def timm_rates(theirs: TimmScheduler) -> np.ndarray:
+    """The rates of E epochs of timm's usual loop: `step(epoch + 1)` after each epoch."""
+    seen = []
+    for epoch in range(E):
+        seen.append(theirs.optimizer.param_groups[0]["lr"])
+        theirs.step(epoch + 1)
+    return np.array(seen)
+
+
+def by_epoch(made: Experiment) -> np.ndarray:
+    return rates(made)[::10]
+
+
+def test_timm_cosine_with_its_warmup_before_it() -> None:
+    theirs = CosineLRScheduler(optimizer(), t_initial=E - 5, warmup_prefix=True, **WARM)
+    require_same(by_epoch(experiment("cosine", "linear5")), timm_rates(theirs))
+
+
+def test_timm_cosine_with_a_floor_and_no_warmup() -> None:
+    theirs = CosineLRScheduler(optimizer(), t_initial=E, lr_min=1e-5)
+    require_same(by_epoch(experiment("cosine_floor1e-5")), timm_rates(theirs))
+
+
+def test_timm_cosine_of_the_whole_length_is_cut_off_by_its_warmup() -> None:
+    """t_initial = E with the warmup before it: 5 epochs of the cosine never come, and the run ends above the floor."""
+    theirs = timm_rates(CosineLRScheduler(optimizer(), t_initial=E, warmup_prefix=True, **WARM))
+    ours = by_epoch(experiment("cosine", "linear5"))
+    assert theirs[-1] == pytest.approx(PEAK * (1 + cos(pi * 34 / 40)) / 2, rel=1e-9)  # 5.4 % of the peak
+    assert ours[-1] == pytest.approx(PEAK * (1 + cos(pi * 34 / 35)) / 2, rel=1e-9)  # 0.2 %
+    assert theirs[-1] - ours[-1] == pytest.approx(0.0525 * PEAK, rel=0.01)
+
+
+def test_timm_cosine_by_default_runs_underneath_its_warmup() -> None:
+    """Without warmup_prefix the cosine has come down already where the warmup ends: it joins 3.8 % below the peak."""
+    theirs = timm_rates(CosineLRScheduler(optimizer(), t_initial=E, **WARM))
+    ours = by_epoch(experiment("cosine", "linear5"))
+    require_same(theirs[:5], ours[:5])
+    assert theirs[5] == pytest.approx(PEAK * (1 + cos(pi * 5 / 40)) / 2, rel=1e-9)
+    assert ours[5] - theirs[5] == pytest.approx(0.0381 * PEAK, rel=0.01)
+
+
+def test_timm_step() -> None:
+    theirs = StepLRScheduler(optimizer(), decay_t=12, decay_rate=0.1)
+    require_same(by_epoch(experiment("step")), timm_rates(theirs))  # 30 % of 40 epochs
+
+
+def test_timm_step_has_its_warmup_before_it() -> None:
+    theirs = StepLRScheduler(optimizer(), decay_t=12, decay_rate=0.1, **WARM)
+    require_same(by_epoch(experiment("step", "linear5")), timm_rates(theirs))
+
+
+def test_timm_step_without_the_prefix_counts_from_the_start_of_the_run() -> None:
+    theirs = timm_rates(StepLRScheduler(optimizer(), decay_t=12, decay_rate=0.1, warmup_prefix=False, **WARM))
+    ours = by_epoch(experiment("step", "linear5"))
+    assert np.flatnonzero(np.diff(theirs) < 0).tolist() == [11, 23, 35]  # drops at epochs 12, 24, 36
+    assert np.flatnonzero(np.diff(ours) < 0).tolist() == [16, 28]  # at 17 and 29, the warmup being no part of a step
+    # Ours as timm's: the same drops as positions.
+    positions = {"milestones": ["@12ep", "@24ep", "@36ep"]}
+    require_same(by_epoch(experiment(scheduler("multistep", positions), "linear5")), theirs)
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_timm_multistep_drops_an_epoch_before_its_milestones(warm: bool) -> None:
+    """It compares decay_t with t + 1: decay_t=[12] has dropped in epoch 11, torch's milestones=[12] in epoch 12."""
+    arguments = {**WARM, "warmup_prefix": False} if warm else {}
+    ours = by_epoch(experiment("multistep", "linear5" if warm else "none"))  # 12, 24, 36
+    same = timm_rates(MultiStepLRScheduler(optimizer(), decay_t=[13, 25, 37], decay_rate=0.1, **arguments))
+    require_same(ours, same)
+    early = timm_rates(MultiStepLRScheduler(optimizer(), decay_t=[12, 24, 36], decay_rate=0.1, **arguments))
+    assert np.flatnonzero(np.abs(ours - early) > 1e-6).tolist() == [11, 23, 35]
+    assert (ours - early).max() == pytest.approx(0.9 * PEAK, rel=1e-9)
+
+
+def test_timm_multistep_shifts_its_milestones_by_its_warmup() -> None:
+    """With warmup_prefix, its default, decay_t counts from the end of the warmup: the drops come 5 epochs later."""
+    theirs = timm_rates(MultiStepLRScheduler(optimizer(), decay_t=[13, 25], decay_rate=0.1, **WARM))
+    shifted = scheduler("multistep", {"milestones": ["@17ep", "@29ep"]})
+    require_same(by_epoch(experiment(shifted, "linear5")), theirs)

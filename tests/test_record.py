@@ -1,0 +1,321 @@
+"""Records: what damage is noticed, what is kept of it, and what a full disk leaves behind."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from lrbench.engine.attempt import RunFailed
+from lrbench.errors import ConfigError
+from lrbench.experiment import run_id
+from lrbench.record import Record, find_record, read_columns, write_bytes, write_json
+
+pytestmark = pytest.mark.usefixtures("without_picture")
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def edit(name, change):
+    def damage(record):
+        path = record.folder / name
+        path.write_text(change(path.read_text()))
+
+    return damage
+
+
+def garbage_in_the_middle(text):
+    lines = text.splitlines(keepends=True)
+    return "".join([*lines[:10], lines[10][:20] + "\x00\x00\n", *lines[11:]])
+
+
+def set_state(state):
+    return lambda text: json.dumps({**json.loads(text), "state": state})
+
+
+DAMAGE = {
+    "experiment truncated": (lambda r: truncate(r.folder / "experiment.yaml"), "experiment.yaml"),
+    "experiment empty": (edit("experiment.yaml", lambda t: ""), "experiment.yaml cannot be read"),
+    "experiment is no yaml": (edit("experiment.yaml", lambda t: "{[" + t), "experiment.yaml cannot be read"),
+    "experiment with a field too many": (edit("experiment.yaml", lambda t: t + "more: 1\n"), "experiment.yaml cannot"),
+    "another rate": (edit("experiment.yaml", lambda t: t.replace("lr: 0.1", "lr: 0.2")), "does not hash to the folder"),
+    "another seed": (edit("experiment.yaml", lambda t: t.replace("seed: 0", "seed: 1")), "does not hash to the folder"),
+    "status is no json": (edit("status.json", lambda t: t[:-5]), "a file cannot be read"),
+    "status of an unknown state": (edit("status.json", set_state("fine")), "unknown state 'fine'"),
+    "status without a state": (edit("status.json", lambda t: "{}"), "a file cannot be read"),
+    "status missing": (lambda r: (r.folder / "status.json").unlink(), "a file cannot be read"),
+    "garbage among the rows": (edit("metrics.jsonl", garbage_in_the_middle), "a file cannot be read"),
+    "summary missing": (lambda r: (r.folder / "summary.json").unlink(), "a file cannot be read"),
+    "summary truncated": (lambda r: truncate(r.folder / "summary.json"), "a file cannot be read"),
+    "rates without a header": (lambda r: (r.folder / "rates.npy").write_bytes(b"x" * 300), "a file cannot be read"),
+}
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def pristine(make, tmp_path_factory):
+    """A finished record, to copy."""
+    from lrbench.engine.train import train
+    from lrbench.experiment import Settings
+    from lrbench.plots import run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "plot_run", lambda record, table: None)
+        return train(make(), Settings(results=tmp_path_factory.mktemp("pristine")))
+
+
+@pytest.fixture
+def record(pristine, run):
+    folder = run.results / "runs" / pristine.run_id
+    shutil.copytree(pristine.folder, folder)
+    return Record(folder)
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_record_is_reported_kept_and_trained_anew(make, run, record, pristine, kind, require_same_run):
+    damage, words = DAMAGE[kind]
+    damage(record)
+    damaged = content(record.folder)
+    assert record.standing() == "corrupt"
+    assert words in record.damage()
+    again = run(make())
+    require_same_run(again, pristine)
+    (aside,) = [p for p in record.folder.parent.iterdir() if p.is_dir() and p != record.folder]
+    assert aside.name.startswith(f"{record.run_id}.corrupt-")
+    assert content(aside) == damaged  # every file, as it was
+    (said,) = run.said
+    assert words in said
+    assert str(aside) in said
+    assert "training anew" in said
+
+
+def test_a_torn_last_line_is_no_damage(make, run, record):
+    path = record.folder / "metrics.jsonl"
+    path.write_bytes(path.read_bytes()[:-25])
+    assert record.standing() == "finished"
+    assert len(record.rows()) == len(path.read_text().splitlines()) - 1
+    assert run(make()) == record
+    assert run.said == []
+
+
+def test_a_damaged_record_that_somebody_writes_is_left_to_them(record):
+    """A reader may meet a file at a bad moment; nothing that is being trained is ever moved away."""
+    from lrbench.lease import Lease
+
+    lease = Lease(record.folder)
+    assert lease.take()
+    truncate(record.folder / "metrics.jsonl")
+    (record.folder / "status.json").write_text("{")
+    assert record.standing() == "running"
+    lease.release()
+    assert record.standing() == "corrupt"
+
+
+def test_a_folder_without_an_experiment_is_a_new_run(make, run, record):
+    (record.folder / "experiment.yaml").unlink()
+    assert record.standing() == "new"
+    assert run(make()).standing() == "finished"
+
+
+@pytest.mark.parametrize(("state", "standing"), [("running", "interrupted"), ("failed", "failed")])
+def test_how_a_run_stands(record, state, standing):
+    record.set_status(state, 3, 64)
+    (record.folder / "summary.json").unlink()
+    assert record.standing() == standing
+    assert record.damage() is None
+
+
+def test_the_record_gives_back_its_experiment(make, record):
+    assert record.experiment() == make()
+    assert run_id(record.experiment()) == record.run_id == record.folder.name
+    plain = yaml.safe_load((record.folder / "experiment.yaml").read_text())
+    assert plain["optimizer"]["lr"] == 0.1
+
+
+def test_a_record_set_aside_can_still_be_read(record):
+    aside = Record(record.set_aside("old"))
+    assert aside.standing() == "finished"
+    assert aside.run_id == record.folder.name
+    assert record.standing() == "new"
+
+
+def test_two_records_set_aside_at_once_both_stay(record):
+    copy = record.folder.with_name("copy")
+    shutil.copytree(record.folder, copy)
+    first = record.set_aside("old")
+    copy.rename(record.folder)
+    assert first != record.set_aside("old")
+    assert len(list(record.folder.parent.iterdir())) == 2
+
+
+def test_records_are_found_by_the_beginning_of_their_id(record, run):
+    assert find_record(run.results, record.run_id[:5]) == record
+    assert find_record(run.results, str(record.folder)).folder == record.folder.resolve()
+    other = record.folder.with_name(record.run_id[:6] + "0" * 10)
+    other.mkdir()
+    assert find_record(run.results, record.run_id) == record
+    with pytest.raises(ConfigError, match=f"{record.run_id[:5]}: several records begin so"):
+        find_record(run.results, record.run_id[:5])
+    with pytest.raises(ConfigError, match=r"no record under .* begins so"):
+        find_record(run.results, "nothing")
+    record.set_aside("old")
+    assert find_record(run.results, record.run_id[:5]).folder == other  # what was set aside is not found by its id
+
+
+# ---- Columns, while they are written.
+
+
+def test_columns_are_read_up_to_the_last_whole_row(tmp_path):
+    path = tmp_path / "rates.npy"
+    assert read_columns(path).shape == (0, 1)
+    values = np.arange(15.0).reshape(5, 3)
+    np.save(path, values)
+    whole = path.read_bytes()
+    assert (read_columns(path) == values).all()
+    for missing in range(1, 15 * 8 + 1):
+        path.write_bytes(whole[:-missing])
+        assert (read_columns(path) == values[: (15 * 8 - missing) // 24]).all()
+
+
+def test_columns_of_a_run_in_progress(make, run):
+    """What a reader finds while a run goes on: the rows that are flushed, all right, though the header says more."""
+    from lrbench.engine.train import train
+    from lrbench.experiment import Settings
+
+    lengths = []
+    record = Record(run.results / "runs" / run_id(make()))
+
+    def look(view):
+        assert record.standing() in ("running", "finished")
+        rows = record.rates()
+        lengths.append((len(rows), len(record.rows())))
+
+    train(make(), Settings(results=run.results), look)
+    whole = record.rates()
+    assert [n for n, _ in lengths] == [16, 32, 48, 64]
+    assert len(whole) == 64
+
+
+def test_a_file_is_replaced_in_one_step_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "deep" / "status.json"
+    write_json(path, {"a": 1})
+    with monkeypatch.context() as patch:
+
+        def full(descriptor):
+            raise OSError(28, "No space left on device")
+
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            write_bytes(path, b"new")
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert list(path.parent.iterdir()) == [path]  # nothing half written stays behind
+
+
+# ---- A disk that refuses.
+
+
+@pytest.mark.parametrize("largest", [300, 900, 4_000])
+def test_a_file_that_may_not_grow_stops_the_run_and_it_goes_on_later(make, run, server, largest, require_same_run):
+    """RLIMIT_FSIZE: every write beyond it fails, as on a full disk."""
+    experiment = make("scheduler=onecycle", "optimizer=adamw")
+    process = server.start(experiment, run.results, largest=largest)
+    ended = process.wait()
+    record = Record(run.results / "runs" / run_id(experiment))
+    assert ended.startswith("raised RunFailed: ")
+    assert str(record.folder) in ended
+    assert "File too large" in ended
+    assert "make room, then give the same command again" in ended
+    assert record.standing() in ("new", "interrupted")
+    assert not (record.folder / "lease.json").exists()
+    assert not [p for p in record.folder.rglob(".*") if p.is_file()]  # nothing half written stays behind
+    resumed = run(experiment)
+    require_same_run(resumed, run(experiment, results=run.results / "whole"))
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A file system of 1 MB that can grow."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)]
+    try:
+        mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        pytest.skip("a file system can only be mounted by root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def leave(folder: Path, free: int) -> Path:
+    """Fill a file system but for `free` bytes."""
+    filler = folder / "filler"
+    size = os.statvfs(folder)
+    filler.write_bytes(b"x" * (size.f_bavail * size.f_frsize - free))
+    return filler
+
+
+@pytest.mark.parametrize("free", [0, 4096, 16384, 32768, 45056, 57344])
+def test_a_full_disk_stops_the_run_and_it_goes_on_once_there_is_room(make, run, tiny_disk, free, require_same_run):
+    experiment = make("scheduler=onecycle", "optimizer=adamw", "horizon=8ep")
+    whole = run(experiment)
+    filler = leave(tiny_disk, free)
+    record = Record(tiny_disk / "runs" / whole.run_id)
+    with pytest.raises(RunFailed, match=rf"{record.folder}: No space left on device.*make room"):
+        run(experiment, results=tiny_disk)
+    assert record.standing() in ("new", "interrupted")
+    with pytest.raises(RunFailed, match="No space left on device"):
+        run(experiment, results=tiny_disk)
+    filler.unlink()
+    require_same_run(run(experiment, results=tiny_disk), whole)
+
+
+@pytest.mark.slow
+def test_the_command_ends_with_1_on_a_full_disk(tiny_disk):
+    filler = leave(tiny_disk, 32768)
+    command = [sys.executable, "-m", "lrbench", "tracker=none", "model=mlp", "horizon=4ep", f"results={tiny_disk}"]
+    full = subprocess.run(command, capture_output=True, text=True)
+    assert full.returncode == 1
+    assert "No space left on device" in full.stderr
+    assert str(tiny_disk) in full.stderr
+    assert "Traceback" not in full.stderr
+    filler.unlink()
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_results_that_cannot_be_written_are_refused(make, run, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ConfigError, match=r"results=.*file: cannot be written \(Not a directory\).*LRBENCH_RESULTS"):
+        run(make(), results=tmp_path / "file")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_read_only_folder_is_refused(make, run, tmp_path):
+    folder = tmp_path / "fixed"
+    folder.mkdir()
+    if os.geteuid() == 0:  # permissions do not bind root: a read-only mount does
+        mount = ["mount", "-t", "tmpfs", "-o", "ro,size=64k", "none", str(folder)]
+        if subprocess.run(mount, capture_output=True).returncode:
+            pytest.skip("a file system cannot be mounted here")
+    else:
+        folder.chmod(0o500)
+    try:
+        with pytest.raises(ConfigError, match=r"results=.*fixed: cannot be written"):
+            run(make(), results=folder)
+        assert list(folder.iterdir()) == []
+    finally:
+        if os.geteuid() == 0:
+            subprocess.run(["umount", str(folder)], check=True)

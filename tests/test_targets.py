@@ -1,0 +1,185 @@
+"""Dotted paths, and arguments bound to signatures before anything is built."""
+
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lrbench import data, optim
+from lrbench.data.digits import Digits
+from lrbench.errors import ConfigError
+from lrbench.schedules import shapes
+from lrbench.targets import check_arguments, numerics, resolve, with_defaults
+
+LR = "torch.optim.lr_scheduler."
+STEP = LR + "StepLR"
+
+
+def refused(*words: str) -> Any:
+    return pytest.raises(ConfigError, match=".*".join(words))
+
+
+class Nested:
+    class Inner:
+        def __init__(self, optimizer: object, rate: float, *, last: int = 3) -> None: ...
+
+
+def anything(optimizer: object, **rest: object) -> None: ...
+
+
+def positional(optimizer: object, rate: float, /, last: int = 3, *more: int) -> None: ...
+
+
+HERE = __name__ + "."
+
+
+# ---- resolve ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        (STEP, torch.optim.lr_scheduler.StepLR),
+        ("torch.optim.SGD", torch.optim.SGD),
+        ("lrbench.schedules.shapes.stable_decay", shapes.stable_decay),
+        ("lrbench.data.digits.Digits", Digits),
+        (HERE + "anything", anything),
+        (HERE + "Nested.Inner", Nested.Inner),
+    ],
+)
+def test_a_path_names_a_class_or_function(path: str, target: object) -> None:
+    assert resolve(path, "group") is target
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (LR + "StepLRR", ("scheduler._target_=.*StepLRR", "cannot be imported", "Did you mean 'StepLR'")),
+        (LR + "CosineAnealingLR", ("Did you mean 'CosineAnnealingLR'",)),
+        (LR + "Nothing", ("cannot be imported", "Give the full path, such as package.module.Class")),
+        ("nopackage.Thing", ("No module named 'nopackage'", "full path")),
+        ("StepLR", ("cannot be imported", "full path")),
+        ("torch..StepLR", ("cannot be imported", "full path")),
+        ("", ("cannot be imported", "full path")),
+        ("torch.optim", ("this is a module, not a class or function",)),
+        ("torch.__version__", ("not a class or function",)),
+        ("math.pi", ("this is a float, not a class or function",)),
+    ],
+)
+def test_a_path_that_names_none(path: str, words: tuple[str, ...]) -> None:
+    with refused(*words):
+        resolve(path, "scheduler")
+
+
+# ---- check_arguments ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "args"),
+    [
+        (STEP, {"step_size": 3}),
+        (STEP, {"step_size": 3, "gamma": 0.1}),
+        (HERE + "Nested.Inner", {"rate": 1.0, "last": 2}),
+        (HERE + "anything", {}),
+        (HERE + "anything", {"what": 1, "ever": 2}),
+        ("lrbench.schedules.shapes.inverse_sqrt", {"warmup_steps": 4}),
+    ],
+)
+def test_arguments_that_fit(path: str, args: dict[str, Any]) -> None:
+    check_arguments(path, args, ("optimizer",), "scheduler")
+
+
+@pytest.mark.parametrize(
+    ("path", "args", "words"),
+    [
+        (STEP, {"step_sise": 3}, (r"scheduler\.args\.step_sise", "no argument 'step_sise'", "mean 'step_size'")),
+        (STEP, {"step_size": 3, "x": 1}, (r"scheduler\.args\.x", "Known: gamma, last_epoch, step_size")),
+        (STEP, {}, ("StepLR needs step_size", r"\+scheduler\.args\.step_size=")),
+        (STEP, {"optimizer": 1, "step_size": 3}, (r"args\.optimizer", "lrbench gives this argument of StepLR itself")),
+        (HERE + "Nested.Inner", {}, ("Inner needs rate",)),
+        (HERE + "anything", {"optimizer": 1}, ("lrbench gives this argument",)),
+        (HERE + "missing", {}, ("cannot be imported",)),
+    ],
+)  # fmt: skip
+def test_arguments_that_do_not(path: str, args: dict[str, Any], words: tuple[str, ...]) -> None:
+    with refused(*words):
+        check_arguments(path, args, ("optimizer",), "scheduler")
+
+
+def test_an_argument_that_lrbench_gives_is_never_suggested() -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_arguments(LR + "OneCycleLR", {"max_lrr": 1}, ("optimizer", "max_lr"), "scheduler")
+    assert "'max_lr'" not in str(caught.value)
+    assert "optimizer" not in str(caught.value)
+
+
+def test_every_missing_argument_is_named() -> None:
+    with refused("CyclicLR needs base_lr, max_lr"):
+        check_arguments(LR + "CyclicLR", {}, ("optimizer",), "scheduler")
+
+
+@pytest.mark.parametrize("path", ["builtins.dict", "builtins.print", "builtins.type"])
+def test_a_target_without_a_signature_is_refused_in_words_or_taken(path: str) -> None:
+    """Some of C's own have none: what they take cannot be checked."""
+    try:
+        inspect.signature(resolve(path, "group"))
+    except ValueError:
+        with refused(f"scheduler._target_={path}", "signature"):
+            check_arguments(path, {}, (), "scheduler")
+    else:
+        check_arguments(path, {}, (), "scheduler")
+
+
+# ---- with_defaults ------------------------------------------------------------------------------------------
+
+
+def test_what_is_left_out_has_the_targets_default() -> None:
+    assert with_defaults(STEP, {"step_size": 3}, "scheduler") == {"step_size": 3, "gamma": 0.1, "last_epoch": -1}
+    assert with_defaults(HERE + "Nested.Inner", {"last": 5}, "group") == {"last": 5}
+    assert with_defaults("torch.optim.SGD", {"momentum": 0.9}, "optimizer")["nesterov"] is False
+    assert with_defaults("torch.optim.AdamW", {}, "optimizer")["betas"] == (0.9, 0.999)
+
+
+# ---- numerics -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", [STEP, "torch.optim.SGD", "timm.scheduler.CosineLRScheduler", "builtins.list", "math.sqrt"]
+)
+def test_a_library_whose_version_is_recorded_needs_no_number(path: str) -> None:
+    assert numerics(path, "group") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [
+        ("lrbench.schedules.shapes.stable_decay", shapes.NUMERICS),
+        ("lrbench.data.digits.Digits", sys.modules[Digits.__module__].NUMERICS),  # type: ignore[attr-defined]
+        ("lrbench.optim.build_optimizer", optim.NUMERICS),
+    ],
+)
+def test_lrbenchs_own_have_the_number_of_their_module(path: str, number: int) -> None:
+    assert numerics(path, "group") == number
+    assert isinstance(number, int)
+
+
+def test_a_users_source_is_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = tmp_path / "users_own_schedules.py"
+    source.write_text("class Mine:\n    def step(self): ...\n\n\nclass Other:\n    pass\n")
+    first = numerics("users_own_schedules.Mine", "scheduler")
+    assert isinstance(first, str)
+    assert len(first) == 16
+    assert numerics("users_own_schedules.Other", "scheduler") == first  # of the file
+    source.write_text(source.read_text().replace("...", "return 3"))
+    assert numerics("users_own_schedules.Mine", "scheduler") != first
+    monkeypatch.delitem(sys.modules, "users_own_schedules")
+
+
+def test_a_name_that_a_module_only_imports_counts_as_where_it_comes_from() -> None:
+    assert data.__name__ == "lrbench.data"
+    assert numerics("transformers.optimization.LambdaLR", "scheduler") is None  # torch's
+    assert isinstance(numerics("transformers.optimization.get_wsd_schedule", "scheduler"), str)
