@@ -1,5 +1,6 @@
 """Rows that a person can check by hand. The peak is 0.1 and an epoch has 10 updates, unless said otherwise."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -148,6 +149,31 @@ def test_one_cycle_moves_the_momentum_against_the_rate(optim: str, peak: float) 
     for update, rate, momentum in [(0, peak / 25, 0.95), (299, peak, 0.85), (999, peak / 25e4, 0.95)]:
         assert table.lr[update, 0] == pytest.approx(rate, rel=1e-9)
         assert table.momentum[update, 0] == pytest.approx(momentum, rel=1e-12)
+
+
+CYCLIC = Scheduler(
+    target=TORCH + "CyclicLR",
+    interval="batch",
+    peak_arg="max_lr",
+    args={"base_lr": "0.1x", "step_size_up": "10ba", "base_momentum": 0.7, "max_momentum": 0.9},
+)
+
+
+@pytest.mark.parametrize("args", [{"momentum": 0.8}, {"momentum": 0.0}, {}])
+def test_under_the_warmup_the_momentum_is_the_optimizers_own(args: dict[str, float]) -> None:
+    table = lr_table(experiment(CYCLIC, "linear5", optimizer=optimizer(args=args)))
+    assert table.momentum is not None
+    assert (table.momentum[:50] == args.get("momentum", 0.0)).all()
+    for update, rate, momentum in [(50, 0.01, 0.9), (55, 0.055, 0.8), (60, 0.1, 0.7), (70, 0.01, 0.9)]:
+        assert table.lr[update, 0] == pytest.approx(rate, rel=1e-9)
+        assert table.momentum[update, 0] == pytest.approx(momentum, rel=1e-9)
+
+
+def test_an_optimizer_that_has_no_momentum_gets_none() -> None:
+    cyclic = replace(CYCLIC, args={**CYCLIC.args, "cycle_momentum": False})
+    table = lr_table(experiment(cyclic, optimizer=optimizer(target="torch.optim.Adagrad", args={})))
+    assert table.momentum is None
+    assert table.lr[10, 0] == pytest.approx(0.1)
 
 
 # What plateau hears after each epoch, and the rate of the epochs from 0: patience 2, so the third bad value cuts.
