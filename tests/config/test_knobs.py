@@ -1,0 +1,426 @@
+"""A knob that moves nothing fails: every scalar of every level and every hashed option is changed, one at a time, to
+another legal value, and something that trains must change with it, and with it the run's identity."""
+
+import ast
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from functools import cache
+from itertools import count
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conf_files import FACTORS, ROOMY, changed, chosen, composed, content, levels, made, refusal, scalars
+from omegaconf import OmegaConf
+
+from lrbench.data import Split, fashion_mnist
+from lrbench.data.batches import Batches
+from lrbench.engine import state as engine_state
+from lrbench.engine.evaluation import evaluation_updates, validate
+from lrbench.engine.loop import advance
+from lrbench.engine.state import Setup, new_state, set_up, wrap
+from lrbench.engine.train import train
+from lrbench.errors import ConfigError
+from lrbench.experiment import Experiment, Settings, run_id
+from lrbench.horizon import is_time
+from lrbench.optim import build_optimizer
+from lrbench.schedules import lr_table
+from lrbench.targets import resolve
+
+CPU = torch.device("cpu")
+UPDATES = 1600  # of the 100 epochs of 16 that ROOMY has on digits
+
+# ---- values to try ----------------------------------------------------------------------------------------------
+
+
+def words_of(target: str, name: str, old: str) -> list[str]:
+    """The other values that the signature's Literal allows."""
+    noted = str(inspect.signature(resolve(target, "test")).parameters[name].annotation)
+    start = noted.find("Literal[")
+    return (
+        [] if start < 0 else [w for w in ast.literal_eval(noted[start + 7 : noted.index("]", start) + 1]) if w != old]
+    )
+
+
+def others(old: Any, target: str | None, name: str) -> list[Any]:
+    """Other values of the same kind, the likeliest to be legal and to matter first."""
+    if isinstance(old, bool):
+        return [not old]
+    if isinstance(old, int):
+        return [old + 1, max(1, old // 2), 2 * old + 2]
+    if isinstance(old, float):
+        return [v for v in (old / 2, old * 1.1, 0.5, 0.3, 1e-3, old * 2, 1.0, 0.0) if v != old]
+    if old is None:
+        return ["x", 1, 0.5]
+    if old == []:
+        return [["x"]]
+    if old == "end":
+        return ["50%", 3, 2 * UPDATES]
+    at, body = ("@", old[1:]) if old.startswith("@") else ("", old)
+    if body[:1].isdigit():
+        amount, unit = body.rstrip("%epba"), body.lstrip("0123456789.")
+        return [f"{at}{float(amount) + d:g}{unit}" for d in (5, -5, 1)]
+    return words_of(target, name, old) if target else []
+
+
+# ---- what is observed of each group ------------------------------------------------------------------------------
+
+
+def fingerprint(value: Any) -> Any:
+    """Something that can be compared, exactly."""
+    if isinstance(value, torch.Tensor):
+        return (str(value.dtype), tuple(value.shape), value.detach().cpu().contiguous().float().numpy().tobytes())
+    if isinstance(value, np.ndarray):
+        return (value.shape, value.tobytes())
+    if isinstance(value, dict):
+        return {k: fingerprint(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [fingerprint(v) for v in value]
+    return value
+
+
+def metric_traces(steps: int) -> list[np.ndarray]:
+    """What a feedback schedule may hear: nothing new, too small improvements, noise, plateaus, a way up."""
+    t = np.arange(steps, dtype=float)
+    draws = np.random.default_rng(0)
+    return [
+        np.full(steps, 2.0),
+        100.0 - 5e-4 * t,  # too little for a relative threshold, enough for an absolute one
+        1.0 - 2e-5 * t,
+        1 / (1 + t) + 0.05 * draws.standard_normal(steps),
+        2.0 - 0.5 * (t // 15),
+        1.0 + t,
+    ]
+
+
+def seen_of_schedule(experiment: Experiment) -> Any:
+    clock = experiment.clock
+    metrics = metric_traces(clock.updates // clock.per_eval) if experiment.monitor else [np.empty(0)]
+    tables = [lr_table(experiment, m) for m in metrics]
+    return [(t.lr.tobytes(), None if t.momentum is None else t.momentum.tobytes()) for t in tables]
+
+
+def seen_of_optimizer(experiment: Experiment) -> Any:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(3, 2)
+    optimizer = build_optimizer(model, experiment)
+    for _ in range(2):
+        model(torch.ones(5, 3)).square().mean().backward()
+        optimizer.step()
+    return fingerprint(list(model.parameters()))
+
+
+def seen_of_model(experiment: Experiment) -> Any:
+    model = new_state(experiment, CPU).model.train()
+    torch.manual_seed(1)
+    return fingerprint([*model.parameters(), model(torch.randn(16, 1, 8, 8))])
+
+
+def seen_of_data(experiment: Experiment) -> Any:
+    """The stream of augmented batches: of a few made-up images, to be quick."""
+    data = experiment.data
+    images = torch.arange(40 * 64, dtype=torch.int64).remainder(251).to(torch.uint8).view(40, 1, 8, 8)
+    few = Split(images, torch.zeros(40, dtype=torch.int64))
+    batches = Batches(few, torch.zeros(1), torch.ones(1), 8, 0, data.augment)
+    return fingerprint(batches(0)[0])
+
+
+def seen_of_splits(experiment: Experiment) -> Any:
+    return splits(experiment.data.target, repr(dict(experiment.data.args)))
+
+
+@cache
+def splits(target: str, args: str) -> Any:
+    if target.endswith("FashionMNIST") and fashion_mnist._find() is None:
+        pytest.skip("Fashion-MNIST is not here (apt-get install dataset-fashion-mnist)")
+    loaded = resolve(target, "data")(**ast.literal_eval(args)).load(0)
+    return [(tuple(s.x.shape), int(s.x[-1].sum()), s.y.tolist()) for s in loaded[:3]]
+
+
+def seen_of_task(experiment: Experiment) -> Any:
+    torch.manual_seed(0)
+    task = resolve(experiment.task.target, "task")(**experiment.task.args)
+    return fingerprint(task.loss(torch.randn(8, 10), torch.arange(8)))
+
+
+SEEN: dict[str, Callable[[Experiment], Any]] = {
+    "scheduler": seen_of_schedule,
+    "warmup": seen_of_schedule,
+    "optimizer": seen_of_optimizer,
+    "model": seen_of_model,
+    "data": seen_of_data,
+    "task": seen_of_task,
+}
+
+# ---- the levels' own scalars -------------------------------------------------------------------------------------
+
+
+# Knobs that no table shows, and where they act instead: what is observed once they are set to the value given.
+def refused_beside_a_warmup(config: Any) -> bool:
+    config = config.copy()
+    config.warmup = composed("warmup=linear5").warmup
+    why = refusal(config)
+    assert why is None or "warms up by itself" in why
+    return why is not None
+
+
+def peak_is_given(config: Any) -> bool:
+    """Without `peak_arg`, the argument that it names is missing."""
+    why = refusal(config)
+    assert why is None or " needs " in why
+    return why is None
+
+
+ELSEWHERE = {
+    ("scheduler", "own_warmup"): (refused_beside_a_warmup, [False]),
+    ("scheduler", "peak_arg"): (peak_is_given, [None]),
+}
+
+
+def knobs() -> list[Any]:
+    found = []
+    for group in FACTORS:
+        for level in levels(group):
+            for path, old in scalars(content(group, level)):
+                if path[-1] == "_target_":  # not a knob: what the knobs belong to. (`null`: the group does nothing)
+                    continue
+                if group == "tracker":  # trains nothing: see test_every_knob_of_a_tracker_reaches_it
+                    continue
+                if old == "???":
+                    continue
+                large = group == "data" and level != "digits" and path[0] == "args"  # half a second for each loading
+                marks = [pytest.mark.slow] if large else []
+                name = f"{group}={level}:{'.'.join(map(str, path))}"
+                found.append(pytest.param(group, level, path, old, id=name, marks=marks))
+    return found
+
+
+def legal(config: Any, group: str, path: tuple[str | int, ...], old: Any) -> Iterator[Experiment]:
+    """The Experiments that other values of a knob make, those that are refused left out."""
+    node = config[group]
+    if path == ("interval",):
+        values = [i for i in ("epoch", "batch", "metric") if i != old]
+    else:
+        values = others(old, node._target_, str(path[1]) if len(path) > 1 else "")
+    for value in values:
+        trial = changed(config, (group, *path), value)
+        if path == ("interval",) and config.monitor and old == "metric":
+            trial.monitor = "train/loss"  # the metric that exists at every update
+        try:
+            yield made(trial)
+        except ConfigError:
+            continue
+
+
+def in_bare_numbers(config: Any, group: str) -> Any:
+    """Times with units mean the same under either interval (design 4.4), so a curve of steps does not show it; what it
+    moves is what a bare number counts. (And a factor of 1 shows nothing for however long.)"""
+    times = count(3, 3)
+    for path, old in scalars(OmegaConf.to_container(config[group].args)):
+        if isinstance(old, str) and is_time(old):
+            config = changed(config, (group, "args", *path), next(times))
+        elif old == 1.0:
+            config = changed(config, (group, "args", *path), 0.5)
+    return config
+
+
+def fingerprint_of_schedule(config: Any) -> bytes:
+    return lr_table(made(config)).lr.tobytes()
+
+
+@pytest.mark.parametrize(("group", "level", "path", "old"), knobs())
+def test_every_scalar_of_every_level_moves_something(
+    group: str, level: str, path: tuple[str | int, ...], old: Any
+) -> None:
+    config = composed(*ROOMY, "monitor=val/loss", *chosen(group, level))
+    if (group, path[0]) in ELSEWHERE:
+        look, values = ELSEWHERE[group, path[0]]
+        assert all(look(config) != look(changed(config, (group, *path), v)) for v in values)
+        return
+    before = made(config)
+    look = seen_of_splits if (group, path[0]) == ("data", "args") else SEEN[group]
+    seen, tried = look(before), 0
+    for experiment in legal(config, group, path, old):
+        tried += 1
+        assert run_id(experiment) != run_id(before)
+        if look(experiment) != seen:
+            return
+    if path == ("interval",) and config[group].interval != "metric":
+        config = in_bare_numbers(config, group)
+        if len({fingerprint_of_schedule(changed(config, (group, *path), i)) for i in ("epoch", "batch")}) == 2:
+            return
+    raise AssertionError(f"{group}={level}: {'.'.join(map(str, path))} moves nothing ({tried} legal values tried)")
+
+
+@pytest.mark.parametrize("level", [lv for lv in levels("tracker") if content("tracker", lv)["_target_"]])
+def test_every_knob_of_a_tracker_reaches_it(level: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """A tracker changes no number; what it is told to do must reach the service's own calls."""
+    from lrbench.trackers import Mirrored
+
+    told: list[Any] = []
+
+    class Run:
+        def define_metric(self, *args: Any, **kwargs: Any) -> None: ...
+
+    import wandb
+
+    def init(**given: Any) -> Run:
+        told.append({k: v for k, v in given.items() if k != "settings"})
+        return Run()
+
+    monkeypatch.setattr(wandb, "init", init)
+    monkeypatch.setattr(wandb, "setup", lambda **given: None)
+    monkeypatch.setattr(wandb, "login", lambda **given: True)
+    tracker = content("tracker", level)
+    about = Mirrored("id", "group", "name", {}, tmp_path)
+    choices: dict[str, list[Any]] = {"mode": ["online"], "entity": ["somebody"], "project": ["other"], "tags": [["x"]]}
+    for (_, name, *_rest), _old in [s for s in scalars(tracker) if s[0][0] == "args" and len(s[0]) > 1]:
+        told.clear()
+        for args in (tracker["args"], {**tracker["args"], name: choices[name][0]}):
+            resolve(tracker["_target_"], "tracker")(**args).open(about, told.append)
+        assert told[0] != told[1], f"tracker={level}: {name} moves nothing"
+
+
+# ---- the options of config.yaml ----------------------------------------------------------------------------------
+
+SMALL = ("model=mlp", "model.args.hidden=[8]", "horizon=2ep", "tracker=none", "batch_size=256")  # 4 updates an epoch
+
+
+def trained(experiment: Experiment, updates: int = 3) -> Any:
+    setup = set_up(experiment, CPU)
+    state = wrap(new_state(experiment, CPU), setup)
+    while state.update < updates:
+        advance(setup, state, updates)
+    return fingerprint(state.model.state_dict())
+
+
+def seen_forked(experiment: Experiment, folder: Any) -> Any:
+    record = train(experiment, Settings(results=folder), say=lambda text: None)
+    return record.losses().tobytes()
+
+
+def seen_heard(experiment: Experiment) -> Any:
+    """What a feedback schedule has heard after an evaluation."""
+    setup = set_up(experiment, CPU)
+    state = new_state(experiment, CPU)
+    while state.update < experiment.clock.per_eval:
+        advance(setup, state, experiment.clock.per_eval)
+    validate(setup, state)
+    return state.feedback.metrics if state.feedback else None
+
+
+def seen_micro_batches(experiment: Experiment) -> Any:
+    setup, state, sizes = set_up(experiment, CPU), new_state(experiment, CPU), []
+    hook = state.model.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
+    advance(setup, wrap(state, setup), 1)
+    hook.remove()
+    return sizes
+
+
+def seen_format(experiment: Experiment) -> Any:
+    setup, state = set_up(experiment, CPU), new_state(experiment, CPU)
+    x = setup.formatted(torch.zeros(4, 3, 8, 8))
+    weights = [p.is_contiguous(memory_format=torch.channels_last) for p in state.model.parameters() if p.ndim == 4]
+    return x.stride(), weights
+
+
+def seen_threads(experiment: Experiment) -> int:
+    before = torch.get_num_threads()
+    try:
+        set_up(experiment, CPU)
+        return torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+
+
+def seen_compiled(experiment: Experiment) -> bool:
+    setup: Setup = set_up(experiment, CPU)
+    state = wrap(new_state(experiment, CPU), setup)
+    return state.forward is state.model
+
+
+def seen_groups(experiment: Experiment) -> Any:
+    optimizer = build_optimizer(new_state(experiment, CPU).model, experiment)
+    return [(len(g["params"]), g["weight_decay"]) for g in optimizer.param_groups]
+
+
+# option: the overrides it is looked at with, another value, what is observed
+FORK = ("start.of=['model=mlp','model.args.hidden=[8]','horizon=2ep','batch_size=256']", *SMALL)
+OPTIONS: dict[str, tuple[tuple[str, ...], str, Callable[..., Any]]] = {
+    "horizon": (SMALL, "horizon=3ep", seen_of_schedule),
+    "batch_size": (SMALL, "batch_size=128", trained),
+    "seed": (SMALL, "seed=1", trained),
+    "eval_every": (SMALL, "eval_every=2ba", evaluation_updates),
+    "monitor": (
+        (*SMALL, "scheduler=plateau", "scheduler.args.patience=2", "monitor=val/loss"), "monitor=val/accuracy",
+        seen_heard,
+    ),
+    "clip": (SMALL, "clip=0.1", trained),
+    "param_groups": (SMALL, "param_groups=no_decay_norm_bias", seen_groups),
+    "lr_scaling.rule": (SMALL, "lr_scaling.rule=sqrt", None),  # filled below: a batch of 256 is the base itself
+    "lr_scaling.base_batch": ((*SMALL, "lr_scaling.rule=linear"), "lr_scaling.base_batch=128", seen_of_schedule),
+    "threads": (SMALL, "threads=2", seen_threads),
+    "accumulate": (SMALL, "accumulate=4", seen_micro_batches),
+    "amp": (SMALL, "amp=bf16", trained),
+    "channels_last": (("model=resnet8_w8", "horizon=2ep"), "channels_last=true", seen_format),
+    "compile": (SMALL, "compile=true", seen_compiled),
+    "start.of": (SMALL, FORK[0], seen_forked),
+    "start.at": (FORK, "start.at=1ep", seen_forked),
+    "start.carry": (FORK, "start.carry=[model]", seen_forked),
+}  # fmt: skip
+OPTIONS["lr_scaling.rule"] = ((*SMALL, "lr_scaling.base_batch=64"), "lr_scaling.rule=sqrt", seen_of_schedule)
+
+
+def hashed() -> list[str]:
+    """The options of config.yaml that are part of an Experiment, those of `lr_scaling` and `start` one by one."""
+    names = {f.name for f in fields(Experiment)} - {*FACTORS, "numerics", "ranks"}
+    below = {"lr_scaling": ("rule", "base_batch"), "start": ("of", "at", "carry")}
+    return sorted(f"{n}.{k}" if k else n for n in names for k in below.get(n, ("",)))
+
+
+def test_the_hashed_options_are_those_of_the_configuration() -> None:
+    """Every one stands in config.yaml, and everything else that stands there is a setting, or `out` of plot."""
+    config = composed()
+    assert {n.partition(".")[0] for n in hashed()} <= set(config)
+    rest = set(config) - {n.partition(".")[0] for n in hashed()} - {*FACTORS, "recipe"}
+    assert rest - {"out"} == {f.name for f in fields(Settings)} - {"tracker", "hydra"}
+
+
+@pytest.mark.parametrize("option", hashed())
+def test_every_hashed_option_moves_something(option: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    from lrbench.plots import run as pictures
+
+    monkeypatch.setattr(pictures, "plot_run", lambda record, table: None)
+    monkeypatch.setattr(torch, "compile", lambda model: lambda x: model(x))
+    monkeypatch.setattr(engine_state, "_require_compiler", lambda device: None)
+    base, other, look = OPTIONS[option]  # a new option needs an entry: where can it be observed?
+    folders = count()
+    before, after = made(composed(*base)), made(composed(*base, other))
+    seen = [look(e, tmp_path / str(next(folders))) if look is seen_forked else look(e) for e in (before, after)]
+    assert run_id(before) != run_id(after)
+    assert seen[0] != seen[1], f"{option} moves nothing"
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["device=cpu", "results=elsewhere", "log_every=10%", "checkpoint_every=null", "keep=[1ep]", "force=true",
+     "retry=true", "strict=false", "out=x.png", "tracker=wandb"],
+)  # fmt: skip
+def test_a_setting_is_not_part_of_the_identity(override: str) -> None:
+    assert run_id(made(composed(*SMALL, override))) == run_id(made(composed(*SMALL)))
+
+
+def test_a_monitor_that_nobody_hears_is_not_part_of_the_identity() -> None:
+    heard = [run_id(made(composed(*SMALL, f"monitor={m}"))) for m in ("null", "val/loss", "val/accuracy")]
+    assert len(set(heard)) == 1
+
+
+def test_ranks_come_from_the_environment_and_are_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = made(composed(*SMALL))
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "2"), ("LOCAL_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    two = made(composed(*SMALL))
+    assert two == replace(alone, ranks=2)
+    assert run_id(two) != run_id(alone)

@@ -1,0 +1,172 @@
+"""Every level of every group, found in conf/ itself: composes, says what it is, leaves nothing when replaced."""
+
+import re
+from dataclasses import MISSING, fields
+from itertools import product
+from typing import Any, get_type_hints
+
+import pytest
+from conf_files import FACTORS, GROUPS, OPEN, ROOMY, chosen, composed, content, levels, made, refusal
+from omegaconf import OmegaConf, open_dict
+
+from lrbench import CONF
+from lrbench.config import compose, settings_from
+from lrbench.experiment import Experiment
+from lrbench.schedules import lr_table
+from lrbench.schema import Config
+
+LEVELS = [(g, level) for g in FACTORS for level in levels(g)]
+RECIPES = levels("recipe")
+ABLATED = ("scheduler", "warmup", "optimizer")
+
+
+@pytest.mark.parametrize(("group", "level"), LEVELS)
+def test_every_level_composes_to_an_experiment(group: str, level: str) -> None:
+    config = composed(*ROOMY, *chosen(group, level))
+    experiment = made(config)
+    assert isinstance(experiment, Experiment)
+    assert lr_table(experiment).lr.shape == (experiment.clock.updates, 1)
+    tracker = settings_from(config).tracker
+    assert (tracker is None) == (config.tracker._target_ is None)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_composes_alone(recipe: str) -> None:
+    assert made(composed(f"recipe={recipe}")).horizon == content("recipe", recipe)["horizon"]
+
+
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda p: str(p.relative_to(CONF)))
+def test_the_first_line_says_what_it_is(path: Any) -> None:
+    lines = path.read_text().splitlines()
+    recipe = path.parent.name == "recipe"
+    if recipe:
+        assert lines[0] == "# @package _global_"
+        header = [line for line in lines[1:] if line.startswith("#")]
+        assert any(line.startswith("# Source: ") for line in header)
+        assert f"# Command: python -m lrbench recipe={path.stem}" in header
+        lines = header
+    assert re.match(r"# \S.{15,}", lines[0]), lines[0]
+    published = path.parent.parent == CONF and path.parent.name in FACTORS and content(path.parent.name, path.stem)
+    if published and published["_target_"] is not None:  # a source: a year, torch's own, documentation, or ours
+        assert re.search(r"\b(19|20)\d\d\b|torch|\.(ai|org)\b|\(ours\)", lines[0]), lines[0]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_sets_top_level_keys_and_picks_levels_only(recipe: str) -> None:
+    """A key inside a swappable group would survive the swap: `recipe=cnn_paper scheduler=cosine` with milestones."""
+    set_ = content("recipe", recipe)
+    for entry in set_.pop("defaults"):
+        ((where, level),) = entry.items()
+        word, _, group = where.partition(" /")
+        assert word == "override"
+        assert group in FACTORS
+        assert level in levels(group)
+    assert set_.keys() <= {f.name for f in fields(Config)} - set(GROUPS)
+
+
+def expected(group: str, level: str) -> dict[str, Any]:
+    """What a group's node must be: the level's own file over the schema's defaults."""
+    kind = get_type_hints(Config)[group]
+    bare = {f.name: f.default if f.default is not MISSING else f.default_factory() for f in fields(kind)}
+    base = OmegaConf.to_container(OmegaConf.structured(kind), enum_to_str=True)
+    given = {o.lstrip("+").partition("=")[0]: o.partition("=")[2] for o in OPEN.get((group, level), ())}
+    node = {k: base[k] for k in bare} | content(group, level)
+    for key, value in given.items():
+        *above, last = key.split(".")[1:]
+        (node[above[0]] if above else node)[last] = value
+    return node
+
+
+def assert_nothing_survives(config: Any, **choice: str) -> None:
+    for group, level in choice.items():
+        assert OmegaConf.to_container(config[group], enum_to_str=True) == expected(group, level), (group, level)
+
+
+LEGAL = (
+    r"past the end of the horizon",
+    r"inside the warmup",
+    r"not a whole number",
+    r"the warmup is \d+ updates and the horizon \d+",
+    r"only \d+ are left in this phase",
+)
+
+
+def assert_composes_or_is_refused_for_a_reason(config: Any, scheduler: str, warmup: str) -> None:
+    own = content("scheduler", scheduler).get("own_warmup", False)
+    why = refusal(config)
+    if own and warmup != "none":
+        assert why is not None
+        assert "warms up by itself" in why
+    elif why is not None:
+        assert any(re.search(reason, why) for reason in LEGAL), why
+        named = why.partition("=")[0].split(".")
+        assert named[0] in ("scheduler", "warmup")
+        value = OmegaConf.select(config, ".".join(named))  # only a time of its own can fail to fit: `end` always fits
+        words = value if OmegaConf.is_list(value) else [value]
+        assert any(isinstance(w, str) and w != "end" for w in words), why
+
+
+def real(recipe: str | None, scheduler: str, warmup: str, optimizer: str) -> Any:
+    return compose((  # not kept: there are many
+        *([f"recipe={recipe}"] if recipe else []),
+        *chosen("scheduler", scheduler), *chosen("warmup", warmup), *chosen("optimizer", optimizer),
+    ))  # fmt: skip
+
+
+def merged(recipe: str | None, scheduler: str, warmup: str, optimizer: str) -> Any:
+    """The same as `real`, put together from one composition a recipe and one a level."""
+    config = composed(*([f"recipe={recipe}"] if recipe else [])).copy()
+    with open_dict(config):
+        for group, level in (("scheduler", scheduler), ("warmup", warmup), ("optimizer", optimizer)):
+            config[group] = composed(*chosen(group, level))[group]
+    return config
+
+
+CHOICES = [None, *RECIPES]
+
+
+def rotating() -> list[Any]:
+    """Every recipe with every scheduler, and every scheduler with every warmup and optimizer at least once."""
+    warmups, optimizers, schedulers = levels("warmup"), levels("optimizer"), levels("scheduler")
+    pairs = list(product(enumerate(CHOICES), enumerate(schedulers)))
+    cases = [(r, s, warmups[(i + j) % len(warmups)], optimizers[i % len(optimizers)]) for (i, r), (j, s) in pairs]
+    seen = {(s, w) for _, s, w, _ in cases}
+    rest = [(s, w) for s in schedulers for w in warmups if (s, w) not in seen]
+    cases += [(CHOICES[i % len(CHOICES)], s, w, optimizers[i % len(optimizers)]) for i, (s, w) in enumerate(rest)]
+    tiny = [bool(r and r.endswith("_tiny")) for r, *_ in cases]  # a proxy picks what its original picks, but smaller
+    return [pytest.param(*c, marks=[pytest.mark.slow] if t else []) for c, t in zip(cases, tiny, strict=True)]
+
+
+@pytest.mark.parametrize(("recipe", "scheduler", "warmup", "optimizer"), rotating())
+def test_no_argument_of_a_replaced_level_survives(
+    recipe: str | None, scheduler: str, warmup: str, optimizer: str
+) -> None:
+    config = real(recipe, scheduler, warmup, optimizer)
+    assert_nothing_survives(config, scheduler=scheduler, warmup=warmup, optimizer=optimizer)
+    assert config == merged(recipe, scheduler, warmup, optimizer)
+    assert_composes_or_is_refused_for_a_reason(config, scheduler, warmup)
+    if recipe:
+        picked = {k.partition("/")[2]: v for d in content("recipe", recipe)["defaults"] for k, v in d.items()}
+        assert_nothing_survives(config, **{g: v for g, v in picked.items() if g not in ABLATED})
+
+
+@pytest.mark.parametrize("recipe", [None, *(pytest.param(r, marks=pytest.mark.slow) for r in RECIPES)])
+def test_every_recipe_with_every_scheduler_warmup_and_optimizer(recipe: str | None) -> None:
+    """The whole product, put together from its parts, which the test above holds equal to Hydra's own."""
+    for scheduler, warmup, optimizer in product(*(levels(g) for g in ABLATED)):
+        config = merged(recipe, scheduler, warmup, optimizer)
+        assert_composes_or_is_refused_for_a_reason(config, scheduler, warmup)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", CHOICES)
+def test_the_whole_product_through_hydra(recipe: str | None) -> None:
+    for scheduler, warmup, optimizer in product(*(levels(g) for g in ABLATED)):
+        config = real(recipe, scheduler, warmup, optimizer)
+        assert_nothing_survives(config, scheduler=scheduler, warmup=warmup, optimizer=optimizer)
+        assert config == merged(recipe, scheduler, warmup, optimizer)
+
+
+def test_hydra_groups_of_ours_compose() -> None:
+    for path in sorted((CONF / "hydra").rglob("*.yaml")):
+        composed(f"hydra/{path.parent.name}={path.stem}")

@@ -1,0 +1,76 @@
+"""Charts and pictures from tables, without a command line."""
+
+import re
+
+import numpy as np
+import pytest
+
+from lrbench.config import experiment
+from lrbench.plots.schedule import Curve, plot_schedules
+from lrbench.plots.terminal import LETTERS, chart, rate_chart
+from lrbench.schedules import lr_table
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+def curve(label, *overrides):
+    made = experiment("model=mlp", "horizon=10ep", *overrides)
+    return Curve(label, made, lr_table(made))
+
+
+@pytest.mark.usefixtures("terminal")
+def test_the_chart_draws_each_curve_with_its_letter_where_it_is():
+    text = chart([curve("high", "scheduler=constant"), curve("low", "scheduler=constant", "optimizer.lr=0.01")])
+    lines = text.splitlines()
+    drawn = [line for line in lines if "│" in line or "┤" in line]
+    (a,) = [i for i, line in enumerate(drawn) if line.count("a") > 20]
+    (b,) = [i for i, line in enumerate(drawn) if line.count("b") > 20]
+    assert a < b  # 0.1 above 0.01
+    assert lines[-2].startswith("  a high: first 0.1, highest 0.1 (update 0), last 0.1; 160 updates, 16 an epoch")
+    assert lines[-1].startswith("  b low: first 0.01, highest 0.01 (update 0), last 0.01;")
+    assert "\x1b" not in text
+
+
+@pytest.mark.usefixtures("terminal")
+def test_the_numbers_below_the_chart_are_the_tables_own():
+    cosine = curve("one", "warmup=linear5")
+    text = chart([cosine])
+    lr = cosine.table.lr[:, 0]
+    numbers = [float(n) for n in re.search(r"first (\S+), highest (\S+) \(update \d+\), last (\S+);", text).groups()]
+    assert numbers == pytest.approx([lr[0], lr.max(), lr[-1]], rel=1e-3)
+    assert f"(update {lr.argmax()})" in text
+    assert "warmup 80" in text
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_chart_is_no_wider_than_the_terminal(monkeypatch):
+    for columns in (60, 100, 300):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        widest = max(map(len, rate_chart(np.linspace(0, 1, 1000), "rate").splitlines()))
+        assert widest <= min(columns, 100)
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("rates", [np.array([0.1]), np.zeros(5), np.full(3, 1e-12), np.geomspace(1, 1e-9, 50)])
+def test_any_rates_can_be_charted(rates):
+    assert "rate" in rate_chart(rates, "rate")
+
+
+def test_letters_enough_and_more(tmp_path):
+    curves = [curve(f"c{i}", f"optimizer.lr=0.{i + 1}") for i in range(len(LETTERS) + 1)]
+    assert chart(curves).endswith("and 1 more, in the picture")
+    plot_schedules(curves, tmp_path / "x.png")
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_long_name_leaves_room_for_the_axes(tmp_path):
+    plot_schedules([curve(" ".join(["scheduler.args.eta_min=0.05"] * 20))], tmp_path / "x.png")  # a warning is an error
+
+
+def test_a_format_that_is_none_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ValueError, match="nope"):
+        plot_schedules([curve("one")], tmp_path / "deep" / "x.nope")
+    assert list(tmp_path.iterdir()) == []
