@@ -48,13 +48,15 @@ def experiment_from(cfg: DictConfig) -> ex.Experiment:
 
     plain = _plain(cfg)
     _refuse_unknown(plain, Config)
+    model, data = _component(plain["model"], "model", ("shape", "num_classes")), _data(plain["data"])
     made = ex.Experiment(
-        model=_component(plain["model"], "model", ("shape", "num_classes")),
-        data=_data(plain["data"]),
+        model=model,
+        data=data,
         task=_component(plain["task"], "task"),
         optimizer=_optimizer(plain["optimizer"]),
         scheduler=_scheduler(plain["scheduler"]),
         warmup=_warmup(plain["warmup"]),
+        param_groups=_param_groups(plain["param_groups"], model, data),
         lr_scaling=None if plain["lr_scaling"]["rule"] == "none" else ex.LRScaling(**plain["lr_scaling"]),
         start=_start(plain["start"], cfg),
         numerics=_numerics(),
@@ -74,19 +76,14 @@ def experiment_from(cfg: DictConfig) -> ex.Experiment:
 
 
 _SCALARS = (
-    "horizon", "batch_size", "seed", "eval_every", "monitor", "clip", "param_groups", "threads",
+    "horizon", "batch_size", "seed", "eval_every", "monitor", "clip", "threads",
 )  # fmt: skip
 
 
 def settings_from(cfg: DictConfig) -> ex.Settings:
     """The settings that do not change the numbers. Raises ConfigError."""
-    from lrbench.targets import resolve
-
     plain = _plain(cfg)
     tracker = plain["tracker"]
-    if tracker["_target_"]:  # made here once, so that it refuses its options before anything is trained
-        checked = _checked(tracker, "tracker", ())
-        resolve(checked["target"], "tracker")(**checked["args"])
     return ex.Settings(
         results=results_folder(plain["results"]),
         tracker=_component(tracker, "tracker") if tracker["_target_"] else None,
@@ -173,6 +170,20 @@ def _warmup(plain: dict[str, Any]) -> ex.Warmup | None:
     if plain["length"] is None:
         raise ConfigError("warmup.length=null: say how long the warmup is, such as 5ep or 10%, or use warmup=none.")
     return ex.Warmup(**_checked(plain, "warmup", ("optimizer",)), interval=plain["interval"], length=plain["length"])
+
+
+def _param_groups(plain: dict[str, Any], model: ex.Component, data: ex.Data) -> ex.ParamGroups | None:
+    """The grouping, with the groups that it makes of this model: only a model tells which layers it has."""
+    if plain["_target_"] is None:
+        if plain["args"]:
+            raise ConfigError(f"param_groups.args={plain['args']}: one group takes no arguments; choose another level.")
+        return None
+    from lrbench.engine.state import build_model
+    from lrbench.optim import group_parameters
+
+    spec = _component(plain, "param_groups", ("model",))
+    groups = group_parameters(build_model(model, data), spec)
+    return ex.ParamGroups(**vars(spec), lr_scales={g.name: g.lr_scale for g in groups})
 
 
 def _start(plain: dict[str, Any], cfg: DictConfig) -> ex.Start | None:

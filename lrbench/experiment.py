@@ -14,7 +14,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_type_hints
 
 from lrbench.errors import ConfigError
-from lrbench.horizon import Clock, Interval, Phase, horizon_updates, warmup_updates, whole_updates
+from lrbench.horizon import Clock, Interval, Phase, horizon_updates, moment, warmup_updates, whole_updates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +75,13 @@ class Data(Component):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ParamGroups(Component):
+    """How the model's parameters are grouped; `lr_scales` is each group's share of the peak rate, in their order."""
+
+    lr_scales: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class LRScaling:
     """Multiplies every peak rate by batch_size / base_batch (Goyal et al. 2017), or by its square root."""
 
@@ -104,6 +111,11 @@ class Start:
         if "model" not in self.carry or set(self.carry) - {"model", "optimizer"}:
             raise ConfigError(f"start.carry={list(self.carry)}: carry [model] or [model, optimizer].")
 
+    @property
+    def update(self) -> int | None:
+        """The parent's update that `at` means; None for `plateau`, which only the parent's record knows."""
+        return None if self.at == "plateau" else moment(self.at, self.of.clock, "start.at")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
@@ -119,7 +131,7 @@ class Experiment:
     eval_every: str = "1ep"
     monitor: str | None = None
     clip: float | None = None
-    param_groups: Literal["one", "no_decay_norm_bias"] = "one"
+    param_groups: ParamGroups | None = None  # None for one group, `all`
     lr_scaling: LRScaling | None = None
     threads: int = 1
     accumulate: int | None = None  # micro-batches an update, None for 1
@@ -150,8 +162,7 @@ class Experiment:
                 "use warmup=none with this scheduler."
             )
         _ = self.clock, self.phases
-        if self.start is not None and self.start.at not in ("end", "plateau"):
-            whole_updates(self.start.at, self.start.of.clock, "start.at")
+        _ = self.start and self.start.update
 
     def _require_even_parts(self) -> None:
         for option in ("accumulate", "ranks"):
@@ -195,9 +206,9 @@ class Experiment:
     @cached_property
     def peaks(self) -> dict[str, float]:
         """The peak rate of every parameter group, in the optimizer's order."""
-        names = {"one": ["all"], "no_decay_norm_bias": ["decay", "no_decay"]}[self.param_groups]
-        scale = self.lr_scaling.factor(self.batch_size) if self.lr_scaling else 1.0
-        return dict.fromkeys(names, self.optimizer.lr * scale)
+        peak = self.optimizer.lr * (self.lr_scaling.factor(self.batch_size) if self.lr_scaling else 1.0)
+        scales = self.param_groups.lr_scales if self.param_groups else {"all": 1.0}
+        return {name: peak * scale for name, scale in scales.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,11 +263,12 @@ def from_plain(plain: Any, kind: Any = Experiment) -> Any:
 def _canonical(value: Any) -> Any:
     """Plain data with exact floats, and a parent experiment replaced by its identity."""
     if isinstance(value, Start):
-        return {"of": run_id(value.of), "at": value.at, "carry": list(value.carry)}
+        at = "plateau" if value.update is None else value.update  # 2ep, 32ba and end may be one moment
+        return {"of": run_id(value.of), "at": at, "carry": sorted(value.carry)}
     if is_dataclass(value):
         return {name: _canonical(getattr(value, name)) for name in _names_set(value)}
     if isinstance(value, Mapping):
-        return {str(k): _canonical(v) for k, v in value.items() if v is not None}
+        return {str(k): _canonical(v) for k, v in value.items()}  # an argument of None is not a missing one
     if isinstance(value, list | tuple):
         return [_canonical(v) for v in value]
     return value.hex() if isinstance(value, float) else value

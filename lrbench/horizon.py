@@ -100,6 +100,16 @@ def whole_updates(text: str, clock: Clock, option: str) -> int:
     return updates
 
 
+def moment(text: str, clock: Clock, option: str) -> int:
+    """How many updates are done at a moment of the run: `30ep`, `500ba`, `10%` or `end`."""
+    if text == "end":
+        return clock.updates
+    update = whole_updates(text, clock, option)
+    if update > clock.updates:
+        raise ConfigError(f"{option}={text}: that is update {update}, past the end of the run ({clock.updates}).")
+    return update
+
+
 def horizon_updates(text: str, per_epoch: int) -> int:
     """The horizon (`30ep`, `2000ba`) in updates. It may end inside an epoch."""
     if not text.endswith(("ep", "ba")):

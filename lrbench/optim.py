@@ -6,34 +6,44 @@ import torch
 from torch import nn
 
 from lrbench.errors import ConfigError
-from lrbench.experiment import Experiment
+from lrbench.experiment import Component, Experiment
+from lrbench.param_groups import Group
 from lrbench.targets import resolve
 
 # Raised when the numbers of an optimizer built here change for the same configuration (design section 6).
 NUMERICS = 1
 
 
-def parameter_groups(model: nn.Module, experiment: Experiment) -> list[dict[str, Any]]:
-    """The model's trainable parameters in the experiment's groups, in the order of `experiment.peaks`.
+def group_parameters(model: nn.Module, spec: Component | None) -> list[Group]:
+    """The model's trainable parameters in the groups that `spec` makes of them; None makes one group, `all`.
 
-    `no_decay_norm_bias` takes weight decay off everything with fewer than two dimensions: norms and biases (the
-    rule of timm's `param_groups_weight_decay`). Raises ConfigError for a group that no parameter falls into.
+    Raises ConfigError for a group that no parameter falls into, and for parameters in no group or in two.
     """
     trainable = [p for p in model.parameters() if p.requires_grad]
-    members = {"all": trainable}
-    if experiment.param_groups == "no_decay_norm_bias":
-        members = {
-            "decay": [p for p in trainable if p.ndim >= 2],
-            "no_decay": [p for p in trainable if p.ndim < 2],
-        }
-    groups = []
-    for name, lr in experiment.peaks.items():
-        if not members[name]:
-            raise ConfigError(f"param_groups={experiment.param_groups}: no parameter falls into the group '{name}'.")
-        groups.append({"params": members[name], "lr": lr})
-        if name == "no_decay":
-            groups[-1]["weight_decay"] = 0.0
+    groups = [Group("all", trainable)] if spec is None else resolve(spec.target, "param_groups")(model, **spec.args)
+    name = "one" if spec is None else spec.target.rpartition(".")[2]
+    for group in groups:
+        if not group.parameters:
+            raise ConfigError(f"param_groups={name}: no parameter falls into the group '{group.name}'.")
+    members = [id(p) for group in groups for p in group.parameters]
+    if sorted(members) != sorted(map(id, trainable)):
+        raise ConfigError(
+            f"param_groups={name}: of {len(trainable)} trainable parameters, {len(set(members))} fall into a group, "
+            f"{len(members) - len(set(members))} of them into more than one; each must fall into exactly one."
+        )
     return groups
+
+
+def parameter_groups(model: nn.Module, experiment: Experiment) -> list[dict[str, Any]]:
+    """The groups as torch's optimizers take them, at their peak rates, in the order of `experiment.peaks`."""
+    return [
+        {
+            "params": group.parameters,
+            "lr": experiment.peaks[group.name],
+            **({} if group.weight_decay else {"weight_decay": 0.0}),
+        }
+        for group in group_parameters(model, experiment.param_groups)
+    ]
 
 
 def build_optimizer(model: nn.Module, experiment: Experiment) -> torch.optim.Optimizer:

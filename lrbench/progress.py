@@ -22,6 +22,7 @@ class View(NamedTuple):
 
 
 Show = Callable[[View], None]
+Say = Callable[[str], None]  # a remark
 
 
 def silent(view: View) -> None:

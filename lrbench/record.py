@@ -7,6 +7,7 @@ losses.npy        loss (and gradient norm) of every update          summary.json
 """
 
 import json
+import math
 import os
 import secrets
 import time
@@ -47,15 +48,14 @@ class Record:
         return status
 
     def summary(self) -> dict[str, Any]:
-        summary: dict[str, Any] = json.loads((self.folder / "summary.json").read_text())
-        return summary
+        return numbers_of((self.folder / "summary.json").read_text())
 
     def rows(self) -> list[dict[str, float]]:
         """The rows of metrics.jsonl; a last line that a crash cut short is left out."""
         path = self.folder / "metrics.jsonl"
         if not path.exists():
             return []
-        return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [numbers_of(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
     def rates(self) -> NDArray[np.float64]:
         """Rates (then momenta, where cycled) read back after each update so far, shape (updates, columns)."""
@@ -163,7 +163,25 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    write_text(path, to_json(value, indent=2) + "\n")
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Strict JSON, which has no NaN and no infinity: a number that is not finite becomes null."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def numbers_of(text: str) -> dict[str, Any]:
+    """A row or a summary as it was before `to_json`, but for the kind of what is not finite: it is NaN."""
+    return {k: math.nan if v is None else v for k, v in json.loads(text).items()}
 
 
 def _short(error: Exception) -> str:

@@ -33,11 +33,6 @@ class Amp(Enum):
     fp16 = "fp16"
 
 
-class Groups(Enum):
-    one = "one"
-    no_decay_norm_bias = "no_decay_norm_bias"
-
-
 @dataclass
 class ComponentConfig:
     _target_: str = MISSING
@@ -57,9 +52,15 @@ class SchedulerConfig(ComponentConfig):
 
 
 @dataclass
-class WarmupConfig:
+class OptionalConfig:
+    """A group with a level that does nothing, whose `_target_` is null."""
+
     _target_: str | None = MISSING
     args: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class WarmupConfig(OptionalConfig):
     interval: Interval = Interval.epoch
     length: str | None = None
 
@@ -73,12 +74,6 @@ class AugmentConfig:
 @dataclass
 class DataConfig(ComponentConfig):
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-
-
-@dataclass
-class TrackerConfig:
-    _target_: str | None = MISSING
-    args: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -102,14 +97,14 @@ class Config:
     optimizer: OptimizerConfig = MISSING
     scheduler: SchedulerConfig = MISSING
     warmup: WarmupConfig = MISSING
-    tracker: TrackerConfig = MISSING
+    param_groups: OptionalConfig = MISSING
+    tracker: OptionalConfig = MISSING
     horizon: str = MISSING
     batch_size: int = MISSING
     seed: int = 0
     eval_every: str = "1ep"
     monitor: str | None = None
     clip: float | None = None
-    param_groups: Groups = Groups.one
     lr_scaling: LRScalingConfig = field(default_factory=LRScalingConfig)
     threads: int = 1
     accumulate: int = 1

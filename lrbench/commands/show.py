@@ -1,7 +1,6 @@
 """`lrbench show RUN`: print a record."""
 
 import argparse
-import json
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -11,7 +10,7 @@ from lrbench.errors import ConfigError
 from lrbench.experiment import title
 from lrbench.plots.terminal import rate_chart
 from lrbench.progress import numbers
-from lrbench.record import DONE, Record, find_record
+from lrbench.record import DONE, Record, find_record, to_json
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,7 +29,7 @@ def run(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     record = find_record(results_folder(options.results), options.run)
     standing = record.standing()
-    print(json.dumps(_plain(record, standing), indent=2) if options.json else _text(record, standing, options.rows))
+    print(to_json(_plain(record, standing), indent=2) if options.json else _text(record, standing, options.rows))
     return 1 if standing in ("failed", "corrupt", "diverged") else 0
 
 

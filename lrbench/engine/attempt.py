@@ -4,7 +4,7 @@ import json
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -13,18 +13,15 @@ from lrbench.engine.evaluation import evaluate, evaluation_updates, validate
 from lrbench.engine.fork import at_update, kept_name, start_state
 from lrbench.engine.log import Log, Row
 from lrbench.engine.loop import advance
+from lrbench.engine.mirroring import Mirroring
 from lrbench.engine.outcome import audit, provenance, summary
 from lrbench.engine.state import Setup, State, load, save, wrap
 from lrbench.errors import ConfigError
-from lrbench.experiment import Experiment, Settings, arm_id, title, to_plain
+from lrbench.experiment import Experiment, Settings
 from lrbench.horizon import cadence
 from lrbench.lease import Lease
-from lrbench.progress import Show, View
+from lrbench.progress import Say, Show, View
 from lrbench.record import Record, write_json
-from lrbench.targets import resolve
-from lrbench.trackers import Mirror, Mirrored
-
-Say = Callable[[str], None]
 
 
 class Interrupted(Exception):
@@ -77,8 +74,12 @@ def attempt(
         _note_attempt(record, setup, state)
         setup.ranks.tell(state.update)
         wrap(state, setup)
-        with _until_signalled() as stop, Log(record, setup, state.update, cadence.log_every) as log:
-            _loop(setup, state, cadence, settings, record, log, lease, stop, show, say)
+        with (
+            _until_signalled() as stop,
+            Log(record, setup, state.update, cadence.log_every) as log,
+            Mirroring(setup.experiment, settings, record, say) as mirror,
+        ):
+            _loop(setup, state, cadence, settings, record, log, lease, stop, show, mirror)
     except (ConfigError, Interrupted):
         raise
     except OSError as error:
@@ -147,12 +148,11 @@ def _loop(
     lease: Lease,
     stop: _Stop,
     show: Show,
-    say: Say,
+    mirror: Mirroring,
 ) -> None:
-    """Blocks of updates, and between them, in this order: the record, evaluation, checkpoint, signals, the display."""
+    """Blocks of updates, and between them, in this order: the record, evaluation, checkpoint, mirror, signals, the display."""
     updates = setup.experiment.clock.updates
-    mirror: Mirror | None = None
-    mirrored, bad = 0, None
+    bad = None
     while state.update < updates and bad is None:
         block = advance(setup, state, next(s for s in cadence.stops if s > state.update))
         bad = block.first_bad()
@@ -167,17 +167,14 @@ def _loop(
         asked = bad is None and setup.ranks.tell(stop.asked)
         if bad is None:
             _checkpoint(state, cadence, record, log, asked)
+        mirror.rows(log.rows)
         if asked and state.update < updates:
             log.close()
             record.set_status("interrupted", state.update, updates)
             raise Interrupted(f"stopped at update {state.update} of {updates}; the same command goes on from there.")
-        if settings.tracker is not None:
-            mirror = mirror or _mirror(setup.experiment, settings, record, say)
-            for row in log.rows[mirrored:]:  # after a resume, the whole record first
-                mirror.row(row)
-            mirrored = len(log.rows)
         show(View(state.update, {k: v for row in rows for k, v in row.items()}))
     log.close()
+    mirror.rows(log.rows)  # a run that was killed while it finished has no updates left
     _finish(setup, state, settings, record, log.rows, bad, mirror)
 
 
@@ -203,14 +200,6 @@ def _checkpoint(state: State, cadence: Cadence, record: Record, log: Log, now: b
         record.set_status("running", state.update, cadence.stops[-1])
 
 
-def _mirror(experiment: Experiment, settings: Settings, record: Record, say: Say) -> Mirror:
-    """The tracker, started after the first updates so that it does not delay them."""
-    assert settings.tracker is not None
-    tracker = resolve(settings.tracker.target, "tracker")(**settings.tracker.args)
-    about = Mirrored(record.run_id, arm_id(experiment), title(experiment), to_plain(experiment), record.folder)
-    return Mirror(tracker, about, say=say)
-
-
 def _finish(
     setup: Setup,
     state: State,
@@ -218,22 +207,21 @@ def _finish(
     record: Record,
     rows: list[Row],
     bad: int | None,
-    mirror: Mirror | None,
+    mirror: Mirroring,
 ) -> None:
     """The test set, once, on the final weights; the audit; summary, picture and status."""
     final = evaluate(setup, state, setup.splits.test, "test") if bad is None else {}
     found = audit(setup, state, record, rows) if bad is None else []
     if found and settings.strict:
         raise RunFailed(f"{record.run_id}: the schedule was not followed: {'; '.join(found)} (strict=false goes on).")
-    numbers = {**summary(setup, state, rows, final, bad), "audit": found or "as planned"}
+    numbers = {**summary(setup, state, record, rows, final, bad), "audit": found or "as planned"}
     write_json(record.folder / "summary.json", numbers)
     from lrbench.plots.run import plot_run  # matplotlib takes half a second to import
 
     plot_run(record, setup.table)
     record.set_status("finished" if bad is None else "diverged", state.update, setup.experiment.clock.updates)
     record.checkpoint().unlink(missing_ok=True)
-    if mirror:
-        mirror.close(numbers)
+    mirror.close(numbers)
 
 
 @contextmanager

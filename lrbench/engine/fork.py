@@ -10,7 +10,7 @@ from lrbench.engine.loop import advance
 from lrbench.engine.state import Setup, State, new_state, read_checkpoint, save, set_up, wrap
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Start, run_id
-from lrbench.horizon import whole_updates
+from lrbench.horizon import moment
 from lrbench.record import Record
 
 
@@ -24,15 +24,8 @@ def at_update(at: str, parent: Experiment, record: Record | None, option: str = 
 
     `plateau` is the first update with a lower rate than the one before, in a parent whose schedule hears a metric.
     """
-    if at == "end":
-        return parent.clock.updates
     if at != "plateau":
-        update = whole_updates(at, parent.clock, option)
-        if update > parent.clock.updates:
-            raise ConfigError(
-                f"{option}={at}: that is update {update}, past the end of the run ({parent.clock.updates})."
-            )
-        return update
+        return moment(at, parent.clock, option)
     if record is None:
         raise ConfigError(f"{option}=plateau: unknown before the run; give end or an update such as 30ep.")
     _require_monitor(parent)
@@ -70,10 +63,8 @@ def forked_state(experiment: Experiment, start: Start, parent: Record, device: t
 def check_start(experiment: Experiment, start: Start) -> None:
     """Refuse what can be refused before the parent is trained."""
     parent = start.of
-    if start.at == "plateau":
+    if start.update is None:
         _require_monitor(parent)
-    else:
-        at_update(start.at, parent, None)
     if "optimizer" in start.carry and parent.optimizer.target != experiment.optimizer.target:
         ours, theirs = (e.optimizer.target.rpartition(".")[2] for e in (experiment, parent))
         raise ConfigError(
@@ -97,6 +88,11 @@ def _carry_moments(optimizer: torch.optim.Optimizer, parent: dict[str, Any]) -> 
 
 def _replayed(parent: Experiment, update: int, record: Record, device: torch.device) -> State:
     """The parent's state at an update that it kept no checkpoint of: trained again, which gives the same bits."""
+    if parent.ranks is not None:
+        raise ConfigError(
+            f"start.of={record.run_id}: it was trained on {parent.ranks} ranks and kept no checkpoint at update "
+            f"{update}; train it again on as many with force=true 'keep=[{update}ba,end]'."
+        )
     threads = torch.get_num_threads()
     setup = set_up(parent, device)
     state = wrap(start_state(setup, record), setup)

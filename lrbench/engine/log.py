@@ -1,7 +1,6 @@
 """The writing side of a record: rates and losses of every update, and the rows of metrics.jsonl."""
 
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 from lrbench.engine.loop import Block
 from lrbench.engine.state import Setup
 from lrbench.lease import LeaseLost
-from lrbench.record import Record, read_columns
+from lrbench.record import Record, read_columns, to_json
 
 Row = dict[str, float]
 
@@ -31,8 +30,7 @@ class Log:
         self.rows: list[Row] = kept
         self._rates = _columns_file(record.folder / "rates.npy", clock.updates, len(self._rate_names), at)
         self._losses = _columns_file(record.folder / "losses.npy", clock.updates, len(self._loss_names), at)
-        lines = "".join(json.dumps(row) + "\n" for row in kept).encode()
-        self._metrics = _appending(record.folder / "metrics.jsonl", lines)
+        self._metrics = _appending(record.folder / "metrics.jsonl", _lines(kept))
         self._last = max((int(r["update"]) for r in kept if "train/loss" in r), default=0)
         pending = read_columns(record.folder / "losses.npy")[self._last : at]
         self._pending: list[list[float]] = pending.tolist()
@@ -74,7 +72,7 @@ class Log:
         return {"update": update, "epoch": round(update / self._per_epoch, 6)}
 
     def _append(self, rows: Sequence[Row]) -> None:
-        self._metrics.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+        self._metrics.write(_lines(rows))
 
     def flush(self) -> None:
         """Hand everything to the operating system, so that a checkpoint never knows more than the record."""
@@ -96,6 +94,10 @@ class Log:
             file.close()
         for name in ("rates.npy", "losses.npy"):  # a run that ended early has fewer rows than its header says
             _fit_header(self._folder / name)
+
+
+def _lines(rows: Sequence[Row]) -> bytes:
+    return "".join(to_json(row) + "\n" for row in rows).encode()
 
 
 def _appending(path: Path, kept: bytes) -> io.BufferedWriter:

@@ -59,7 +59,7 @@ def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[s
     return found
 
 
-def summary(setup: Setup, state: State, rows: list[Row], final: Row, bad: int | None) -> dict[str, Any]:
+def summary(setup: Setup, state: State, record: Record, rows: list[Row], final: Row, bad: int | None) -> dict[str, Any]:
     """The run's numbers: final weights first; best and mean-of-last evaluations on validation beside them."""
     experiment, clock = setup.experiment, setup.experiment.clock
     evaluations = [r for r in rows if "val/loss" in r]
@@ -83,6 +83,7 @@ def summary(setup: Setup, state: State, rows: list[Row], final: Row, bad: int | 
             out[f"best/{name}"] = best[name]
             out[f"best/{name}_update"] = int(best["update"])
             out[f"last{LAST_K}/{name}"] = float(np.mean([r[name] for r in evaluations[-LAST_K:]]))
+    out |= _lr_ratios(setup, record)
     if state.skipped:
         out["skipped_steps"] = state.skipped
     if experiment.parts > 1 and any(isinstance(m, _BatchNorm) for m in state.model.modules()):
@@ -90,6 +91,18 @@ def summary(setup: Setup, state: State, rows: list[Row], final: Row, bad: int | 
     out["seconds"] = round(state.seconds, 3)
     out["samples_per_second"] = round(state.update * experiment.batch_size / max(state.seconds, 1e-9), 1)
     return out
+
+
+def _lr_ratios(setup: Setup, record: Record) -> dict[str, list[float]]:
+    """For several groups: the least and largest rate each had, relative to the group with the highest peak."""
+    peaks = list(setup.experiment.peaks.values())
+    if len(peaks) == 1:
+        return {}
+    rates = record.rates()[:, : len(peaks)]
+    highest = rates[:, [int(np.argmax(peaks))]]
+    moving = highest[:, 0] > 0
+    ratios: Any = (rates[moving] / highest[moving]).T if moving.any() else []
+    return {f"lr_ratio/{g}": [float(r.min()), float(r.max())] for g, r in zip(setup.table.groups, ratios, strict=False)}
 
 
 def provenance(device: torch.device, threads: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from lrbench.data import Splits
 from lrbench.data.batches import Batches
 from lrbench.engine.ranks import ALONE, Ranks
 from lrbench.errors import ConfigError
-from lrbench.experiment import Experiment
+from lrbench.experiment import Component, Experiment
 from lrbench.optim import build_optimizer
 from lrbench.randomness import seed_of
 from lrbench.record import write_bytes
@@ -97,16 +97,21 @@ def set_up(experiment: Experiment, device: torch.device, ranks: Ranks = ALONE) -
 
 def new_state(experiment: Experiment, device: torch.device) -> State:
     """The state at update 0, a function of the experiment's seed alone (forks: see `fork`)."""
-    info = resolve(experiment.data.target, "data")(**experiment.data.args).info()
     torch.manual_seed(seed_of("init", experiment.seed))
-    target = resolve(experiment.model.target, "model")
-    model: nn.Module = target(info.shape, info.num_classes, **experiment.model.args)
+    model = build_model(experiment.model, experiment.data)
     model.to(device)
     if experiment.channels_last:
         model.to(memory_format=torch.channels_last)
     feedback = Feedback(experiment) if hears_metric(experiment) else None
     scaler = torch.amp.GradScaler(device.type, enabled=experiment.amp == "fp16")
     return State(model, build_optimizer(model, experiment), feedback, scaler=scaler)
+
+
+def build_model(model: Component, data: Component) -> nn.Module:
+    """The model for the images and classes of a data set, its weights drawn from torch's default generator."""
+    info = resolve(data.target, "data")(**data.args).info()
+    made: nn.Module = resolve(model.target, "model")(info.shape, info.num_classes, **model.args)
+    return made
 
 
 def wrap(state: State, setup: Setup) -> State:

@@ -5,14 +5,14 @@ import tempfile
 import time
 from dataclasses import replace
 
-from lrbench.engine.attempt import RunFailed, Say, assist, attempt, cadence_of, refused_by_disk
+from lrbench.engine.attempt import RunFailed, assist, attempt, cadence_of, refused_by_disk
 from lrbench.engine.fork import check_start, start_state
 from lrbench.engine.ranks import Ranks, join
 from lrbench.engine.state import choose_device, load, set_up, wrap
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings, Start, run_id
 from lrbench.lease import Lease, LeaseLost, alone
-from lrbench.progress import Show, View, silent
+from lrbench.progress import Say, Show, View, silent
 from lrbench.record import DONE, Record, Standing
 
 DEFAULTS = Settings()

@@ -19,7 +19,8 @@ def chart(curves: Sequence[Curve]) -> str:
     _begin("learning rate", "epoch")
     lines = []
     for letter, curve in zip(LETTERS, curves, strict=False):
-        lr, clock = curve.table.lr[:, 0], curve.experiment.clock
+        peaks, clock = curve.experiment.peaks, curve.experiment.clock
+        lr = curve.table.lr[:, int(np.argmax(list(peaks.values())))]  # of several groups, the one with the highest peak
         picked = np.unique(np.linspace(0, len(lr) - 1, POINTS).astype(int))
         marker = "braille" if len(curves) == 1 else letter
         plotext.plot((picked / clock.per_epoch).tolist(), lr[picked].tolist(), marker=marker)
@@ -27,6 +28,7 @@ def chart(curves: Sequence[Curve]) -> str:
             f"  {'' if len(curves) == 1 else letter + ' '}{curve.label}: first {lr[0]:.4g}, highest {lr.max():.4g} "
             f"(update {int(lr.argmax())}), last {lr[-1]:.4g}; {clock.updates} updates, {clock.per_epoch} an epoch, "
             f"warmup {curve.table.warmup}"
+            + ("" if len(peaks) == 1 else f"; peaks: {', '.join(f'{g} {p:.4g}' for g, p in peaks.items())}")
             + (
                 ""
                 if curve.table.known == clock.updates

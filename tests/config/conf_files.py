@@ -18,7 +18,8 @@ OPEN = {
         "scheduler._target_=torch.optim.lr_scheduler.ExponentialLR",
         "scheduler.interval=batch",
         "+scheduler.args.gamma=0.95/ep",
-    )
+    ),
+    ("param_groups", "layer_decay"): ("model=vit_micro",),  # one that knows its layers
 }
 ROOMY = ("horizon=100ep", "model=mlp")
 

@@ -53,7 +53,7 @@ def others(old: Any, target: str | None, name: str) -> list[Any]:
     if isinstance(old, float):
         return [v for v in (old / 2, old * 1.1, 0.5, 0.3, 1e-3, old * 2, 1.0, 0.0) if v != old]
     if old is None:
-        return ["x", 1, 0.5]
+        return ["x", "1", 1, 0.5]
     if old == []:
         return [["x"]]
     if old == "end":
@@ -145,6 +145,11 @@ def seen_of_task(experiment: Experiment) -> Any:
     return fingerprint(task.loss(torch.randn(8, 10), torch.arange(8)))
 
 
+def seen_groups(experiment: Experiment) -> Any:
+    optimizer = build_optimizer(new_state(experiment, CPU).model, experiment)
+    return [(sum(p.numel() for p in g["params"]), g["lr"], g["weight_decay"]) for g in optimizer.param_groups]
+
+
 SEEN: dict[str, Callable[[Experiment], Any]] = {
     "scheduler": seen_of_schedule,
     "warmup": seen_of_schedule,
@@ -152,6 +157,7 @@ SEEN: dict[str, Callable[[Experiment], Any]] = {
     "model": seen_of_model,
     "data": seen_of_data,
     "task": seen_of_task,
+    "param_groups": seen_groups,
 }
 
 # ---- the levels' own scalars -------------------------------------------------------------------------------------
@@ -341,11 +347,6 @@ def seen_compiled(experiment: Experiment) -> bool:
     return state.forward is state.model
 
 
-def seen_groups(experiment: Experiment) -> Any:
-    optimizer = build_optimizer(new_state(experiment, CPU).model, experiment)
-    return [(len(g["params"]), g["weight_decay"]) for g in optimizer.param_groups]
-
-
 # option: the overrides it is looked at with, another value, what is observed
 FORK = ("start.of=['model=mlp','model.args.hidden=[8]','horizon=2ep','batch_size=256']", *SMALL)
 OPTIONS: dict[str, tuple[tuple[str, ...], str, Callable[..., Any]]] = {
@@ -358,7 +359,6 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str, Callable[..., Any]]] = {
         seen_heard,
     ),
     "clip": (SMALL, "clip=0.1", trained),
-    "param_groups": (SMALL, "param_groups=no_decay_norm_bias", seen_groups),
     "lr_scaling.rule": (SMALL, "lr_scaling.rule=sqrt", None),  # filled below: a batch of 256 is the base itself
     "lr_scaling.base_batch": ((*SMALL, "lr_scaling.rule=linear"), "lr_scaling.base_batch=128", seen_of_schedule),
     "threads": (SMALL, "threads=2", seen_threads),

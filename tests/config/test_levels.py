@@ -25,7 +25,7 @@ def test_every_level_composes_to_an_experiment(group: str, level: str) -> None:
     config = composed(*ROOMY, *chosen(group, level))
     experiment = made(config)
     assert isinstance(experiment, Experiment)
-    assert lr_table(experiment).lr.shape == (experiment.clock.updates, 1)
+    assert lr_table(experiment).lr.shape == (experiment.clock.updates, len(experiment.peaks))
     tracker = settings_from(config).tracker
     assert (tracker is None) == (config.tracker._target_ is None)
 

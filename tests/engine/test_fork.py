@@ -9,11 +9,12 @@ from lrbench.config import experiment as compose
 from lrbench.engine import attempt, fork
 from lrbench.engine.state import read_checkpoint, set_up
 from lrbench.errors import ConfigError
-from lrbench.experiment import Component, Experiment, Optimizer, Start, arm_id, run_id
+from lrbench.experiment import Component, Experiment, Optimizer, ParamGroups, Start, arm_id, run_id
 from lrbench.record import Record
 
 pytestmark = pytest.mark.usefixtures("without_picture")
 CPU = torch.device("cpu")
+SPLIT = ParamGroups(target="lrbench.param_groups.no_decay_norm_bias", lr_scales={"decay": 1.0, "no_decay": 1.0})
 PLATEAU = ("scheduler=plateau", "scheduler.args.patience=1", "scheduler.args.threshold=0.3", "horizon=8ep")
 
 
@@ -293,9 +294,8 @@ def test_a_child_with_more_threads_than_its_parent_keeps_its_own(make, run, monk
 )  # fmt: skip
 def test_what_cannot_be_forked_is_refused_before_the_parent_is_trained(make, run, overrides, at, carry, message):
     parent = make(*overrides)
-    child = replace(make(), start=Start(of=parent, at=at, carry=carry))
     with pytest.raises(ConfigError, match=message):
-        run(child)
+        run(replace(make(), start=Start(of=parent, at=at, carry=carry)))
     assert not run.results.exists()
 
 
@@ -330,8 +330,8 @@ def test_a_model_that_does_not_fit_is_refused(make, run):
 def test_other_parameter_groups_do_not_fit(make, run):
     parent = make()
     with pytest.raises(ConfigError, match="the optimizers' parameter groups differ"):
-        run(child_of(parent, param_groups="no_decay_norm_bias"))
-    assert run(child_of(parent, carry=("model",), param_groups="no_decay_norm_bias")).standing() == "finished"
+        run(child_of(parent, param_groups=SPLIT))
+    assert run(child_of(parent, carry=("model",), param_groups=SPLIT)).standing() == "finished"
 
 
 def test_a_parent_that_diverged_is_refused(make, run):

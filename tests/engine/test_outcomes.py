@@ -117,6 +117,10 @@ def test_an_evaluation_that_is_not_finite_ends_the_run(breaking, run):
     last = record.rows()[-1]
     assert last["update"] == 32
     assert math.isnan(last["val/loss"])
+    for name in ("metrics.jsonl", "summary.json"):  # strict JSON: any reader can read it
+        text = (record.folder / name).read_text()
+        assert "NaN" not in text
+        assert "null" in text
 
 
 def test_a_gradient_that_is_not_finite_ends_the_run(make, run):

@@ -17,6 +17,7 @@ from lrbench.engine.state import Setup, State, load, new_state, save, set_up
 from lrbench.engine.train import train
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings, run_id
+from lrbench.record import Record
 
 CPU = torch.device("cpu")
 
@@ -121,7 +122,7 @@ class Overflow:
         self.calls += 1
 
 
-def test_a_skipped_step_is_the_same_update_again() -> None:
+def test_a_skipped_step_is_the_same_update_again(tmp_path: Path) -> None:
     experiment = config.experiment("model=mlp", "model.args.dropout=0.2", "horizon=8ba", "eval_every=8ba", "amp=fp16")
     setup, state = set_up(experiment, CPU), new_state(experiment, CPU)
     Overflow(state.model, {3, 4})  # the third update fails twice
@@ -137,7 +138,7 @@ def test_a_skipped_step_is_the_same_update_again() -> None:
     assert state.scaler.get_scale() == scale / 4
     assert (block.rates[:, 0] == setup.table.lr[:, 0]).all()  # no row was consumed by a skipped step
     assert np.isfinite(block.losses).all()
-    assert summary(setup, state, [], {}, None)["skipped_steps"] == 2
+    assert summary(setup, state, Record(tmp_path), [], {}, None)["skipped_steps"] == 2
 
 
 def test_steps_that_are_always_skipped_end_as_diverged() -> None:

@@ -9,13 +9,13 @@ from typing import Any
 
 import yaml
 
-from lrbench.experiment import Component, Data, Experiment, Optimizer, Scheduler, Warmup
+from lrbench.experiment import Component, Data, Experiment, Optimizer, ParamGroups, Scheduler, Warmup
 
 CONF = Path(__file__).parents[2] / "conf"
 SCHEDULERS = sorted(p.stem for p in (CONF / "scheduler").glob("*.yaml"))
 WARMUPS = sorted(p.stem for p in (CONF / "warmup").glob("*.yaml"))
 BATCH = 8
-GROUPS = "no_decay_norm_bias"
+GROUPS = ParamGroups(target="lrbench.param_groups.no_decay_norm_bias", lr_scales={"decay": 1.0, "no_decay": 1.0})
 TORCH = "torch.optim.lr_scheduler."
 EXPONENTIAL = {"target": TORCH + "ExponentialLR", "interval": "epoch", "args": {"gamma": "0.9/ep"}}  # for `custom`
 

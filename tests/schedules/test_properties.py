@@ -138,7 +138,7 @@ def test_two_groups_are_each_alone(name: str, warm: str) -> None:
     warm = "none" if scheduler(name).own_warmup else warm
     one = experiment(name, warm, horizon="100ep", per_epoch=3)
     metrics = np.random.default_rng(1).random(100).tolist()
-    alone, both = (lr_table(replace(one, param_groups=g), metrics) for g in ("one", GROUPS))
+    alone, both = (lr_table(replace(one, param_groups=g), metrics) for g in (None, GROUPS))
     assert both.groups == ("decay", "no_decay")
     assert alone.groups == ("all",)
     assert (both.lr == alone.lr).all()  # the one column against each of the two

@@ -1,0 +1,119 @@
+"""How a model's parameters are grouped, each group with a rate and a weight decay of its own.
+
+A grouping is a function `target(model, **args) -> list[Group]`, named by the `_target_` of a level of
+`conf/param_groups`; yours works the same way. Every trainable parameter falls into exactly one group.
+"""
+
+import re
+from collections.abc import Callable, Collection
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from torch import nn
+
+from lrbench.errors import ConfigError
+
+# Raised when a grouping here changes for the same arguments.
+NUMERICS = 1
+
+
+@runtime_checkable
+class Classifying(Protocol):
+    """A model that names its head, as timm's do."""
+
+    def get_classifier(self) -> nn.Module: ...
+
+
+@runtime_checkable
+class Sparing(Protocol):
+    """A model that names parameters without weight decay, as timm's do."""
+
+    def no_weight_decay(self) -> Collection[str]: ...
+
+
+class Group(NamedTuple):
+    """Parameters that share a rate: `lr_scale` times the peak. Without `weight_decay` they have none."""
+
+    name: str
+    parameters: list[nn.Parameter]
+    lr_scale: float = 1.0
+    weight_decay: bool = True
+
+
+def no_decay_norm_bias(model: nn.Module) -> list[Group]:
+    """Weight decay is taken off what has fewer than two dimensions: norms and biases (timm's rule)."""
+    return [
+        Group("decay", _trainable(model, lambda p: p.ndim >= 2)),
+        Group("no_decay", _trainable(model, lambda p: p.ndim < 2), weight_decay=False),
+    ]
+
+
+def backbone_head(
+    model: nn.Module, backbone: float = 0.1, head: float = 1.0, head_names: str | None = None
+) -> list[Group]:
+    """A pretrained backbone and a new head, at `backbone` and `head` times the peak.
+
+    head_names: a regular expression that the names of the head's parameters match from their beginning; null takes
+    the classifier (timm's `get_classifier()`, else the model's last Linear). Raises ConfigError.
+    """
+    for option, scale in (("backbone", backbone), ("head", head)):
+        _require_share(option, scale)
+    in_head = {id(p) for p in _head(model, head_names)}
+    return [
+        Group("backbone", _trainable(model, lambda p: id(p) not in in_head), backbone),
+        Group("head", _trainable(model, lambda p: id(p) in in_head), head),
+    ]
+
+
+def layer_decay(model: nn.Module, decay: float = 0.75) -> list[Group]:
+    """Layer k of the L above the input has decay^(L - k) times the peak; norms and biases have no weight decay.
+
+    The layers are timm's (`param_groups_layer_decay`, after Bao et al. 2022, BEiT): the model needs timm's
+    `group_matcher()`. Raises ConfigError for a model whose layers cannot be told apart.
+    """
+    from timm.optim import param_groups_layer_decay  # timm takes a second to import
+
+    if not 0 < decay < 1:
+        raise ConfigError(f"param_groups.args.decay={decay}: give a factor between 0 and 1, such as 0.75.")
+    if not hasattr(model, "group_matcher"):
+        raise ConfigError(
+            f"param_groups=layer_decay: {type(model).__name__} does not say which layers it has (timm's "
+            "group_matcher()); take a model of timm or model=vit_micro."
+        )
+    spared = model.no_weight_decay() if isinstance(model, Sparing) else ()
+    made = param_groups_layer_decay(model, weight_decay=1.0, no_weight_decay_list=spared, layer_decay=decay)
+    layers = sorted({g["lr_scale"] for g in made})
+    groups = []
+    for group in sorted(made, key=lambda g: (g["lr_scale"], -g["weight_decay"])):
+        decayed = group["weight_decay"] > 0
+        name = f"layer_{layers.index(group['lr_scale'])}{'' if decayed else '_no_decay'}"
+        groups.append(Group(name, group["params"], group["lr_scale"], decayed))
+    return groups
+
+
+def _trainable(model: nn.Module, member: Callable[[nn.Parameter], bool]) -> list[nn.Parameter]:
+    return [p for p in model.parameters() if p.requires_grad and member(p)]
+
+
+def _require_share(option: str, scale: float) -> None:
+    if isinstance(scale, bool | str) or not 0 < scale < float("inf"):
+        raise ConfigError(f"param_groups.args.{option}={scale}: give a share of the peak rate above 0, such as 0.1.")
+
+
+def _head(model: nn.Module, names: str | None) -> list[nn.Parameter]:
+    """The head's parameters: those whose names match, else the classifier's."""
+    if names is not None:
+        if not isinstance(names, str):
+            raise ConfigError(f"param_groups.args.head_names={names}: give a regular expression of parameter names.")
+        try:
+            return [p for name, p in model.named_parameters() if re.match(names, name)]
+        except re.error as error:
+            raise ConfigError(f"param_groups.args.head_names={names}: no regular expression ({error}).") from error
+    if isinstance(model, Classifying):
+        return list(model.get_classifier().parameters())
+    linear = [m for m in model.modules() if isinstance(m, nn.Linear)]
+    if not linear:
+        raise ConfigError(
+            f"param_groups=backbone_head: {type(model).__name__} has no classifier to tell from its backbone; name "
+            "its parameters by param_groups.args.head_names=REGEX."
+        )
+    return list(linear[-1].parameters())
