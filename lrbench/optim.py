@@ -1,6 +1,6 @@
 """The optimizer of an experiment, over its parameter groups."""
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -12,6 +12,16 @@ from lrbench.targets import resolve
 
 # Raised when the numbers of an optimizer built here change for the same configuration (design section 6).
 NUMERICS = 1
+
+
+@runtime_checkable
+class Averaging(Protocol):
+    """An optimizer that trains one set of weights and evaluates an average of them (schedule-free methods): it is
+    told by `train()` and `eval()` which of the two the model shall hold."""
+
+    def train(self) -> None: ...
+
+    def eval(self) -> None: ...
 
 
 def group_parameters(model: nn.Module, spec: Component | None) -> list[Group]:
@@ -47,7 +57,8 @@ def parameter_groups(model: nn.Module, experiment: Experiment) -> list[dict[str,
 
 
 def build_optimizer(model: nn.Module, experiment: Experiment) -> torch.optim.Optimizer:
-    """The experiment's optimizer over the model. Its rates are set before every update; here they are the peaks."""
+    """The experiment's optimizer over the model, ready to train. Its rates are set before every update; here they are
+    the peaks."""
     target = resolve(experiment.optimizer.target, "optimizer")
     args = dict(experiment.optimizer.args)
     try:
@@ -58,4 +69,6 @@ def build_optimizer(model: nn.Module, experiment: Experiment) -> torch.optim.Opt
         )
     except (TypeError, ValueError, IndexError) as error:
         raise ConfigError(f"optimizer: {experiment.optimizer.target} refuses {args}: {error}.") from error
+    if isinstance(optimizer, Averaging):
+        optimizer.train()
     return optimizer

@@ -19,7 +19,10 @@ def resolve(path: str, option: str) -> Callable[..., Any]:
     try:
         target = pkgutil.resolve_name(path)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"{option}._target_={path}: cannot be imported ({error}). {_neighbours(path)}") from error
+        package = path.partition(".")[0]
+        absent = isinstance(error, ModuleNotFoundError) and error.name == package
+        cure = f"Install the package that has it, as in pip install {package}." if absent else _neighbours(path)
+        raise ConfigError(f"{option}._target_={path}: cannot be imported ({error}). {cure}") from error
     if not callable(target):
         raise ConfigError(f"{option}._target_={path}: this is a {type(target).__name__}, not a class or function.")
     return target

@@ -150,7 +150,7 @@ def _loop(
     show: Show,
     mirror: Mirroring,
 ) -> None:
-    """Blocks of updates, and between them, in this order: the record, evaluation, checkpoint, mirror, signals, the display."""
+    """Blocks of updates; between them, in this order: the record, evaluation, checkpoint, mirror, signals, display."""
     updates = setup.experiment.clock.updates
     bad = None
     while state.update < updates and bad is None:

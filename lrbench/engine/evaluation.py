@@ -6,6 +6,7 @@ import torch
 
 from lrbench.data import Split
 from lrbench.data.batches import normalised
+from lrbench.engine.averaging import evaluating
 from lrbench.engine.state import Setup, State
 from lrbench.experiment import Experiment
 
@@ -17,16 +18,14 @@ def evaluation_updates(experiment: Experiment) -> list[int]:
 
 
 def evaluate(setup: Setup, state: State, split: Split, prefix: str) -> dict[str, float]:
-    """The mean of every metric over a split, named `prefix/metric`. Draws nothing, leaves the model training."""
+    """The mean of every metric over a split, named `prefix/metric`. Leaves everything that trains as it was."""
     sums: dict[str, float] = defaultdict(float)
-    state.model.eval()
-    with torch.no_grad():
+    with evaluating(setup, state), torch.no_grad():
         for x, y in normalised(split, setup.splits.mean, setup.splits.std, setup.device):
             with setup.autocast():
                 output = state.model(setup.formatted(x))
             for name, values in setup.task.measure(output, y).items():
                 sums[name] += values.double().sum().item()
-    state.model.train()
     return {f"{prefix}/{name}": total / len(split.y) for name, total in sums.items()}
 
 

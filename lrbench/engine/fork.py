@@ -1,5 +1,6 @@
 """Begin from another run's state: its weights, and its optimizer's moments where carried."""
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,11 @@ import torch
 
 from lrbench.engine.evaluation import evaluation_updates, validate
 from lrbench.engine.loop import advance
-from lrbench.engine.state import Setup, State, new_state, read_checkpoint, save, set_up, wrap
+from lrbench.engine.state import Setup, State, load, new_state, save, set_up, wrap
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Start, run_id
 from lrbench.horizon import moment
+from lrbench.optim import Averaging
 from lrbench.record import Record
 
 
@@ -43,17 +45,19 @@ def forked_state(experiment: Experiment, start: Start, parent: Record, device: t
     if not path.exists():
         save(_replayed(start.of, update, parent, device), path)
     try:
-        content = read_checkpoint(path, device)
+        theirs = load(start.of, device, path)
     except Exception as error:
         raise ConfigError(
             f"{path}: the checkpoint cannot be read ({type(error).__name__}: it may be damaged); remove it, and it is "
             "made again from the parent's experiment."
         ) from error
+    if "optimizer" not in start.carry and isinstance(theirs.optimizer, Averaging):
+        theirs.optimizer.eval()  # without the optimizer that averages, the model is what it evaluates
     state = new_state(experiment, device)
     try:
-        state.model.load_state_dict(content["model"])
+        state.model.load_state_dict(theirs.model.state_dict())
         if "optimizer" in start.carry:
-            _carry_moments(state.optimizer, content["optimizer"])
+            _carry_moments(state.optimizer, theirs.optimizer.state_dict())
     except (RuntimeError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"start.of={parent.run_id}: its state does not fit this experiment ({reason}).") from error
@@ -79,11 +83,16 @@ def _require_monitor(parent: Experiment) -> None:
 
 
 def _carry_moments(optimizer: torch.optim.Optimizer, parent: dict[str, Any]) -> None:
-    """Load the parent's moments. The settings stay this experiment's own; torch would replace them too."""
-    groups = optimizer.state_dict()["param_groups"]
+    """Load the parent's moments, and the counters that some optimizers keep in their groups. The settings, which are
+    the constructor's arguments, stay this experiment's own; torch would replace them too."""
+    groups, settings = optimizer.state_dict()["param_groups"], inspect.signature(type(optimizer)).parameters
     if [g["params"] for g in groups] != [g["params"] for g in parent["param_groups"]]:
         raise ValueError("the optimizers' parameter groups differ")
-    optimizer.load_state_dict({"state": parent["state"], "param_groups": groups})
+    merged = [
+        {**theirs, **{k: v for k, v in ours.items() if k in settings}}
+        for ours, theirs in zip(groups, parent["param_groups"], strict=True)
+    ]
+    optimizer.load_state_dict({"state": parent["state"], "param_groups": merged})
 
 
 def _replayed(parent: Experiment, update: int, record: Record, device: torch.device) -> State:

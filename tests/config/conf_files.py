@@ -12,7 +12,7 @@ from lrbench.errors import ConfigError
 
 GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
 FACTORS = [g for g in GROUPS if g != "recipe"]  # groups that hold one component each
-# A level that leaves keys open needs them given; at 100 epochs every position and share of the others fits.
+# A level that leaves keys open needs them given; at 300 epochs every position and share of the others fits.
 OPEN = {
     ("scheduler", "custom"): (
         "scheduler._target_=torch.optim.lr_scheduler.ExponentialLR",
@@ -21,7 +21,7 @@ OPEN = {
     ),
     ("param_groups", "layer_decay"): ("model=vit_micro",),  # one that knows its layers
 }
-ROOMY = ("horizon=100ep", "model=mlp")
+ROOMY = ("horizon=300ep", "model=mlp")
 
 
 def levels(group: str) -> list[str]:

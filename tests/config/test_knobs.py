@@ -30,13 +30,18 @@ from lrbench.schedules import lr_table
 from lrbench.targets import resolve
 
 CPU = torch.device("cpu")
-UPDATES = 1600  # of the 100 epochs of 16 that ROOMY has on digits
+UPDATES = 4800  # of the 300 epochs of 16 that ROOMY has on digits
 
 # ---- values to try ----------------------------------------------------------------------------------------------
 
 
+WORDS = {"ns_coefficients": ["original"], "adjust_lr_fn": ["original"]}  # where the signature only says str
+
+
 def words_of(target: str, name: str, old: str) -> list[str]:
     """The other values that the signature's Literal allows."""
+    if name in WORDS:
+        return WORDS[name]
     noted = str(inspect.signature(resolve(target, "test")).parameters[name].annotation)
     start = noted.find("Literal[")
     return (
@@ -59,6 +64,10 @@ def others(old: Any, target: str | None, name: str) -> list[Any]:
     if old == "end":
         return ["50%", 3, 2 * UPDATES]
     at, body = ("@", old[1:]) if old.startswith("@") else ("", old)
+    if body.endswith("x"):
+        return ["0.2x"]
+    if "/" in body:
+        return ["0.9/ep"]
     if body[:1].isdigit():
         amount, unit = body.rstrip("%epba"), body.lstrip("0123456789.")
         return [f"{at}{float(amount) + d:g}{unit}" for d in (5, -5, 1)]
@@ -87,7 +96,7 @@ def metric_traces(steps: int) -> list[np.ndarray]:
     draws = np.random.default_rng(0)
     return [
         np.full(steps, 2.0),
-        100.0 - 5e-4 * t,  # too little for a relative threshold, enough for an absolute one
+        1000.0 - 5e-4 * t,  # too little for a relative threshold, enough for an absolute one
         1.0 - 2e-5 * t,
         1 / (1 + t) + 0.05 * draws.standard_normal(steps),
         2.0 - 0.5 * (t // 15),
@@ -104,10 +113,12 @@ def seen_of_schedule(experiment: Experiment) -> Any:
 
 def seen_of_optimizer(experiment: Experiment) -> Any:
     torch.manual_seed(0)
-    model = torch.nn.Linear(3, 2)
+    model = torch.nn.Linear(6, 5)  # large enough for Muon to take it for a matrix
     optimizer = build_optimizer(model, experiment)
-    for _ in range(2):
-        model(torch.ones(5, 3)).square().mean().backward()
+    for rate in (0.5, 1.0):  # rising, as in a warmup: some weigh their average by the rate
+        for group in optimizer.param_groups:
+            group["lr"] = rate * experiment.optimizer.lr
+        model(torch.randn(5, 6)).square().mean().backward()
         optimizer.step()
     return fingerprint(list(model.parameters()))
 
@@ -185,6 +196,13 @@ ELSEWHERE = {
 }
 
 
+# What must be set for a knob to count at all.
+BESIDE = {
+    ("scheduler", "cyclic", "gamma"): ("scheduler.args.mode=exp_range",),
+    ("param_groups", "layer_decay", "decay"): ("model=vit_micro",),
+}
+
+
 def knobs() -> list[Any]:
     found = []
     for group in FACTORS:
@@ -240,7 +258,7 @@ def fingerprint_of_schedule(config: Any) -> bytes:
 def test_every_scalar_of_every_level_moves_something(
     group: str, level: str, path: tuple[str | int, ...], old: Any
 ) -> None:
-    config = composed(*ROOMY, "monitor=val/loss", *chosen(group, level))
+    config = composed(*ROOMY, "monitor=val/loss", *chosen(group, level), *BESIDE.get((group, level, path[-1]), ()))
     if (group, path[0]) in ELSEWHERE:
         look, values = ELSEWHERE[group, path[0]]
         assert all(look(config) != look(changed(config, (group, *path), v)) for v in values)

@@ -1,6 +1,7 @@
 """Every level of every group, found in conf/ itself: composes, says what it is, leaves nothing when replaced."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from itertools import product
 from typing import Any, get_type_hints
@@ -150,18 +151,24 @@ def test_no_argument_of_a_replaced_level_survives(
         assert_nothing_survives(config, **{g: v for g, v in picked.items() if g not in ABLATED})
 
 
+def pairs() -> Iterator[tuple[str, str, str]]:
+    """Every scheduler with every warmup; the optimizers, of which no schedule knows, take turns."""
+    optimizers = levels("optimizer")
+    for i, (scheduler, warmup) in enumerate(product(levels("scheduler"), levels("warmup"))):
+        yield scheduler, warmup, optimizers[i % len(optimizers)]
+
+
 @pytest.mark.parametrize("recipe", [None, *(pytest.param(r, marks=pytest.mark.slow) for r in RECIPES)])
-def test_every_recipe_with_every_scheduler_warmup_and_optimizer(recipe: str | None) -> None:
-    """The whole product, put together from its parts, which the test above holds equal to Hydra's own."""
-    for scheduler, warmup, optimizer in product(*(levels(g) for g in ABLATED)):
-        config = merged(recipe, scheduler, warmup, optimizer)
-        assert_composes_or_is_refused_for_a_reason(config, scheduler, warmup)
+def test_every_recipe_with_every_scheduler_and_warmup(recipe: str | None) -> None:
+    """Put together from its parts, which the test above holds equal to Hydra's own."""
+    for scheduler, warmup, optimizer in pairs():
+        assert_composes_or_is_refused_for_a_reason(merged(recipe, scheduler, warmup, optimizer), scheduler, warmup)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", CHOICES)
-def test_the_whole_product_through_hydra(recipe: str | None) -> None:
-    for scheduler, warmup, optimizer in product(*(levels(g) for g in ABLATED)):
+def test_every_pair_through_hydra(recipe: str | None) -> None:
+    for scheduler, warmup, optimizer in pairs():
         config = real(recipe, scheduler, warmup, optimizer)
         assert_nothing_survives(config, scheduler=scheduler, warmup=warmup, optimizer=optimizer)
         assert config == merged(recipe, scheduler, warmup, optimizer)

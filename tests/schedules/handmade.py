@@ -86,6 +86,7 @@ class Plan:
     warm: int = 0
     warm_interval: str = "epoch"
     per_eval: int = 10
+    ramp: str = "linear5"  # the level whose shape the warmup has
 
     @property
     def tick(self) -> int:

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 import transformers.optimization as hf
-from handmade import TORCH, experiment, ramp, scheduler
-from timm.scheduler import CosineLRScheduler, MultiStepLRScheduler, StepLRScheduler
+from handmade import experiment, ramp, scheduler
+from timm.scheduler import CosineLRScheduler, MultiStepLRScheduler, PolyLRScheduler, StepLRScheduler
 from timm.scheduler.scheduler import Scheduler as TimmScheduler
 
-from lrbench.experiment import Experiment, Scheduler, Warmup
+from lrbench.experiment import Experiment, Scheduler
 from lrbench.schedules import lr_table
 
 PEAK, N, W = 0.1, 400, 40
@@ -47,34 +47,27 @@ def require_same(ours: np.ndarray, theirs: np.ndarray) -> None:
 
 # ---- transformers: warmup from zero, per update -------------------------------------------------------------
 
-ZERO = Warmup(
-    target="lrbench.schedules.shapes.linear_ramp",
-    interval="batch",
-    length=f"{W}ba",
-    args={"total_iters": "end", "first": "zero"},
-)
-LINEAR_TO_ZERO = Scheduler(
-    target=TORCH + "LinearLR",
-    interval="batch",
-    args={"start_factor": 1.0, "end_factor": 0.0, "total_iters": "end"},
-)
-STABLE = Scheduler(
-    target="lrbench.schedules.shapes.stable_decay",
-    interval="batch",
-    args={"total_iters": "end", "decay_iters": "100ba", "shape": "linear"},
-)
-POLYNOMIAL = Scheduler(target=TORCH + "PolynomialLR", interval="batch", args={"total_iters": "end", "power": 2.0})
+ZERO = "linear_10pct_zero"  # a tenth of N is W
 TOTAL = {"num_warmup_steps": W, "num_training_steps": N}
+RESTARTS = scheduler(
+    "cosine_restarts", {"T_0": "72ba"}, interval="batch"
+)  # 5 cycles in the 360 updates after the warmup
+
+
+def by_batch(name: str, **args: Any) -> Scheduler:
+    return scheduler(name, args, interval="batch")
+
 
 # theirs: (function, its arguments, our scheduler after a warmup from zero)
 TRANSFORMERS: dict[str, tuple[dict[str, Any], Scheduler]] = {
-    "get_cosine_schedule_with_warmup": (TOTAL, scheduler("cosine", interval="batch")),
-    "get_linear_schedule_with_warmup": (TOTAL, LINEAR_TO_ZERO),
-    "get_constant_schedule_with_warmup": ({"num_warmup_steps": W}, scheduler("constant", interval="batch")),
-    "get_polynomial_decay_schedule_with_warmup": ({**TOTAL, "lr_end": 0.0, "power": 2.0}, POLYNOMIAL),
+    "get_cosine_schedule_with_warmup": (TOTAL, by_batch("cosine")),
+    "get_cosine_with_hard_restarts_schedule_with_warmup": ({**TOTAL, "num_cycles": 5}, RESTARTS),
+    "get_linear_schedule_with_warmup": (TOTAL, by_batch("linear")),
+    "get_constant_schedule_with_warmup": ({"num_warmup_steps": W}, by_batch("constant")),
+    "get_polynomial_decay_schedule_with_warmup": ({**TOTAL, "lr_end": 0.0, "power": 0.9}, by_batch("polynomial")),
     "get_wsd_schedule": (
         {"num_warmup_steps": W, "num_decay_steps": 100, "num_training_steps": N, "decay_type": "linear"},
-        STABLE,
+        by_batch("wsd", decay_iters="100ba", shape="linear"),
     ),
 }
 
@@ -128,12 +121,15 @@ def test_torchs_linear_warmup_begins_one_percent_higher_than_transformers() -> N
 
 def test_transformers_inverse_square_root_is_the_papers_shifted_by_one() -> None:
     """transformers: sqrt(W / t) with the warmup t / W; the paper counts steps from 1, as ours does."""
-    made = Scheduler(
-        target="lrbench.schedules.shapes.inverse_sqrt", interval="batch", own_warmup=True, args={"warmup_steps": W}
-    )
-    ours, theirs = rates(experiment(made)), live(hf.get_inverse_sqrt_schedule, num_warmup_steps=W)
+    ours, theirs = rates(experiment("inverse_sqrt")), live(hf.get_inverse_sqrt_schedule, num_warmup_steps=W)
     require_same(ours[:-1], theirs[1:])
     assert np.abs(ours - theirs).max() == pytest.approx(PEAK / W, rel=1e-9)  # one step of the rise
+
+
+def test_transformers_wsd_with_a_cosine_falls_as_ours() -> None:
+    arguments = {"num_warmup_steps": W, "num_decay_steps": 100, "num_training_steps": N}
+    ours = rates(experiment(by_batch("wsd", decay_iters="25%", shape="cosine"), ZERO))
+    require_same(ours, live(hf.get_wsd_schedule, **arguments))
 
 
 # ---- timm: per epoch ----------------------------------------------------------------------------------------
@@ -181,6 +177,18 @@ def test_timm_cosine_by_default_runs_underneath_its_warmup() -> None:
     require_same(theirs[:5], ours[:5])
     assert theirs[5] == pytest.approx(PEAK * (1 + cos(pi * 5 / 40)) / 2, rel=1e-9)
     assert ours[5] - theirs[5] == pytest.approx(0.0381 * PEAK, rel=0.01)
+
+
+def test_timm_polynomial_with_its_warmup_before_it() -> None:
+    theirs = PolyLRScheduler(optimizer(), t_initial=E - 5, power=0.9, warmup_prefix=True, **WARM)
+    require_same(by_epoch(experiment("polynomial", "linear5")), timm_rates(theirs))
+
+
+def test_timm_polynomial_of_the_whole_length_ends_above_zero() -> None:
+    """As its cosine: without room for the warmup, 5 of the 40 epochs never come."""
+    theirs = timm_rates(PolyLRScheduler(optimizer(), t_initial=E, power=0.9, warmup_prefix=True, **WARM))
+    assert theirs[-1] == pytest.approx(PEAK * (1 - 34 / 40) ** 0.9, rel=1e-9)  # 18 % of the peak
+    assert by_epoch(experiment("polynomial", "linear5"))[-1] == pytest.approx(PEAK * (1 - 34 / 35) ** 0.9, rel=1e-9)
 
 
 def test_timm_step() -> None:

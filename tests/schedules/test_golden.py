@@ -70,8 +70,33 @@ BY_EPOCH: dict[str, tuple[Any, Any, str, dict[int, float]]] = {
     "one cycle per epoch: up by epoch 29, the 30th, and down to the last": (
         scheduler("onecycle", interval="epoch"), "none", "100ep", {0: 0.1 / 25, 29: 0.1, 99: 0.1 / 25 / 1e4},
     ),
-    "exponential with a unit": (
-        Scheduler(**EXPONENTIAL, args={"gamma": "0.95/ep"}), "none", "40ep", {0: 0.1, 1: 0.095, 2: 0.09025},
+    "exponential with a unit": ("exponential", "none", "40ep", {0: 0.1, 1: 0.095, 2: 0.09025}),
+    "exponential to 1 % at the end: a tenth half way": ("exponential_to", "none", "40ep", {0: 0.1, 20: 0.01}),
+    "a line to zero": ("linear", "none", "20ep", {0: 0.1, 5: 0.075, 10: 0.05, 19: 0.005}),
+    "polynomial of power 0.9": ("polynomial", "none", "10ep", {0: 0.1, 5: 0.1 * 0.5**0.9, 9: 0.1 * 0.1**0.9}),
+    "restarts every fifth of 20 epochs": (
+        "cosine_restarts", "none", "20ep", {0: 0.1, 1: 0.05 * (1 + ROOT_HALF), 2: 0.05, 4: 0.1, 6: 0.05, 16: 0.1},
+    ),
+    "restarts that double: 2, 4 and 8 epochs": (
+        scheduler("cosine_restarts", {"T_0": "2ep", "T_mult": 2}), "none", "14ep",
+        {0: 0.1, 1: 0.05, 2: 0.1, 4: 0.05, 6: 0.1, 10: 0.05},
+    ),
+    "detection: drops at epochs 16 and 22": (
+        "multistep_16_22", "none", "26ep", {15: 0.1, 16: 0.01, 21: 0.01, 22: 0.001, 25: 0.001},
+    ),
+    "one drop at epoch 200": ("multistep_200", "none", "300ep", {199: 0.1, 200: 0.01, 299: 0.01}),
+    "a tenth every 30 epochs": ("step_30", "none", "100ep", {29: 0.1, 30: 0.01, 60: 0.001, 90: 0.0001}),
+    "hand-written warmup: 1/5 to 5/5, the peak twice": (
+        "constant", "linear5_one_over_w", "20ep", {0: 0.02, 1: 0.04, 2: 0.06, 3: 0.08, 4: 0.1, 5: 0.1},
+    ),
+    "exponential warmup from 1 %": (
+        "constant", "exponential5", "20ep", {0: 0.001, 1: 0.1 * 0.01**0.8, 4: 0.1 * 0.01**0.2, 5: 0.1},
+    ),
+    "constant warmup": ("constant", "constant5", "20ep", {0: 0.01, 4: 0.01, 5: 0.1}),
+    "three epochs of warmup": ("constant", "linear3", "20ep", {0: 0.001, 1: 0.034, 2: 0.067, 3: 0.1}),
+    "twenty epochs of warmup": ("constant", "linear20", "40ep", {0: 0.001, 10: 0.0505, 20: 0.1}),
+    "the first number of the guide's hand-written warmup and cosine": (
+        "cosine", "linear5_one_over_w", "45ep", {0: 0.02, 4: 0.1, 5: 0.1, 25: 0.05},
     ),
     "exponential: a tenth every 30 epochs": (
         Scheduler(**EXPONENTIAL, args={"gamma": "0.1/30ep"}), "none", "90ep", {0: 0.1, 30: 0.01, 60: 0.001},
@@ -108,6 +133,22 @@ BY_UPDATE: dict[str, tuple[Any, Any, str, dict[int, float]]] = {
     ),
     "one cycle per update: up by the 300th of 1000 updates": (
         "onecycle", "none", "100ep", {0: 0.1 / 25, 299: 0.1, 999: 0.1 / 25 / 1e4},
+    ),
+    "a twentieth of 20 epochs is 10 updates": ("constant", "linear_5pct", "20ep", {0: 0.001, 5: 0.0505, 10: 0.1}),
+    "one epoch of warmup, per update": ("constant", "linear1", "20ep", {0: 0.001, 5: 0.0505, 10: 0.1}),
+    "a warmup from zero, as in transformers": ("constant", "linear_10pct_zero", "20ep", {0: 0.0, 5: 0.025, 20: 0.1}),
+    "inverse square root: up to update 19, the 20th, half of the peak at the 80th": (
+        "inverse_sqrt", "none", "20ep", {0: 0.005, 9: 0.05, 19: 0.1, 79: 0.05, 179: 0.1 / 3},
+    ),
+    "the paper's own inverse square root, for an optimizer rate of 1": (
+        scheduler("inverse_sqrt", {"warmup_steps": "4000ba", "d_model": 512}), "none", "16000ba",
+        {0: 0.1 * 512**-0.5 * 4000**-1.5, 3999: 0.1 * (512 * 4000) ** -0.5, 15999: 0.05 * (512 * 4000) ** -0.5},
+    ),
+    "stable, then down over a fifth with 1 - sqrt": (
+        "wsd", "none", "10ep", {0: 0.1, 80: 0.1, 85: 0.05, 99: 0.1 * (1 - (19 / 20) ** 0.5)},
+    ),
+    "triangles between a tenth of the peak and the peak": (
+        "cyclic", "none", "10ep", {0: 0.01, 5: 0.055, 10: 0.1, 15: 0.055, 20: 0.01, 30: 0.1, 40: 0.01},
     ),
     "cosine per update, 37 in all": (
         scheduler("cosine", interval="batch"), "none", "37ba", {0: 0.1, 36: 0.05 * (1 + np.cos(np.pi * 36 / 37))},

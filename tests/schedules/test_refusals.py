@@ -304,7 +304,10 @@ TORCH_REFUSES = [
     (main(HERE + "missing"), ("scheduler._target_=", "cannot be imported")),
     (main(HERE + "WeightDecy"), ("cannot be imported", "Did you mean 'WeightDecay'?")),
     (main("StepLRR", step_size=3), ("cannot be imported", "Did you mean 'StepLR'?")),
-    (main("nopackage.Schedule"), ("scheduler._target_=nopackage.Schedule", "No module named 'nopackage'", "full path")),
+    (
+        main("nopackage.Schedule"),
+        ("scheduler._target_=nopackage.Schedule", "No module named 'nopackage'", "pip install nopackage"),
+    ),
     (main("torch.optim"), ("torch.optim", "module, not a class or function")),
 ]
 
