@@ -102,11 +102,15 @@ def _step(
     optimizer.zero_grad()
     outcome = [_gradients(setup, state, update, generator)]
     if clip is not None:
-        scaler.unscale_(optimizer)
+        if scaler:
+            scaler.unscale_(optimizer)
         outcome.append(torch.nn.utils.clip_grad_norm_(state.model.parameters(), clip))
     _set(optimizer.param_groups, row, cycled)
-    scaler.step(optimizer)
-    scaler.update()
+    if scaler:
+        scaler.step(optimizer)
+        scaler.update()
+    else:
+        optimizer.step()
     return outcome
 
 
@@ -115,24 +119,29 @@ def _gradients(setup: Setup, state: State, update: int, generator: torch.Generat
 
     All parts of an update are equally large, so the mean of their means is the mean over the batch.
     """
-    experiment, ranks = setup.experiment, setup.ranks
+    experiment, rank = setup.experiment, setup.ranks.rank
+    images, labels = setup.batches(update)
+    if experiment.parts == 1:
+        generator.manual_seed(seed_of("noise", experiment.seed, update, 0, 0))
+        return _backward(setup, state, images, labels, accumulate=1)
     accumulate = experiment.accumulate or 1
-    x, y = setup.batches(update)
-    mine = slice(ranks.rank * accumulate, (ranks.rank + 1) * accumulate)
-    parts = (
-        [(x, y)]
-        if experiment.parts == 1
-        else list(zip(x.chunk(experiment.parts), y.chunk(experiment.parts), strict=True))[mine]
-    )
+    mine = slice(rank * accumulate, (rank + 1) * accumulate)
+    parts = zip(images.chunk(experiment.parts), labels.chunk(experiment.parts), strict=True)
     losses = []
-    for micro, (images, labels) in enumerate(parts):
-        generator.manual_seed(seed_of("noise", experiment.seed, update, micro, ranks.rank))
+    for micro, (x, y) in enumerate(list(parts)[mine]):
+        generator.manual_seed(seed_of("noise", experiment.seed, update, micro, rank))
         with _unsynchronised(state) if micro + 1 < accumulate else nullcontext():
-            with setup.autocast():
-                loss = setup.task.loss(state.forward(setup.formatted(images)), labels)
-            state.scaler.scale(loss if accumulate == 1 else loss / accumulate).backward()
-        losses.append(loss.detach())
-    return losses[0] if accumulate == 1 else torch.stack(losses).mean()
+            losses.append(_backward(setup, state, x, y, accumulate))
+    return torch.stack(losses).mean()
+
+
+def _backward(setup: Setup, state: State, images: Tensor, labels: Tensor, accumulate: int) -> Tensor:
+    """Forward, and backward for one of `accumulate` micro-batches; its loss, detached."""
+    with setup.autocast():
+        loss = setup.task.loss(state.forward(setup.formatted(images)), labels)
+    share = loss if accumulate == 1 else loss / accumulate
+    (state.scaler.scale(share) if state.scaler else share).backward()
+    return loss.detach()
 
 
 def _unsynchronised(state: State) -> AbstractContextManager[None]:

@@ -22,6 +22,8 @@ from lrbench.schedules import Feedback, LRTable, hears_metric, lr_table
 from lrbench.targets import resolve
 from lrbench.tasks import Task
 
+FULL = nullcontext()  # the precision without autocast
+
 
 @dataclass
 class State:
@@ -33,7 +35,7 @@ class State:
     update: int = 0
     seconds: float = 0.0
     skipped: int = 0  # steps that the fp16 scaler refused and that were tried again
-    scaler: torch.amp.GradScaler = field(default_factory=lambda: torch.amp.GradScaler(enabled=False))
+    scaler: torch.amp.GradScaler | None = None  # of fp16's loss
     forward: Callable[[Tensor], Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,7 +58,7 @@ class Setup:
         """The precision of forward passes."""
         amp = self.experiment.amp
         if amp is None:
-            return nullcontext()
+            return FULL
         return torch.autocast(self.device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[amp])
 
     def formatted(self, x: Tensor) -> Tensor:
@@ -103,7 +105,7 @@ def new_state(experiment: Experiment, device: torch.device) -> State:
     if experiment.channels_last:
         model.to(memory_format=torch.channels_last)
     feedback = Feedback(experiment) if hears_metric(experiment) else None
-    scaler = torch.amp.GradScaler(device.type, enabled=experiment.amp == "fp16")
+    scaler = torch.amp.GradScaler(device.type) if experiment.amp == "fp16" else None
     return State(model, build_optimizer(model, experiment), feedback, scaler=scaler)
 
 
@@ -143,7 +145,7 @@ def save(state: State, path: Path) -> None:
         "update": state.update,
         "seconds": state.seconds,
         "skipped": state.skipped,
-        "scaler": state.scaler.state_dict(),
+        "scaler": state.scaler.state_dict() if state.scaler else {},
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -162,7 +164,8 @@ def load(experiment: Experiment, device: torch.device, path: Path) -> State:
     state.model.load_state_dict(content["model"])
     state.optimizer.load_state_dict(content["optimizer"])
     state.update, state.seconds, state.skipped = content["update"], content["seconds"], content["skipped"]
-    state.scaler.load_state_dict(content["scaler"])
+    if state.scaler:
+        state.scaler.load_state_dict(content["scaler"])
     if state.feedback:
         state.feedback = Feedback(experiment, content["metrics"])
     return state
