@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 from io import BytesIO
+from math import ceil
 from pathlib import Path
 from textwrap import fill
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lrbench.experiment import Experiment
 from lrbench.schedules import LRTable
+
+OVERLAID = 6  # curves at most on one pair of axes: more cannot be told apart
+COLUMNS = 4
 
 
 class Curve(NamedTuple):
@@ -23,31 +28,65 @@ class Curve(NamedTuple):
 
 
 def plot_schedules(curves: Sequence[Curve], path: Path) -> None:
-    """Rate over epochs, each update a step; a second panel for momentum where a schedule cycles it. Dotted: not yet
-    known, since it depends on a metric. The file's ending says the format. Raises ValueError for one that is none,
-    before anything is written."""
-    momenta = [c for c in curves if c.table.momentum is not None]
-    figure = Figure(figsize=(8, 6 if momenta else 4), layout="constrained")
+    """Rate over epochs, each update a step, and momentum where a schedule cycles it. Dotted: not yet known, since it
+    depends on a metric. Up to OVERLAID curves share their axes; more have a panel each. The file's ending says the
+    format. Raises ValueError for one that is none, before anything is written."""
+    figure = _overlay(curves) if len(curves) <= OVERLAID else _panels(curves)
     FigureCanvasAgg(figure)
+    picture = BytesIO()
+    figure.savefig(picture, format=path.suffix.lstrip(".") or "png", dpi=110)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(picture.getbuffer())
+
+
+def _overlay(curves: Sequence[Curve]) -> Figure:
+    momenta = any(c.table.momentum is not None for c in curves)
+    figure = Figure(figsize=(8, 6 if momenta else 4), layout="constrained")
     axes = figure.subplots(2 if momenta else 1, 1, sharex=True, squeeze=False)[:, 0]
     for i, curve in enumerate(curves):
-        epochs = np.arange(curve.table.lr.shape[0]) / curve.experiment.clock.per_epoch
-        for j, group in enumerate(curve.table.groups):
-            name = curve.label if len(curve.table.groups) == 1 else f"{curve.label} {group}"
-            known, style = curve.table.known, ["-", "--", "-."][j % 3]
-            axes[0].step(
-                epochs[:known], curve.table.lr[:known, j], style, where="post", color=f"C{i}", label=fill(name, 80)
-            )
-            axes[0].step(epochs[known - 1 :], curve.table.lr[known - 1 :, j], ":", where="post", color=f"C{i}")
-        if curve.table.momentum is not None:
-            axes[1].step(epochs, curve.table.momentum[:, 0], where="post", color=f"C{i}")
+        _rates(axes[0], curve, f"C{i}")
+        if momenta:
+            _momentum(axes[1], curve, f"C{i}")
     axes[0].set_ylabel("learning rate")
     axes[0].set_ylim(bottom=0)
     axes[0].legend(fontsize="small").set_in_layout(False)  # else a long name leaves no room for the axes
     if momenta:
         axes[1].set_ylabel("momentum")
     axes[-1].set_xlabel("epoch")
-    picture = BytesIO()
-    figure.savefig(picture, format=path.suffix.lstrip(".") or "png", dpi=110)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(picture.getbuffer())
+    return figure
+
+
+def _panels(curves: Sequence[Curve]) -> Figure:
+    """One small panel a curve, all to one scale; a cycled momentum in grey, on an axis of its own."""
+    rows = ceil(len(curves) / COLUMNS)
+    figure = Figure(figsize=(3 * COLUMNS, 1.8 * rows + 0.6), layout="constrained")
+    panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
+    for curve, axes in zip(curves, panels, strict=False):
+        _rates(axes, curve, "C0")
+        axes.set_title(fill(curve.label, 40), fontsize="small")
+        if curve.table.momentum is not None:
+            beside = axes.twinx()
+            _momentum(beside, curve, "0.6")
+            beside.tick_params(labelsize="x-small", colors="0.6")
+    panels[0].set_ylim(bottom=0)
+    for unused in panels[len(curves) :]:
+        unused.set_axis_off()
+    figure.supxlabel("epoch", fontsize="medium")
+    figure.supylabel("learning rate", fontsize="medium")
+    return figure
+
+
+def _rates(axes: Axes, curve: Curve, color: str) -> None:
+    table, known = curve.table, curve.table.known
+    epochs = np.arange(len(table.lr)) / curve.experiment.clock.per_epoch
+    for j, group in enumerate(table.groups):
+        name = curve.label if len(table.groups) == 1 else f"{curve.label} {group}"
+        style = ["-", "--", "-."][j % 3]
+        axes.step(epochs[:known], table.lr[:known, j], style, where="post", color=color, label=fill(name, 80))
+        axes.step(epochs[known - 1 :], table.lr[known - 1 :, j], ":", where="post", color=color)
+
+
+def _momentum(axes: Axes, curve: Curve, color: str) -> None:
+    if curve.table.momentum is not None:
+        epochs = np.arange(len(curve.table.lr)) / curve.experiment.clock.per_epoch
+        axes.step(epochs, curve.table.momentum[:, 0], where="post", color=color)

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from lrbench import CONF
 from lrbench.config import experiment
 from lrbench.plots.schedule import Curve, plot_schedules
 from lrbench.plots.terminal import LETTERS, chart, rate_chart
@@ -74,3 +75,11 @@ def test_a_format_that_is_none_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="nope"):
         plot_schedules([curve("one")], tmp_path / "deep" / "x.nope")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_gallery_has_every_scheduler():
+    """`results/gallery/draw` draws it: run it after adding a level."""
+    folder = CONF.parent / "results" / "gallery"
+    levels = sorted(p.stem for p in (CONF / "scheduler").glob("*.yaml"))
+    assert sorted(p.stem for p in folder.glob("*.png")) == levels
+    assert re.findall(r"!\[(.*)\]", (folder / "README.md").read_text()) == levels
