@@ -2,18 +2,15 @@
 
 import json
 import math
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
 
 from lrbench.engine.evaluation import evaluate, evaluation_updates, validate
 from lrbench.engine.fork import at_update, kept_name, start_state
 from lrbench.engine.log import Log, Row
 from lrbench.engine.loop import advance
 from lrbench.engine.outcome import audit, provenance, summary
+from lrbench.engine.signals import Stop, until_signalled
 from lrbench.engine.state import Setup, State, load, save, wrap
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings, arm_id, title, to_plain
@@ -33,13 +30,6 @@ class Interrupted(Exception):
 
 class RunFailed(Exception):
     """The run could not go on; the message says why and what to do."""
-
-
-@dataclass
-class _Stop:
-    """Whether a signal has asked for the end of the run."""
-
-    asked: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +67,7 @@ def attempt(
         _note_attempt(record, setup, state)
         setup.ranks.tell(state.update)
         wrap(state, setup)
-        with _until_signalled() as stop, Log(record, setup, state.update, cadence.log_every) as log:
+        with until_signalled() as stop, Log(record, setup, state.update, cadence.log_every) as log:
             _loop(setup, state, cadence, settings, record, log, lease, stop, show, say)
     except (ConfigError, Interrupted):
         raise
@@ -145,7 +135,7 @@ def _loop(
     record: Record,
     log: Log,
     lease: Lease,
-    stop: _Stop,
+    stop: Stop,
     show: Show,
     say: Say,
 ) -> None:
@@ -234,25 +224,3 @@ def _finish(
     record.checkpoint().unlink(missing_ok=True)
     if mirror:
         mirror.close(numbers)
-
-
-@contextmanager
-def _until_signalled() -> Iterator[_Stop]:
-    """SIGINT and SIGTERM ask the run to stop at an update; a second one ends the process at once."""
-    stop = _Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        stop.asked = True
-        signal.signal(number, before[signal.Signals(number)] or signal.SIG_DFL)
-
-    for s in before:
-        signal.signal(s, ask)
-    try:
-        yield stop
-    finally:
-        for s, handler in before.items():
-            signal.signal(s, handler)
