@@ -20,7 +20,7 @@ from lrbench.progress import Reporter
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry, failure, with_files
 from lrbench.sweep.plan import Plan, Refused, make_plan
-from lrbench.sweep.pool import Pool, default_workers, start_server
+from lrbench.sweep.pool import Outcome, Pool, default_workers, start_server
 from lrbench.sweep.store import sweep_of
 
 INTERRUPTED = 130  # as in cli
@@ -54,8 +54,8 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
     for line in filter(None, (plan.headline(), *plan.refusals(), plan.cost_line(many))):
         print(line, file=sys.stderr)
     sweep.save()
-    complete = _train_here(plan) if many == 1 else _train_in_workers(plan, many)
-    return _told(plan, complete), [None if e is None else e.record.glance() for e in entries]
+    outcome = _train_here(plan) if many == 1 else _train_in_workers(plan, many)
+    return _told(plan, outcome), [None if e is None else e.record.glance() for e in entries]
 
 
 def _frozen(
@@ -83,41 +83,41 @@ def _entry(job: Job, label: str, checks: Checks, number: int) -> Entry:
     return Entry(label, experiment, settings, job.overrides, job.typed, job.hydra, number)
 
 
-def _train_in_workers(plan: Plan, workers: int) -> bool:
-    """Whether all was trained; False after a signal, or a full disk."""
+def _train_in_workers(plan: Plan, workers: int) -> Outcome:
     with Display(plan) as display:
         return Pool(plan, workers, display).run()
 
 
-def _train_here(plan: Plan) -> bool:
-    """All runs in this process in order; a failed one does not stop the rest. False after a signal, or a full disk."""
+def _train_here(plan: Plan) -> Outcome:
+    """All runs in this process in order; a failed one does not stop the rest."""
     with until_signalled() as stop:
         for i, entry in enumerate(plan.to_do, 1):
             if stop.asked:
-                return False
+                return "interrupted"
             print(f"[{i}/{len(plan.to_do)}] {entry.label}", file=sys.stderr)
             try:
                 with Reporter(entry.experiment) as reporter:
                     train(entry.experiment, with_files(entry), reporter, reporter.say)
             except Interrupted as error:
                 print(f"lrbench: {error}", file=sys.stderr)
-                return False
+                return "interrupted"
             except Exception as error:
                 why = failure(error)
                 print(f"lrbench: {entry.run_id} failed: {why.text}", file=sys.stderr)
                 if why.disk_full:
-                    return False
-    return True
+                    return "disk full"
+    return "done"
 
 
-def _told(plan: Plan, complete: bool) -> int:
+def _told(plan: Plan, outcome: Outcome) -> int:
     """Say how all runs stand at the end; the exit code."""
     now = Plan(plan.entries, len(plan.entries))  # its standings are those of this moment
     if len(plan.entries) <= SHOWN:
         table({e.label: e.record for e in plan.entries})
     else:
         print(now.headline())
-    if not complete:
-        print(f"lrbench: stopped. {now.headline()}; the same command goes on from there.", file=sys.stderr)
+    if outcome != "done":
+        print(f"lrbench: {outcome}. {now.headline()}; the same command goes on from there.", file=sys.stderr)
+    if outcome == "interrupted":
         return INTERRUPTED
     return 0 if set(now.standings.values()) == {"finished"} else 1

@@ -30,6 +30,7 @@ TICK = 0.2  # seconds at most between two looks at signals and at the display
 DEATHS = 3  # of a run's workers in a row, without an update saved in between, after which the run counts as failed
 
 Ended = Literal["finished", "diverged", "failed", "stopped"]
+Outcome = Literal["done", "interrupted", "disk full"]  # of a whole sweep
 
 
 def start_server() -> None:
@@ -76,10 +77,10 @@ class Pool:
         self._workers: list[_Worker] = []
         self._deaths: dict[str, tuple[int, int]] = {}  # by run id: how many in a row, and at which saved update
         self._stillborn = 0  # workers in a row that died before they were ready
-        self._stopping = False
+        self._outcome: Outcome = "done"
 
-    def run(self) -> bool:
-        """Train until all is done; whether it came to that. A signal stops every run at an update.
+    def run(self) -> Outcome:
+        """Train until all is done, or no more can be. A signal stops every run at an update.
 
         Raises KeyboardInterrupt at a second Ctrl-C, RuntimeError if no worker can be started.
         """
@@ -87,20 +88,25 @@ class Pool:
             with until_signalled() as stop:
                 while (self._waiting and not self._stopping) or self._busy():
                     if stop.asked:
-                        self._ask_to_stop("stopping: every run goes on to its next update; Ctrl-C again ends at once")
+                        why = "stopping: every run goes on to its next update; Ctrl-C again ends at once"
+                        self._ask_to_stop("interrupted", why)
                     if not self._stopping:
                         self._hand_out()
                     self._listen()
         finally:
             self._end()
-        return not self._stopping
+        return self._outcome
+
+    @property
+    def _stopping(self) -> bool:
+        return self._outcome != "done"
 
     def _busy(self) -> list[_Worker]:
         return [w for w in self._workers if w.entry is not None]
 
-    def _ask_to_stop(self, why: str) -> None:
+    def _ask_to_stop(self, outcome: Outcome, why: str) -> None:
         if not self._stopping:
-            self._stopping = True
+            self._outcome = outcome
             self.display.say(why)
             for worker in self._busy():
                 worker.process.terminate()  # SIGTERM, which the engine takes as Ctrl-C
@@ -169,7 +175,8 @@ class Pool:
         self._unfinished.discard(entry.run_id)
         self.display.ended(worker.place, entry, how, why)
         if disk_full:
-            self._ask_to_stop("the disk is full, so the sweep stops; make room, then give the same command again")
+            why = "the disk is full, so the sweep stops; make room, then give the same command again"
+            self._ask_to_stop("disk full", why)
 
     def _bury(self, worker: _Worker) -> None:
         """A worker died: its run waits again, unless it took too many with it."""
