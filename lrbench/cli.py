@@ -6,19 +6,21 @@ Hydra composes; its errors are turned into one paragraph and exit code 2. Nothin
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lrbench import __version__
 from lrbench.errors import ConfigError, did_you_mean
+from lrbench.flags import FLAGS, Asked, Flags, take_flags
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from lrbench.commands import Job
 
-COMMANDS = ("train", "plot", "show")
+COMMANDS = ("train", "sweep", "plot", "show")
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -59,7 +61,13 @@ def _run(argv: list[str]) -> int:
     if rest == ["--version"]:  # Hydra's own stands in `--hydra-help`
         print(f"lrbench {__version__}")
         return 0
-    return _through_hydra(command, rest)
+    flags, rest = take_flags(rest)
+    if command == "sweep":
+        from lrbench.sweep.named import named_sweep
+
+        name, rest = named_sweep(rest)
+        flags, rest, command = replace(flags, name=name), [*rest, "-m"], "train"
+    return _through_hydra(command, rest, flags)
 
 
 def help_text() -> str:
@@ -69,14 +77,19 @@ def help_text() -> str:
     from lrbench import CONF
 
     told = yaml.safe_load((CONF / "hydra/help/lrbench.yaml").read_text())
-    groups = sorted(p for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
-    levels = [f"{g.name}: {', '.join(sorted(f.stem for f in g.glob('*.yaml')))}" for g in groups]
+    folders = sorted(p for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
+    names = {f.name: ", ".join(sorted(p.stem for p in f.glob("*.yaml"))) for f in folders}
+    sweeps = names.pop("sweep")
+    levels = [f"{group}: {listed}" for group, listed in names.items()]
     _, _, options = (CONF / "config.yaml").read_text().partition("\n\n")
     return "\n".join(
         [
             told["header"],
             "Groups (group=level)\n",
             *levels,
+            f"\nSweeps (lrbench sweep NAME): {sweeps}",
+            "\nFlags of sweeps\n",
+            *(f"{flag:15}{text}" for flag, text in FLAGS.items()),
             "\nOptions (key=value; `--cfg job` shows those of the groups too)\n",
             options.partition("\nhydra:")[0],
             told["footer"].replace("$$", "$"),
@@ -84,7 +97,7 @@ def help_text() -> str:
     )
 
 
-def _through_hydra(command: str, arguments: list[str]) -> int:
+def _through_hydra(command: str, arguments: list[str], ours: Flags) -> int:
     """Let Hydra compose the job, or all jobs of a multirun, and hand them to the command."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that errors reach us instead of being printed by Hydra
     import hydra
@@ -93,11 +106,13 @@ def _through_hydra(command: str, arguments: list[str]) -> int:
     from lrbench.hydra_errors import explain
 
     arguments = _overrides_first(arguments)
-    task = _Task(command)
+    task = _Task(command, ours)
     before = sys.argv
     sys.argv = [before[0], *arguments]
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+    except ConfigError:
+        raise
     except Exception as error:  # the task keeps its own errors, so this one is from composing
         raise ConfigError(explain(error, arguments)) from error
     finally:
@@ -136,25 +151,48 @@ class _Task:
     It keeps the command's exit code, and its error, which Hydra would wrap and announce in its own words.
     """
 
-    def __init__(self, command: str) -> None:
-        self._command, self.code = command, 0
+    def __init__(self, command: str, flags: Flags) -> None:
+        self._command, self._flags, self.code = command, flags, 0
+        self.yes = flags.yes
         self.error: BaseException | None = None
 
     def __call__(self, config: "DictConfig") -> None:
+        """One job."""
         from hydra.core.hydra_config import HydraConfig
 
         from lrbench.commands import job_of
 
-        self._execute([job_of(config, HydraConfig.get())])
+        if self._command == "train" and self._flags.dry_run:
+            node = HydraConfig.get()
+            self.run_all([list(node.overrides.task)], Asked(tuple(node.overrides.task), tuple(node.overrides.hydra), 1))
+        else:
+            self._keeping(lambda: self._execute([job_of(config, HydraConfig.get())]))
 
-    def run_all(self, configs: "list[DictConfig]") -> None:
-        from lrbench.commands import job_of
+    def run_all(self, overrides: Sequence[Sequence[str]], asked: Asked) -> list[Any]:
+        """All jobs of a sweep, by their overrides; a value for each."""
+        values: list[Any] = [None] * len(overrides)
 
-        self._execute([job_of(config, config.hydra) for config in configs])
+        def work() -> None:
+            if self._command == "train":
+                from lrbench.commands.sweep import run as run_sweep
+
+                self.code, values[:] = run_sweep(overrides, asked, self._flags)
+            else:
+                from lrbench.composer import composer
+
+                with composer(asked.hydra) as composed:
+                    jobs = [composed(job) for job in overrides]
+                self._execute(jobs)
+
+        self._keeping(work)
+        return values
 
     def _execute(self, jobs: "list[Job]") -> None:
+        self.code = max(self.code, import_module(f"lrbench.commands.{self._command}").run(jobs))
+
+    def _keeping(self, work: Callable[[], None]) -> None:
         try:
-            self.code = max(self.code, import_module(f"lrbench.commands.{self._command}").run(jobs))
+            work()
         except BaseException as error:
             self.error = error
 

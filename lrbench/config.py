@@ -6,9 +6,10 @@ It imports no torch until an Experiment is made.
 import os
 import re
 import sys
-from collections.abc import Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import is_dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
@@ -27,11 +28,20 @@ from lrbench.schema import Config
 sys.path.append(str(Path(__file__).parent / "plugins"))
 
 
-def compose(overrides: Sequence[str]) -> DictConfig:
-    """Compose the configuration from overrides, as the command line does."""
-    running = GlobalHydra.instance().is_initialized()
-    with nullcontext() if running else initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra_compose("config", list(overrides))
+@contextmanager
+def hydra_running() -> Iterator[None]:
+    """The Hydra that runs already, or one for the time being."""
+    if GlobalHydra.instance().is_initialized():
+        yield
+    else:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            yield
+
+
+def compose(overrides: Sequence[str], with_hydra: bool = False) -> DictConfig:
+    """Compose the configuration from overrides, as the command line does; with or without Hydra's own node."""
+    with hydra_running():
+        return hydra_compose("config", list(overrides), return_hydra_config=with_hydra)
 
 
 def experiment(*overrides: str) -> ex.Experiment:
@@ -39,14 +49,15 @@ def experiment(*overrides: str) -> ex.Experiment:
     return experiment_from(compose(overrides))
 
 
-def experiment_from(cfg: DictConfig) -> ex.Experiment:
-    """Check a composed configuration and make its Experiment: every `_target_` resolved and its arguments bound,
-    the data described, the times made whole, the schedule traced. Raises ConfigError."""
+def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
+    """Check a composed configuration (or a resolved one, as plain data) and make its Experiment: every `_target_`
+    resolved and its arguments bound, the data described, the times made whole, the schedule traced.
+    Raises ConfigError."""
+    from lrbench.engine.numerics import of_the_loop
     from lrbench.engine.ranks import rank_count
-    from lrbench.schedules import lr_table
     from lrbench.schedules.feedback import check_feedback, hears_metric
 
-    plain = _plain(cfg)
+    plain = resolved(cfg)
     _refuse_unknown(plain, Config)
     model, data = _component(plain["model"], "model", ("shape", "num_classes")), _data(plain["data"])
     made = ex.Experiment(
@@ -58,8 +69,8 @@ def experiment_from(cfg: DictConfig) -> ex.Experiment:
         warmup=_warmup(plain["warmup"]),
         param_groups=_param_groups(plain["param_groups"], model, data),
         lr_scaling=None if plain["lr_scaling"]["rule"] == "none" else ex.LRScaling(**plain["lr_scaling"]),
-        start=_start(plain["start"], cfg),
-        numerics=_numerics(),
+        start=_start(plain["start"], plain["results"]),
+        numerics=of_the_loop(),
         # Neutral values are None, so that a run without these keeps the identity it had before they existed.
         accumulate=plain["accumulate"] if plain["accumulate"] != 1 else None,
         ranks=rank_count() if rank_count() != 1 else None,
@@ -71,8 +82,22 @@ def experiment_from(cfg: DictConfig) -> ex.Experiment:
     check_feedback(made, measured(made))
     if not hears_metric(made):  # what nobody listens to is not part of the run's identity
         made = replace(made, monitor=None)
-    lr_table(made)
+    _trace(made)
     return made
+
+
+_traced: set[str] = set()  # schedules found good in this process
+
+
+def _trace(experiment: ex.Experiment) -> None:
+    """Trace the schedule, unless an experiment that differs elsewhere (in its seed, say) had the same one."""
+    from lrbench.schedules import lr_table
+
+    e = experiment
+    key = repr((e.optimizer, e.scheduler, e.warmup, e.clock, e.peaks))
+    if key not in _traced:
+        lr_table(e)
+        _traced.add(key)
 
 
 _SCALARS = (
@@ -80,9 +105,9 @@ _SCALARS = (
 )  # fmt: skip
 
 
-def settings_from(cfg: DictConfig) -> ex.Settings:
+def settings_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Settings:
     """The settings that do not change the numbers. Raises ConfigError."""
-    plain = _plain(cfg)
+    plain = resolved(cfg)
     tracker = plain["tracker"]
     return ex.Settings(
         results=results_folder(plain["results"]),
@@ -106,7 +131,7 @@ def measured(experiment: ex.Experiment) -> list[str]:
 
 def _refuse_unknown(plain: dict[str, Any], schema: type, prefix: str = "") -> None:
     """Refuse what `+key=value` adds beside the schema; only `args` are open, and bound to a signature later."""
-    kinds = get_type_hints(schema)
+    kinds = _kinds(schema)
     for key, value in plain.items():
         if key not in kinds:
             raise ConfigError(f"{prefix}{key}={value}: there is no such option.{did_you_mean(key, kinds)}")
@@ -114,7 +139,13 @@ def _refuse_unknown(plain: dict[str, Any], schema: type, prefix: str = "") -> No
             _refuse_unknown(value, kinds[key], f"{prefix}{key}.")
 
 
-def _plain(cfg: DictConfig) -> dict[str, Any]:
+_kinds = cache(get_type_hints)
+
+
+def resolved(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration as plain data, every ${...} resolved. Raises ConfigError for a value that is missing."""
+    if not isinstance(cfg, DictConfig):
+        return cast(dict[str, Any], cfg)
     try:
         plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True, enum_to_str=True)
     except MissingMandatoryValue as error:
@@ -178,15 +209,20 @@ def _param_groups(plain: dict[str, Any], model: ex.Component, data: ex.Data) -> 
         if plain["args"]:
             raise ConfigError(f"param_groups.args={plain['args']}: one group takes no arguments; choose another level.")
         return None
-    from lrbench.engine.state import build_model
-    from lrbench.optim import group_parameters
-
     spec = _component(plain, "param_groups", ("model",))
-    groups = group_parameters(build_model(model, data), spec)
-    return ex.ParamGroups(**vars(spec), lr_scales={g.name: g.lr_scale for g in groups})
+    key = repr((spec, model, data))
+    if key not in _grouped:
+        from lrbench.engine.state import build_model
+        from lrbench.optim import group_parameters
+
+        _grouped[key] = {g.name: g.lr_scale for g in group_parameters(build_model(model, data), spec)}
+    return ex.ParamGroups(**vars(spec), lr_scales=_grouped[key])
 
 
-def _start(plain: dict[str, Any], cfg: DictConfig) -> ex.Start | None:
+_grouped: dict[str, dict[str, float]] = {}  # the shares of models grouped in this process: building one takes a while
+
+
+def _start(plain: dict[str, Any], results: str | None) -> ex.Start | None:
     """The fork's parent: composed from overrides or a recipe, or read from its record."""
     of = plain["of"]
     if of is None:
@@ -194,7 +230,7 @@ def _start(plain: dict[str, Any], cfg: DictConfig) -> ex.Start | None:
     if isinstance(of, str) and re.fullmatch(r"[0-9a-f]{4,16}", of):
         from lrbench.record import find_record
 
-        parent = find_record(results_folder(cfg.results), of).experiment()
+        parent = find_record(results_folder(results), of).experiment()
     else:
         with _naming("start.of", of):
             parent = experiment(*([f"recipe={of}"] if isinstance(of, str) and "=" not in of else _as_list(of)))
@@ -216,13 +252,6 @@ def _naming(option: str, value: Any) -> Any:
         raise ConfigError(f"{option}={value}: {error}") from error
     except Exception as error:
         raise ConfigError(f"{option}={value}: {explain(error, [])}") from error
-
-
-def _numerics() -> dict[str, int]:
-    from lrbench import engine, optim
-    from lrbench.data import batches
-
-    return {"engine": engine.NUMERICS, "batches": batches.NUMERICS, "optim": optim.NUMERICS}
 
 
 def levels(group: str) -> list[str]:

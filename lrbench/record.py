@@ -26,6 +26,7 @@ from lrbench.lease import holder
 
 Standing = Literal["new", "running", "interrupted", "finished", "diverged", "failed", "corrupt"]
 DONE = ("finished", "diverged")
+_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is seven times as fast
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Record:
 
     def experiment(self) -> Experiment:
         """The Experiment that was trained."""
-        made: Experiment = from_plain(yaml.safe_load((self.folder / "experiment.yaml").read_text()))
+        made: Experiment = from_plain(yaml.load((self.folder / "experiment.yaml").read_text(), Loader=_YAML))
         return made
 
     def status(self) -> dict[str, Any]:
@@ -78,6 +79,16 @@ class Record:
         if state == "running":
             return "running" if holder(self.folder) else "interrupted"
         return state  # type: ignore[return-value]
+
+    def glance(self) -> Standing:
+        """How the run stands by its status alone: for thousands of runs at a time. A damaged record may pass."""
+        try:
+            state = str(self.status()["state"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return self.standing()
+        if state in DONE and (self.folder / "summary.json").exists():
+            return state  # type: ignore[return-value]
+        return self.standing()
 
     def damage(self) -> str | None:
         """What is wrong with the record's files, in words; None if it can be trusted."""

@@ -123,4 +123,11 @@ class Config:
     out: str | None = None
 
 
+@dataclass
+class LocalLauncherConfig:
+    _target_: str = MISSING
+    workers: int | None = None
+
+
 ConfigStore.instance().store(name="schema", node=Config)
+ConfigStore.instance().store(group="hydra/launcher", name="local_schema", node=LocalLauncherConfig)

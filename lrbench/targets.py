@@ -2,9 +2,11 @@
 
 import hashlib
 import inspect
+import os
 import pkgutil
 import sys
 from collections.abc import Callable, Collection, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +63,17 @@ def check_arguments(path: str, args: Mapping[str, Any], given: Collection[str], 
 
 def _parameters(path: str, option: str) -> Mapping[str, inspect.Parameter]:
     try:
-        return inspect.signature(resolve(path, option)).parameters
+        return _signature(resolve(path, option))
     except ValueError as error:
         raise ConfigError(
             f"{option}._target_={path}: has no signature to check its arguments against ({error}); wrap it in a "
             "function of Python's."
         ) from error
+
+
+@cache
+def _signature(target: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(target).parameters
 
 
 def with_defaults(path: str, args: Mapping[str, Any], option: str) -> dict[str, Any]:
@@ -88,4 +95,13 @@ def numerics(path: str, option: str) -> int | str | None:
         file = inspect.getsourcefile(target) if module else None
     except TypeError:  # compiled: there is no source
         return None
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file else None
+    if not file:
+        return None
+    status = os.stat(file)
+    return _source_hash(file, status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _source_hash(file: str, _changed: int, _size: int) -> str:
+    """Read once, until the file changes."""
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]

@@ -13,6 +13,8 @@ from cli_support import TINY, Lrbench, assert_refused, files, in_process
 from lrbench import CONF, __version__, cli
 from lrbench.data import fashion_mnist
 from lrbench.errors import ConfigError
+from lrbench.flags import FLAGS, Asked, Flags
+from lrbench.sweep import named
 
 BIN = Path(sys.executable).parent
 PLOTTED = ("scheduler=multistep", "horizon=10ep")
@@ -172,7 +174,10 @@ def test_help_says_commands_groups_levels_and_options(lrbench: Lrbench) -> None:
     assert (said.code, said.err) == (0, "")
     for command in cli.COMMANDS:
         assert re.search(rf"^  {command} +\S", said.out, re.MULTILINE)
-    groups = [p for p in CONF.iterdir() if p.is_dir() and p.name != "hydra"]
+    groups = [p for p in CONF.iterdir() if p.is_dir() and p.name not in ("hydra", "sweep")]
+    assert f"\nSweeps (lrbench sweep NAME): {', '.join(named.sweep_names())}\n" in said.out
+    for flag in FLAGS:
+        assert re.search(rf"^{flag} +\S", said.out, re.MULTILINE)
     for group in groups:
         (line,) = re.findall(rf"^{group.name}: (.*)$", said.out, re.MULTILINE)
         assert line.split(", ") == sorted(p.stem for p in group.glob("*.yaml"))
@@ -193,9 +198,17 @@ def test_the_examples_of_the_help_compose(lrbench: Lrbench, monkeypatch: pytest.
     assert len(examples) >= 7
     for name in ("train", "plot"):
         monkeypatch.setattr(f"lrbench.commands.{name}.run", lambda jobs: [_made(j) for j in jobs] and 0)
+    monkeypatch.setattr("lrbench.commands.sweep.run", _composed)
     for example in examples:
         said = lrbench(*shlex.split(example))
         assert (said.code, said.err) == (0, ""), (example, said)
+
+
+def _composed(overrides: list[list[str]], asked: Asked, flags: Flags) -> tuple[int, list[None]]:
+    from lrbench.composer import composer
+
+    with composer(asked.hydra) as composed:
+        return 0, [_made(composed(job)) and None for job in overrides]
 
 
 def _made(job: object) -> object:
@@ -301,7 +314,7 @@ def test_completion_in_this_process(lrbench: Lrbench, monkeypatch: pytest.Monkey
 
 # ---- multiruns ---------------------------------------------------------------------------------------------------
 
-QUICK = (*TINY, "horizon=1ep")
+QUICK = (*TINY, "horizon=1ep", "hydra.launcher.workers=1")  # (with workers: tests/sweep)
 
 
 @pytest.fixture
@@ -315,19 +328,21 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_multirun_trains_each_experiment_once(lrbench: Lrbench, tmp_path: Path) -> None:
     said = lrbench("-m", *QUICK, "scheduler=cosine,constant", "seed=0,1,0", "monitor=val/loss")
     assert said.code == 0, said.err
-    assert said.err.startswith("4 runs: 4 new\n[1/4] ")  # of 6 jobs: equal ones are one run
+    assert said.err.startswith("4 runs: 4 new (of 6 jobs; equal ones are one run)\ncost     unknown")
+    assert "\n[1/4] scheduler=cosine seed=0\n" in said.err
     folders = list((tmp_path / "results" / "runs").iterdir())
     assert len(folders) == 4
     assert {p.name for p in tmp_path.iterdir()} == {"results"}  # no multirun.yaml, no multirun/, no outputs/
+    assert {p.name for p in (tmp_path / "results").iterdir()} == {"runs", "sweeps"}
     assert said.out.count("finished") == 4
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
     again = lrbench("-m", *QUICK, "scheduler=cosine,constant", "seed=0,1")
     assert again.code == 0
-    assert again.err.startswith("4 runs: 4 finished\n")
-    assert again.err.count("(done already)") == 4
+    assert again.err == "4 runs: 4 done\n"
+    assert again.out.count("finished") == 4
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()} == before
     more = lrbench("-m", *QUICK, "scheduler=constant", "seed=1,2")
-    assert more.err.startswith("2 runs: 1 finished, 1 new\n")
+    assert more.err.startswith("2 runs: 1 done, 1 new\ncost     about ")
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -358,7 +373,7 @@ def test_a_multirun_goes_on_after_a_failing_run(lrbench: Lrbench, tmp_path: Path
 
 @pytest.mark.usefixtures("no_pictures")
 def test_a_multirun_goes_on_after_an_error(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from lrbench.commands import train as command
+    from lrbench.commands import sweep as command
 
     real = command.train
 
@@ -376,11 +391,11 @@ def test_a_multirun_goes_on_after_an_error(lrbench: Lrbench, monkeypatch: pytest
 
 @pytest.mark.usefixtures("no_pictures")
 def test_hydras_basic_launcher_works_too(lrbench: Lrbench, tmp_path: Path) -> None:
-    said = lrbench("-m", *QUICK, "hydra/launcher=basic", "seed=0,1")
+    said = lrbench("-m", *QUICK[:-1], "hydra/launcher=basic", "seed=0,1")
     assert said.code == 0, said.err
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 2
     assert {p.name for p in tmp_path.iterdir()} == {"results"}
-    assert_refused(lrbench("-m", *QUICK, "hydra/launcher=basci", "seed=0,1"), "hydra/launcher=basci", "'basic'")
+    assert_refused(lrbench("-m", *QUICK[:-1], "hydra/launcher=basci", "seed=0,1"), "hydra/launcher=basci", "'basic'")
 
 
 def test_the_local_launcher_refuses_a_foreign_task() -> None:
@@ -419,7 +434,7 @@ def test_a_reader_may_go_away(command: str, tmp_path: Path) -> None:
         from lrbench.experiment import run_id
         from lrbench.record import Record
 
-        made = experiment(*QUICK)
+        made = experiment(*QUICK[:-1])
         Record(tmp_path / "results" / "runs" / run_id(made)).create(made, {})
         command = command.format(run=run_id(made))
     script = f"set -o pipefail; {BIN / 'lrbench'} {command}; echo code $?"

@@ -13,13 +13,15 @@ ROOT = Path(__file__).parent.parent / "lrbench"
 
 # From the ground up. A module imports its own package and the rows below its own. A new one needs a place here.
 LAYERS = (
-    ("lrbench", "errors", "randomness", "lease", "schema", "plugins"),
-    ("horizon", "targets", "trackers", "models", "tasks"),
-    ("experiment",),
+    ("lrbench", "errors", "randomness", "lease", "schema", "flags"),
+    ("horizon", "targets", "trackers", "models", "tasks", "param_groups", "grid"),
+    ("experiment", "plugins"),
     ("schedules", "record", "progress", "optim", "data"),
     ("plots",),
     ("engine",),
+    ("sweep",),
     ("config", "hydra_errors"),  # the one pair that knows each other: a fork's parent is composed inside `config`
+    ("composer",),
     ("commands",),
     ("cli",),
     ("__main__",),
@@ -29,15 +31,17 @@ PAIR = {"config", "hydra_errors"}
 
 # library: which of ours may import it
 ONLY = {
-    ("hydra", "omegaconf"): {"config", "schema", "hydra_errors", "cli", "commands", "plugins"},
+    ("hydra", "omegaconf"): {"config", "schema", "hydra_errors", "composer", "grid", "cli", "commands", "plugins"},
     ("matplotlib", "plotext"): {"plots"},
-    ("rich",): {"progress", "commands"},
+    ("rich",): {"progress", "sweep", "commands"},
     ("wandb", "tensorboard"): {"trackers"},
-    ("torchvision", "sklearn", "timm"): {"data", "models"},
+    ("torchvision", "sklearn", "timm"): {"data", "models", "param_groups"},
 }
-KNOW_CONFIG = {"commands", "cli", "hydra_errors"}
+KNOW_CONFIG = {"commands", "cli", "hydra_errors", "composer"}
 NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "targets", "randomness", "trackers", "progress",
-            "data", "data.digits", "data.fashion_mnist", "schema", "config", "hydra_errors", "cli", "commands",
+            "data", "data.digits", "data.fashion_mnist", "schema", "config", "hydra_errors", "composer", "grid",
+            "flags", "sweep.named",
+            "cli", "commands",
             "plugins.hydra_plugins.lrbench_local")  # fmt: skip
 
 

@@ -242,22 +242,6 @@ def test_a_file_that_may_not_grow_stops_the_run_and_it_goes_on_later(make, run, 
     require_same_run(resumed, run(experiment, results=run.results / "whole"))
 
 
-@pytest.fixture
-def tiny_disk(tmp_path):
-    """A file system of 1 MB that can grow."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)]
-    try:
-        mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip("a file system can only be mounted by root")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
 def leave(folder: Path, free: int) -> Path:
     """Fill a file system but for `free` bytes."""
     filler = folder / "filler"

@@ -2,45 +2,35 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from lrbench.composer import Job
+from lrbench.config import resolved
 from lrbench.errors import ConfigError
 
-
-@dataclass(frozen=True)
-class Job:
-    """One composed configuration, the overrides that made it, and Hydra's own files about it."""
-
-    config: DictConfig
-    overrides: tuple[str, ...]
-    files: dict[str, str]
+__all__ = ["Job", "job_of", "labels", "naming"]
 
 
 def job_of(config: DictConfig, hydra: Any) -> Job:
-    """A job from what Hydra composed (with or without its own node)."""
+    """A job from what Hydra composed (with or without its own node). Raises ConfigError for a missing value."""
     task = config.copy()
     with open_dict(task):
         task.pop("hydra", None)
     overrides = tuple(cast(list[str], OmegaConf.to_container(hydra.overrides.task)))  # as typed: ${...} stays
-    files = {
-        "config.yaml": OmegaConf.to_yaml(task),
-        "hydra.yaml": OmegaConf.to_yaml(OmegaConf.create({"hydra": OmegaConf.to_container(hydra)})),
-        "overrides.yaml": OmegaConf.to_yaml(OmegaConf.create(list(overrides))),
-    }
-    return Job(task, overrides, files)
+    typed, node = (cast(dict[str, Any], OmegaConf.to_container(c, enum_to_str=True)) for c in (task, hydra))
+    return Job(overrides, resolved(task), typed, node)
 
 
-def labels(jobs: Sequence[Job]) -> list[str]:
-    """What tells the jobs apart: the overrides that not all of them share."""
-    shared = set.intersection(*(set(j.overrides) for j in jobs))
-    return [" ".join(o for o in j.overrides if len(jobs) == 1 or o not in shared) or "defaults" for j in jobs]
+def labels(jobs: Sequence[Sequence[str]]) -> list[str]:
+    """What tells jobs apart, each given by its overrides: those that not all of them share."""
+    shared = set(jobs[0]).intersection(*jobs[1:])
+    return [" ".join(o for o in job if len(jobs) == 1 or o not in shared) or "defaults" for job in jobs]
 
 
 @contextmanager
-def naming(label: str, jobs: Sequence[Job]) -> Iterator[None]:
+def naming(label: str, jobs: Sequence[object]) -> Iterator[None]:
     """Say which of several jobs is refused."""
     try:
         yield

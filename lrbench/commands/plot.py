@@ -15,13 +15,13 @@ from lrbench.schedules import lr_table
 def run(jobs: Sequence[Job]) -> int:
     """Draw all jobs' schedules together."""
     curves = []
-    for job, label in zip(jobs, labels(jobs), strict=True):
+    for job, label in zip(jobs, labels([j.overrides for j in jobs]), strict=True):
         with naming(label, jobs):
-            experiment = experiment_from(job.config)
+            experiment = experiment_from(job.plain)
             curves.append(Curve(label, experiment, lr_table(experiment)))
-    out = jobs[0].config.out
+    out = jobs[0].plain["out"]
     name = "-".join(run_id(c.experiment)[:6] for c in curves[:4])
-    path = Path(out) if out else results_folder(jobs[0].config.results) / "plots" / f"{name}.png"
+    path = Path(out) if out else results_folder(jobs[0].plain["results"]) / "plots" / f"{name}.png"
     try:
         plot_schedules(curves, path)
     except (OSError, ValueError) as error:

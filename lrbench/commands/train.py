@@ -1,53 +1,76 @@
-"""`lrbench train`: one experiment, or all experiments of a multirun in order."""
+"""`lrbench train`: one experiment."""
 
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
-from lrbench.commands import Job, labels, naming
+from lrbench.commands import Job
 from lrbench.config import experiment_from, settings_from
 from lrbench.engine.attempt import Interrupted, RunFailed, cadence_of
+from lrbench.engine.fork import check_start
 from lrbench.engine.ranks import leads
 from lrbench.engine.state import choose_device, new_state
 from lrbench.engine.train import train
+from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings, run_id
 from lrbench.progress import Reporter, numbers
 from lrbench.record import Record
+from lrbench.schedules import hears_metric
+from lrbench.sweep.entry import hydra_files
 from lrbench.targets import resolve
 
 EXIT = {"finished": 0, "diverged": 1, "failed": 1}
 
 
 def run(jobs: Sequence[Job]) -> int:
-    """Check every job, then train them; the exit code."""
-    asked = []
-    for job, label in zip(jobs, labels(jobs), strict=True):
-        with naming(label, jobs):
-            experiment, settings = experiment_from(job.config), replace(settings_from(job.config), hydra=job.files)
-            _refuse_early(experiment, settings)
-            asked.append((experiment, settings))
+    """Check the job, then train it; the exit code. (Several at once are `sweep`.)"""
+    (job,) = jobs
+    experiment, settings = checked(job, Checks())
+    settings = replace(settings, hydra=hydra_files(job.overrides, job.typed, job.hydra))
     if not leads():  # rank 0 shows and tells
-        for experiment, settings in asked:
-            train(experiment, settings)
+        train(experiment, settings)
         return 0
-    if len(asked) == 1:
-        return _one(*asked[0])
-    return _many(asked, labels(jobs))
+    return _one(experiment, settings)
 
 
-def _refuse_early(experiment: Experiment, settings: Settings) -> None:
-    """What only building shows, so that nothing of a multirun is trained, and no file is made, if a part is refused."""
-    cadence_of(experiment, settings)
-    choose_device(settings.device)
-    resolve(experiment.task.target, "task")(**experiment.task.args)
-    if settings.tracker is not None:
-        resolve(settings.tracker.target, "tracker")(**settings.tracker.args)
-    new_state(experiment, torch.device("cpu"))  # model and optimizer
+class Checks:
+    """What was checked already: thousands of jobs of a sweep share their model, their times, their tracker."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, ConfigError | None] = {}
+
+    def __call__(self, what: object, check: Callable[[], object]) -> None:
+        """Make a check, or repeat what it said of an equal thing. Raises ConfigError."""
+        key = repr(what)
+        if key not in self._found:
+            try:
+                check()
+                self._found[key] = None
+            except ConfigError as error:
+                self._found[key] = error
+        if found := self._found[key]:
+            raise found
+
+
+def checked(job: Job, checks: Checks) -> tuple[Experiment, Settings]:
+    """A job's Experiment and Settings, and what only building shows: nothing of a sweep is trained, and no file is
+    made, if a part is refused. Raises ConfigError."""
+    e, s = experiment_from(job.plain), settings_from(job.plain)
+    checks(("times", e.clock, s.keep, s.log_every, s.checkpoint_every), lambda: cadence_of(e, s))
+    checks(("device", s.device), lambda: choose_device(s.device))
+    checks(("task", e.task), lambda: resolve(e.task.target, "task")(**e.task.args))
+    if s.tracker is not None:
+        tracker = s.tracker
+        checks(("tracker", tracker), lambda: resolve(tracker.target, "tracker")(**tracker.args))
+    parts = (e.model, e.data, e.optimizer, e.peaks, e.param_groups, e.amp, e.channels_last, hears_metric(e) and e)
+    checks(("model", *parts), lambda: new_state(e, torch.device("cpu")))  # model and optimizer
+    if e.start is not None:
+        check_start(e, e.start)
+    return e, s
 
 
 def _one(experiment: Experiment, settings: Settings) -> int:
@@ -95,34 +118,8 @@ def describe(record: Record) -> str:
     )
 
 
-def _many(asked: list[tuple[Experiment, Settings]], names: list[str]) -> int:
-    """All runs of a multirun in order, each experiment once; a failed one does not stop the rest."""
-    unique = {run_id(e): (e, s, n) for (e, s), n in reversed(list(zip(asked, names, strict=True)))}
-    runs = {k: unique[k] for k in dict.fromkeys(run_id(e) for e, _ in asked)}
-    records = {k: Record(s.results / "runs" / k) for k, (_, s, _) in runs.items()}
-    plan = Counter(r.standing() for r in records.values())
-    print(f"{len(runs)} runs: {', '.join(f'{n} {standing}' for standing, n in sorted(plan.items()))}", file=sys.stderr)
-    codes = []
-    for i, (key, (experiment, settings, name)) in enumerate(runs.items(), 1):
-        done = records[key].standing() in ("finished", "diverged") and not settings.force
-        print(f"[{i}/{len(runs)}] {name}{' (done already)' if done else ''}", file=sys.stderr)
-        try:
-            codes.append(EXIT.get(_train(experiment, settings).standing(), 1))
-        except Interrupted as error:
-            print(f"lrbench: {error}", file=sys.stderr)
-            return 130
-        except RunFailed as error:
-            print(f"lrbench: {error}", file=sys.stderr)
-            codes.append(1)
-        except Exception as error:
-            print(f"lrbench: {key} failed: {type(error).__name__}: {error}", file=sys.stderr)
-            codes.append(1)
-    _table({n: records[k] for k, (_, _, n) in runs.items()})
-    return max(codes)
-
-
-def _table(records: dict[str, Record]) -> None:
-    """What came out of each run of a multirun."""
+def table(records: dict[str, Record]) -> None:
+    """What came out of each run of a sweep, by its label."""
     table = Table(box=None, pad_edge=False)
     for column in ("run", "", "state", "test/accuracy", "test/loss", "val/loss", "s"):
         table.add_column(column, justify="right" if column not in ("run", "", "state") else "left")

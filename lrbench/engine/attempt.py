@@ -2,12 +2,7 @@
 
 import json
 import math
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 
 from lrbench.engine.evaluation import evaluate, evaluation_updates, validate
 from lrbench.engine.fork import at_update, kept_name, start_state
@@ -15,6 +10,7 @@ from lrbench.engine.log import Log, Row
 from lrbench.engine.loop import advance
 from lrbench.engine.mirroring import Mirroring
 from lrbench.engine.outcome import audit, provenance, summary
+from lrbench.engine.signals import Stop, until_signalled
 from lrbench.engine.state import Setup, State, load, save, wrap
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings
@@ -30,13 +26,6 @@ class Interrupted(Exception):
 
 class RunFailed(Exception):
     """The run could not go on; the message says why and what to do."""
-
-
-@dataclass
-class _Stop:
-    """Whether a signal has asked for the end of the run."""
-
-    asked: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +64,7 @@ def attempt(
         setup.ranks.tell(state.update)
         wrap(state, setup)
         with (
-            _until_signalled() as stop,
+            until_signalled() as stop,
             Log(record, setup, state.update, cadence.log_every) as log,
             Mirroring(setup.experiment, settings, record, say) as mirror,
         ):
@@ -146,7 +135,7 @@ def _loop(
     record: Record,
     log: Log,
     lease: Lease,
-    stop: _Stop,
+    stop: Stop,
     show: Show,
     mirror: Mirroring,
 ) -> None:
@@ -222,25 +211,3 @@ def _finish(
     record.set_status("finished" if bad is None else "diverged", state.update, setup.experiment.clock.updates)
     record.checkpoint().unlink(missing_ok=True)
     mirror.close(numbers)
-
-
-@contextmanager
-def _until_signalled() -> Iterator[_Stop]:
-    """SIGINT and SIGTERM ask the run to stop at an update; a second one ends the process at once."""
-    stop = _Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        stop.asked = True
-        signal.signal(number, before[signal.Signals(number)] or signal.SIG_DFL)
-
-    for s in before:
-        signal.signal(s, ask)
-    try:
-        yield stop
-    finally:
-        for s, handler in before.items():
-            signal.signal(s, handler)

@@ -19,11 +19,12 @@ DEFAULTS = Settings()
 FOLLOW = 0.5  # seconds between two looks at a run that another process trains
 
 
-def _to_stderr(text: str) -> None:
+def to_stderr(text: str) -> None:
+    """Say something to a person: the default of `say`."""
     print(text, file=sys.stderr)
 
 
-def train(experiment: Experiment, settings: Settings = DEFAULTS, show: Show = silent, say: Say = _to_stderr) -> Record:
+def train(experiment: Experiment, settings: Settings = DEFAULTS, show: Show = silent, say: Say = to_stderr) -> Record:
     """Train an experiment, or return, resume or follow the run that is there already (design section 6).
 
     A finished or diverged run is returned. An interrupted one is resumed from its checkpoint, a failed one only

@@ -10,7 +10,7 @@ from lrbench import CONF
 from lrbench.config import compose, experiment_from
 from lrbench.errors import ConfigError
 
-GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
+GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name not in ("hydra", "sweep"))
 FACTORS = [g for g in GROUPS if g != "recipe"]  # groups that hold one component each
 # A level that leaves keys open needs them given; at 300 epochs every position and share of the others fits.
 OPEN = {

@@ -1,6 +1,6 @@
 """Hydra plugins: the sweeper and the launcher behind `-m`. No torch here: Hydra imports plugins at every command."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -8,51 +8,56 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
+
+from lrbench.flags import Asked
+from lrbench.grid import axes, confirm, count, jobs
 
 
 class Sweeper(BasicSweeper):
-    """Hydra's basic sweep, which leaves no file behind: lrbench keeps records, and a refused command keeps nothing."""
+    """Hydra's basic sweep, counted before it is expanded. It leaves no file behind: lrbench keeps records, and a
+    refused command keeps nothing."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        self._yes = bool(getattr(task_function, "yes", False))
 
     def sweep(self, arguments: list[str]) -> Any:
+        """Raises ConfigError for a grid that is empty or too large."""
         assert self.hydra_context is not None
         assert self.launcher is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
-        (batch,) = self.split_arguments(overrides, max_batch_size=None)
-        returns = self.launcher.launch(batch, initial_job_idx=0)
+        grid = axes(parser, [*self._parse_config(), *arguments])
+        confirm(count(grid), self._yes)
+        returns = self.launcher.launch([list(job) for job in jobs(grid)], initial_job_idx=0)
         return [[job.return_value for job in returns]]
 
 
 class LocalLauncher(Launcher):
-    """Composes every job first, so that nothing runs if one is refused, then hands them all to lrbench's command."""
+    """Hands the overrides of all jobs to lrbench's command, which composes and checks every one before any runs.
 
-    def __init__(self) -> None:
+    workers: processes that train at the same time; None for as many as there are cores for.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers
         self.config: DictConfig | None = None
-        self.hydra_context: HydraContext | None = None
-        self.run_all: Callable[[list[DictConfig]], Any] | None = None
+        self.task: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Raises TypeError for a task that is not lrbench's."""
-        self.config, self.hydra_context = config, hydra_context
-        self.run_all = getattr(task_function, "run_all", None)
-        if self.run_all is None:
+        self.config, self.task = config, task_function
+        if not hasattr(task_function, "run_all"):
             raise TypeError(
                 "hydra/launcher=local runs lrbench's commands only; for your own task use hydra/launcher=basic"
             )
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        assert self.hydra_context is not None
+        """The value of a job is how its run stands at the end; None for a command that trains nothing."""
         assert self.config is not None
-        assert self.run_all is not None
-        loader, configs = self.hydra_context.config_loader, []
-        for number, overrides in enumerate(job_overrides, initial_job_idx):
-            config = loader.load_sweep_config(self.config, list(overrides))
-            with open_dict(config):
-                config.hydra.job.id, config.hydra.job.num = str(number), number
-            configs.append(config)
-        value = self.run_all(configs)
+        typed = self.config.hydra.overrides
+        values = self.task.run_all(job_overrides, Asked(tuple(typed.task), tuple(typed.hydra), self.workers))
         return [
-            JobReturn(overrides=list(o), cfg=c, hydra_cfg=c, _return_value=value, status=JobStatus.COMPLETED)
-            for o, c in zip(job_overrides, configs, strict=True)
+            JobReturn(overrides=list(o), _return_value=value, status=JobStatus.COMPLETED)
+            for o, value in zip(job_overrides, values, strict=True)
         ]

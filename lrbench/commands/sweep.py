@@ -1,0 +1,123 @@
+"""`lrbench -m ...` and `lrbench sweep NAME`: compose, check and freeze every job, print the plan, then train it.
+
+A launcher gives the overrides of all jobs and gets a value for each: how its run stands at the end. What is frozen here
+is a `lrbench.sweep.store.Sweep`, whose entries any launcher can carry elsewhere (see `lrbench.sweep.entry`).
+"""
+
+import sys
+from collections.abc import Sequence
+
+from lrbench.commands import labels, naming
+from lrbench.commands.train import Checks, checked, table
+from lrbench.composer import Job, composer
+from lrbench.engine.attempt import Interrupted
+from lrbench.engine.ranks import leads, rank_count
+from lrbench.engine.signals import until_signalled
+from lrbench.engine.train import train
+from lrbench.errors import ConfigError
+from lrbench.flags import Asked, Flags
+from lrbench.progress import Reporter
+from lrbench.sweep.display import Display
+from lrbench.sweep.entry import Entry, failure, with_files
+from lrbench.sweep.plan import Plan, Refused, make_plan
+from lrbench.sweep.pool import Outcome, Pool, default_workers, start_server
+from lrbench.sweep.store import sweep_of
+
+INTERRUPTED = 130  # as in cli
+SHOWN = 60  # runs at most in the table at the end
+
+Values = list[str | None]
+
+
+def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple[int, Values]:
+    """Plan the jobs and train them; the exit code, and how each job's run stands at the end (None for a refused one).
+
+    Raises ConfigError if a job is refused and was not to be left out; then nothing is trained or written.
+    """
+    workers = asked.workers
+    if workers is not None and workers < 1:
+        raise ConfigError(f"hydra.launcher.workers={workers}: give a number of processes from 1, or null.")
+    alone = workers == 1 or len(overrides) == 1 or rank_count() > 1
+    if not alone and not flags.dry_run:
+        start_server()  # it imports torch while the plan is made
+    entries, refused = _frozen(overrides, asked.hydra, flags.skip_invalid)
+    plan = make_plan([e for e in entries if e is not None], refused)
+    if not leads():  # rank 0 shows and tells
+        for entry in plan.entries:
+            train(entry.experiment, entry.settings)
+        return 0, [None] * len(entries)
+    many = 1 if alone else max(1, min(workers or default_workers(plan), len(plan.to_do)))
+    if flags.dry_run:
+        print("\n".join([plan.headline(), *plan.listing(), plan.cost_line(many)]).rstrip())
+        return 0, [None] * len(entries)
+    sweep = sweep_of(plan, flags.name, asked.overrides)
+    for line in filter(None, (plan.headline(), *plan.refusals(), plan.cost_line(many))):
+        print(line, file=sys.stderr)
+    sweep.save()
+    outcome = _train_here(plan) if many == 1 else _train_in_workers(plan, many)
+    return _told(plan, outcome), [None if e is None else e.record.glance() for e in entries]
+
+
+def _frozen(
+    overrides: Sequence[Sequence[str]], hydra: Sequence[str], skip_invalid: bool
+) -> tuple[list[Entry | None], list[Refused]]:
+    """An entry for every job, None where it is refused and that is to be left out."""
+    checks = Checks()
+    entries: list[Entry | None] = []
+    refused: list[Refused] = []
+    with composer(hydra) as composed:
+        for number, (job, label) in enumerate(zip(overrides, labels(overrides), strict=True)):
+            try:
+                with naming(label, overrides):
+                    entries.append(_entry(composed(job), label, checks, number))
+            except ConfigError as error:
+                if not skip_invalid:
+                    raise
+                entries.append(None)
+                refused.append(Refused(label, str(error.__cause__ or error)))
+    return entries, refused
+
+
+def _entry(job: Job, label: str, checks: Checks, number: int) -> Entry:
+    experiment, settings = checked(job, checks)
+    return Entry(label, experiment, settings, job.overrides, job.typed, job.hydra, number)
+
+
+def _train_in_workers(plan: Plan, workers: int) -> Outcome:
+    with Display(plan) as display:
+        return Pool(plan, workers, display).run()
+
+
+def _train_here(plan: Plan) -> Outcome:
+    """All runs in this process in order; a failed one does not stop the rest."""
+    with until_signalled() as stop:
+        for i, entry in enumerate(plan.to_do, 1):
+            if stop.asked:
+                return "interrupted"
+            print(f"[{i}/{len(plan.to_do)}] {entry.label}", file=sys.stderr)
+            try:
+                with Reporter(entry.experiment) as reporter:
+                    train(entry.experiment, with_files(entry), reporter, reporter.say)
+            except Interrupted as error:
+                print(f"lrbench: {error}", file=sys.stderr)
+                return "interrupted"
+            except Exception as error:
+                why = failure(error)
+                print(f"lrbench: {entry.run_id} failed: {why.text}", file=sys.stderr)
+                if why.disk_full:
+                    return "disk full"
+    return "done"
+
+
+def _told(plan: Plan, outcome: Outcome) -> int:
+    """Say how all runs stand at the end; the exit code."""
+    now = Plan(plan.entries, len(plan.entries))  # its standings are those of this moment
+    if len(plan.entries) <= SHOWN:
+        table({e.label: e.record for e in plan.entries})
+    else:
+        print(now.headline())
+    if outcome != "done":
+        print(f"lrbench: {outcome}. {now.headline()}; the same command goes on from there.", file=sys.stderr)
+    if outcome == "interrupted":
+        return INTERRUPTED
+    return 0 if set(now.standings.values()) == {"finished"} else 1

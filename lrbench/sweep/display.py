@@ -1,0 +1,116 @@
+"""What a person sees of a sweep: a live table in a terminal, plain lines elsewhere. Failures are said at once."""
+
+import sys
+import time
+from collections import Counter
+from typing import TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from lrbench.progress import QUIET_EVERY, View, numbers
+from lrbench.sweep.entry import Entry
+from lrbench.sweep.plan import Plan, duration
+
+REDRAW = 0.2  # seconds between two drawings of the live table
+SHOWN = ("train/loss", "val/loss", "val/accuracy")
+
+
+class Display:
+    """Shows a sweep on a stream (stderr). Use as a context manager; `place` is a worker's line in the table."""
+
+    def __init__(self, plan: Plan, stream: TextIO | None = None) -> None:
+        self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
+        self._live = (
+            Live(console=self._console, auto_refresh=False, transient=True) if self._console.is_terminal else None
+        )
+        self._total, self._updates = len(plan.to_do), sum(e.experiment.clock.updates for e in plan.to_do)
+        self._running: dict[int, tuple[Entry, dict[str, float], str]] = {}
+        self._counts: Counter[str] = Counter()
+        self._done_updates, self._began, self._drawn = 0, time.monotonic(), 0.0
+        self._first_updates: dict[str, int] = {}  # where a run stood when it was first seen
+
+    def __enter__(self) -> "Display":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def say(self, text: str) -> None:
+        """A remark above the table."""
+        self._console.print(text, markup=False)
+
+    def began(self, place: int, entry: Entry) -> None:
+        self._running[place] = entry, {}, ""
+
+    def view(self, place: int, view: View) -> None:
+        entry, latest, _ = self._running[place]
+        self._first_updates.setdefault(entry.run_id, view.update)
+        self._running[place] = entry, {**latest, **view.latest, "update": view.update}, view.note
+
+    def gave_back(self, place: int, entry: Entry, why: str) -> None:
+        self._running.pop(place, None)
+        self.say(f"{entry.run_id[:8]} {entry.label}: {why}")
+
+    def ended(self, place: int, entry: Entry, how: str, why: str) -> None:
+        self._running.pop(place, None)
+        self._counts[how] += 1
+        if how != "stopped":
+            self._done_updates += entry.experiment.clock.updates
+        if how != "finished" or self._live is None:
+            finals = "" if how != "finished" else f"  {_finals(entry)}"
+            reason = f": {why}" if why else ""
+            self.say(f"[{self._counts.total()}/{self._total}] {entry.run_id[:8]} {entry.label}  {how}{finals}{reason}")
+
+    def refresh(self) -> None:
+        """Draw the table again, or say a line, if it is time."""
+        now = time.monotonic()
+        if now - self._drawn < (REDRAW if self._live else QUIET_EVERY):
+            return
+        first, self._drawn = self._drawn == 0.0, now
+        if self._live:
+            self._live.update(Group(Text(self.line()), self._table()), refresh=True)
+        elif not first:
+            self.say(self.line())
+
+    def line(self) -> str:
+        """`12 of 36 ended, 1 diverged, 2 running; 40 s left`."""
+        ended = self._counts.total()
+        bad = [f"{self._counts[how]} {how}" for how in ("diverged", "failed", "stopped") if self._counts[how]]
+        parts = [f"{ended} of {self._total} ended", *bad, f"{len(self._running)} running"]
+        left = self._seconds_left()
+        return ", ".join(parts) + (f"; about {duration(left)} left" if left is not None else "")
+
+    def _seconds_left(self) -> float | None:
+        """By the updates done since the start, of all runs together."""
+        under_way = sum(
+            latest.get("update", 0) - self._first_updates.get(entry.run_id, 0)
+            for entry, latest, _ in self._running.values()
+        )
+        done = self._done_updates + under_way
+        return (time.monotonic() - self._began) * (self._updates - done) / done if done > 0 else None
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False)
+        for column in ("run", "", "epoch", "at the last look"):
+            table.add_column(column, no_wrap=True)
+        for _, (entry, latest, note) in sorted(self._running.items()):
+            clock = entry.experiment.clock
+            epoch = f"{latest.get('update', 0) / clock.per_epoch:.1f}/{clock.updates / clock.per_epoch:g}"
+            told = numbers({k: latest[k] for k in SHOWN if k in latest})
+            table.add_row(entry.run_id[:8], Text(entry.label), epoch, f"{told}  {note}")
+        return table
+
+
+def _finals(entry: Entry) -> str:
+    """The numbers of the final weights."""
+    try:
+        summary = entry.record.summary()
+    except (OSError, ValueError):
+        return ""
+    return numbers({k: v for k, v in summary.items() if k.startswith(("test/", "val/"))})

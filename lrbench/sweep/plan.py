@@ -1,0 +1,215 @@
+"""A sweep's plan: every run once, parents before children, how each stands, and what the rest will cost."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import median
+from typing import NamedTuple
+
+from lrbench.errors import ConfigError
+from lrbench.experiment import Experiment, Start, title
+from lrbench.record import DONE, Record, Standing
+from lrbench.sweep.entry import Entry
+
+# How a run stands, in the words and the order of a plan.
+WORDS = {
+    "finished": "done",
+    "diverged": "diverged",
+    "running": "running elsewhere",
+    "interrupted": "resumable",
+    "failed": "failed",
+    "corrupt": "damaged, to be trained anew",
+    "again": "to be trained again",
+    "new": "new",
+}
+LISTED = 20  # runs of one standing that a listing names
+LOOKED_AT = 500  # records at most that are read for their timings, the latest first
+
+
+class Refused(NamedTuple):
+    """A job of the grid that cannot be, and why."""
+
+    label: str
+    reason: str
+
+
+class Cost(NamedTuple):
+    """Seconds of training still to do, as far as records tell: of `known` runs; `unknown` runs have no like."""
+
+    seconds: float
+    known: int
+    unknown: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Frozen entries, each experiment once; a parent stands before the runs that fork from it.
+
+    `asked` = jobs of the grid that were composed, equal ones counted each; `refused` = those left out.
+    """
+
+    entries: tuple[Entry, ...]
+    asked: int
+    refused: tuple[Refused, ...] = ()
+
+    @cached_property
+    def standings(self) -> dict[str, str]:
+        """How every run stood when first asked, by run id: a key of WORDS."""
+        return {e.run_id: _standing(e) for e in self.entries}
+
+    @cached_property
+    def to_do(self) -> tuple[Entry, ...]:
+        """The entries that training has something to do for: `failed` ones only if retried."""
+        rest = ("finished", "diverged", "failed")
+        return tuple(e for e in self.entries if self.standings[e.run_id] not in rest)
+
+    @cached_property
+    def cost(self) -> Cost:
+        return _cost(self)
+
+    def headline(self) -> str:
+        """`36 runs: 10 done, 26 new`."""
+        counts = Counter(self.standings.values())
+        parts = [f"{counts[s]} {word}" for s, word in WORDS.items() if counts[s]]
+        jobs = f" (of {self.asked} jobs; equal ones are one run)" if self.asked > len(self.entries) else ""
+        runs = f"{len(self.entries)} run{'s' * (len(self.entries) != 1)}"
+        return f"{runs}: {', '.join(parts)}{jobs}"
+
+    def cost_line(self, workers: int) -> str:
+        """What is left to do, in words; empty when nothing is."""
+        seconds, known, unknown = self.cost
+        if not self.to_do:
+            return ""
+        if not known:
+            return "cost     unknown: no record has the same model, data and batch size"
+        share = f", {duration(seconds / workers)} with {workers} workers" if workers > 1 else ""
+        rest = f"; unknown for {unknown} more" if unknown else ""
+        return f"cost     about {duration(seconds)} of training{share}{rest}"
+
+    def listing(self) -> Iterator[str]:
+        """The runs by standing, and what was refused, in lines."""
+        for standing, word in WORDS.items():
+            runs = [e for e in self.entries if self.standings[e.run_id] == standing]
+            yield from _listed(f"{word} ({len(runs)})", [f"{e.run_id[:8]}  {e.label}" for e in runs])
+        yield from self.refusals()
+
+    def refusals(self) -> Iterator[str]:
+        """What was left out, in lines."""
+        yield from _listed(f"left out ({len(self.refused)})", [f"{r.label}: {r.reason}" for r in self.refused])
+
+
+def make_plan(entries: Sequence[Entry], refused: Sequence[Refused] = ()) -> Plan:
+    """Deduplicate by run id and put parents first. Raises ConfigError for an empty sweep, or one over two stores."""
+    if not entries:
+        why = (
+            f"; the first of {len(refused)} refused jobs is '{refused[0].label}': {refused[0].reason}"
+            if refused
+            else ""
+        )
+        raise ConfigError(f"the sweep is empty{why or '; give at least one job.'}")
+    folders = {str(e.settings.results) for e in entries}
+    if len(folders) > 1:
+        raise ConfigError(f"results={','.join(sorted(folders))}: the records of a sweep lie in one folder; give one.")
+    runs: dict[str, Entry] = {}
+    for entry in entries:
+        for each in (*_parents(entry), entry):
+            runs[each.run_id] = _merged(runs[each.run_id], each) if each.run_id in runs else each
+    ordered = sorted(runs.values(), key=lambda e: _generation(e.experiment))
+    return Plan(tuple(ordered), len(entries), tuple(refused))
+
+
+def _parents(entry: Entry) -> Iterator[Entry]:
+    """The runs that an entry forks from, the eldest first, as entries that keep the checkpoint it needs."""
+    start: Start | None = entry.experiment.start
+    if start is None:
+        return
+    keep = ("end",) if start.at == "plateau" else tuple(dict.fromkeys(("end", start.at)))
+    settings = replace(entry.settings, force=False, keep=keep)
+    parent = Entry(f"parent {title(start.of)}", start.of, settings)
+    yield from _parents(parent)
+    yield parent
+
+
+def _merged(one: Entry, other: Entry) -> Entry:
+    """The same run asked for twice: the one that was typed, keeping every checkpoint either needs."""
+    first, second = (one, other) if one.config or not other.config else (other, one)
+    keep = tuple(dict.fromkeys((*first.settings.keep, *second.settings.keep)))
+    return first if keep == first.settings.keep else replace(first, settings=replace(first.settings, keep=keep))
+
+
+def _generation(experiment: Experiment) -> int:
+    return 0 if experiment.start is None else 1 + _generation(experiment.start.of)
+
+
+def _standing(entry: Entry) -> str:
+    standing: Standing = entry.record.glance()
+    settings = entry.settings
+    if (standing in (*DONE, "failed") and settings.force) or (standing == "failed" and settings.retry):
+        return "again"
+    return standing
+
+
+def _listed(head: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield head
+        yield from (f"  {line}" for line in lines[:LISTED])
+        if len(lines) > LISTED:
+            yield f"  ... and {len(lines) - LISTED:,} more"
+
+
+def duration(seconds: float) -> str:
+    """`4 s`, `3 min`, `2.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _cost(plan: Plan) -> Cost:
+    rates = _seconds_per_update(plan)
+    seconds, known = 0.0, 0
+    for entry in plan.to_do:
+        rate = rates.get(_kind(entry.experiment))
+        if rate is not None:
+            seconds += rate * _updates_left(entry, plan.standings)
+            known += 1
+    return Cost(seconds, known, len(plan.to_do) - known)
+
+
+def _updates_left(entry: Entry, standings: Mapping[str, str]) -> int:
+    updates = entry.experiment.clock.updates
+    return updates - entry.record.status()["update"] if standings[entry.run_id] == "interrupted" else updates
+
+
+def _kind(experiment: Experiment) -> str:
+    """What the time of an update depends on."""
+    e = experiment
+    return repr(
+        (e.model, e.data.target, e.data.args, e.data.augment, e.optimizer.target, e.batch_size, e.accumulate, e.ranks,
+         e.amp, e.channels_last, e.compile, e.threads)
+    )  # fmt: skip
+
+
+def _seconds_per_update(plan: Plan) -> dict[str, float]:
+    """The median over records of each kind that the plan asks about: its own done runs first, then the latest."""
+    wanted = {_kind(e.experiment) for e in plan.to_do}
+    found: dict[str, list[float]] = {}
+    for experiment, record in _timed(plan, wanted):
+        kind = _kind(experiment)
+        if kind in wanted:
+            summary = record.summary()
+            found.setdefault(kind, []).append(summary["seconds"] / max(1, summary["updates"]))
+    return {kind: median(values) for kind, values in found.items()}
+
+
+def _timed(plan: Plan, wanted: set[str]) -> Iterator[tuple[Experiment, Record]]:
+    """Finished runs with their experiments. Records of other sweeps are read only where this one's do not tell."""
+    done = [e for e in plan.entries if plan.standings[e.run_id] == "finished"]
+    yield from ((e.experiment, e.record) for e in done[-LOOKED_AT:])
+    if wanted <= {_kind(e.experiment) for e in done}:
+        return
+    folders = (plan.entries[0].settings.results / "runs").glob("*/summary.json")
+    for path in sorted(folders, key=lambda p: p.stat().st_mtime, reverse=True)[:LOOKED_AT]:
+        record = Record(path.parent)
+        if record.run_id not in plan.standings and record.standing() == "finished":
+            yield record.experiment(), record

@@ -1,0 +1,107 @@
+"""A plan on disk: `<results>/sweeps/<name>/sweep.json`, frozen experiments as plain data."""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lrbench import __version__
+from lrbench.errors import ConfigError
+from lrbench.record import write_text
+from lrbench.sweep.entry import Entry, from_payload
+from lrbench.sweep.plan import Plan, Refused
+
+FORMAT = 1  # raised when a sweep.json of before cannot be read any more
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A plan with its name and folder, and when, by which lrbench and from which overrides it was made."""
+
+    folder: Path
+    plan: Plan
+    overrides: tuple[str, ...] = ()
+    planned: str = ""
+    lrbench: str = __version__
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    def save(self) -> None:
+        """Write it in one step, unless the same runs stand there already. Raises ConfigError where the disk refuses."""
+        path = self.folder / "sweep.json"
+        if path.exists() and _ids_in(path) == [e.run_id for e in self.plan.entries]:
+            return
+        try:
+            write_text(path, json.dumps(_plain(self), separators=(",", ":")) + "\n")
+        except OSError as error:
+            raise ConfigError(
+                f"{path}: the plan cannot be written ({error.strerror or error}); nothing was trained. Make room, or "
+                "give another folder with results=FOLDER."
+            ) from error
+
+    @staticmethod
+    def load(folder: Path) -> "Sweep":
+        """Read a sweep. Raises ConfigError for one that is not there, is damaged, or was made by other code."""
+        path = folder / "sweep.json"
+        try:
+            plain = json.loads(path.read_text())
+            if plain["format"] != FORMAT:
+                raise ValueError(f"its format is {plain['format']} and this lrbench reads {FORMAT}")
+            nodes = plain["hydra"]
+            entries = tuple(from_payload({**e, "hydra": nodes[e["hydra"]]}) for e in plain["entries"])
+        except FileNotFoundError as error:
+            raise ConfigError(f"{folder}: there is no sweep here (no sweep.json); give the folder of one.") from error
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            raise ConfigError(
+                f"{path}: this sweep cannot be read ({type(error).__name__}: {error}); give its command again, which "
+                "plans it anew and keeps every record that is done."
+            ) from error
+        plan = Plan(entries, plain["asked"], tuple(Refused(*r) for r in plain["refused"]))
+        return Sweep(folder, plan, tuple(plain["overrides"]), plain["planned"], plain["lrbench"])
+
+
+def sweep_of(plan: Plan, name: str | None, overrides: tuple[str, ...]) -> Sweep:
+    """The sweep of a plan: the same runs have the same folder, unless it bears a name."""
+    ids = "".join(e.run_id for e in plan.entries)
+    name = name or hashlib.sha256(ids.encode()).hexdigest()[:16]
+    folder = plan.entries[0].settings.results / "sweeps" / name
+    return Sweep(folder, plan, overrides, time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+
+
+def _plain(sweep: Sweep) -> dict[str, Any]:
+    """Hydra's own node, of which many entries share one, stands once."""
+    nodes: dict[int, int] = {}
+    hydra: list[Any] = []
+    entries = []
+    for entry in sweep.plan.entries:
+        if id(entry.hydra) not in nodes:
+            nodes[id(entry.hydra)] = len(hydra)
+            hydra.append(entry.hydra)
+        entries.append({**_payload(entry), "hydra": nodes[id(entry.hydra)]})
+    return {
+        "format": FORMAT,
+        "lrbench": sweep.lrbench,
+        "planned": sweep.planned,
+        "overrides": list(sweep.overrides),
+        "asked": sweep.plan.asked,
+        "refused": [list(r) for r in sweep.plan.refused],
+        "hydra": hydra,
+        "entries": entries,
+    }
+
+
+def _payload(entry: Entry) -> dict[str, Any]:
+    return {k: v for k, v in entry.payload().items() if k != "hydra"}
+
+
+def _ids_in(path: Path) -> list[str] | None:
+    """The run ids of a stored sweep of this format; None for anything else."""
+    try:
+        plain = json.loads(path.read_text())
+        return [e["run_id"] for e in plain["entries"]] if plain["format"] == FORMAT else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
