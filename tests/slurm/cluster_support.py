@@ -27,7 +27,7 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment = {
-            **os.environ,
+            **{k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "SBATCH", "SRUN"))},
             "SLURM_CONF": str(folder / "slurm.conf"),
             "PATH": os.environ["PATH"] + ":/usr/sbin",
         }

@@ -15,9 +15,9 @@ RUN = "tracker=none model=mlp device=cpu"
 
 def submit(cluster: Cluster, folder: Path, *lines: str) -> str:
     (folder / "runs.txt").write_text("\n".join(lines) + "\n")
-    cluster.environment["LRBENCH"] = f"{sys.executable} -m lrbench"
     options = (f"--chdir={folder}", f"--array=1-{len(lines)}", "--cpus-per-task=1", "--output=%a.log")
-    return cluster.run("sbatch", "--parsable", *options, str(SCRIPT), "runs.txt").strip()
+    python = f"--export=ALL,LRBENCH={sys.executable} -m lrbench"
+    return cluster.run("sbatch", "--parsable", *options, python, str(SCRIPT), "runs.txt").strip()
 
 
 def summaries(folder: Path) -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ def test_a_line_is_a_run_and_its_exit_code_is_the_jobs(cluster: Cluster, tmp_pat
 
 def test_time_is_nearly_up(cluster: Cluster, tmp_path: Path) -> None:
     """SLURM's signal, sent by hand: it looks at time limits only about twice a minute."""
-    job, log = submit(cluster, tmp_path, f"{RUN} horizon=400ep checkpoint_every=50ep") + "_1", tmp_path / "1.log"
+    job, log = submit(cluster, tmp_path, f"{RUN} horizon=250ep checkpoint_every=50ep") + "_1", tmp_path / "1.log"
     cluster.wait_until(lambda: list(tmp_path.glob("results/runs/*/checkpoints/*")), "a checkpoint")
     cluster.run("scancel", "--batch", "--signal=USR1", job)
     cluster.wait_until(lambda: cluster.job(job)["Restarts"] == "1", "the requeue")
@@ -45,4 +45,4 @@ def test_time_is_nearly_up(cluster: Cluster, tmp_path: Path) -> None:
     assert "attempt 2" in log.read_text()
     assert "resumed at update" in log.read_text()
     (summary,) = summaries(tmp_path)
-    assert (summary["state"], summary["updates"]) == ("finished", 400 * 16)
+    assert (summary["state"], summary["updates"]) == ("finished", 250 * 16)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cluster_support import DEV_CLUSTER, NOT_INSTALLED, Cluster, dev_cluster, free_ports, running_cluster
+from cluster_support import DEV_CLUSTER, NOT_INSTALLED, Cluster, dev_cluster, free_ports
 
 pytestmark = pytest.mark.slurm
 
@@ -178,40 +178,53 @@ def _processes_of(folder: Path) -> list[str]:
     return found
 
 
-def test_up_twice_then_a_crash_then_down(folder: Path, tmp_path: Path) -> None:
+def test_up_twice_then_a_crash_then_down(cluster: Cluster, folder: Path, tmp_path: Path) -> None:
+    """Beside another cluster, which does not notice."""
     ports = ["--port0", str(free_ports())]
-    with running_cluster():  # SLURM is installed, and a second cluster can live beside this one
-        first = dev_cluster("up", "--dir", str(folder), *ports)
-        assert first.returncode == 0, first.stderr
-        again, other = (dev_cluster("up", "--dir", str(folder), *ports, n) for n in ("--nodes=1", "--nodes=2"))
-        assert again.returncode == 0
-        assert "already up" in again.stderr
-        assert other.returncode == 1
-        assert "with nodes=1, not nodes=2" in other.stderr
+    first = dev_cluster("up", "--dir", str(folder), *ports)
+    assert first.returncode == 0, first.stderr
+    again, other = (dev_cluster("up", "--dir", str(folder), *ports, n) for n in ("--nodes=1", "--nodes=2"))
+    assert again.returncode == 0
+    assert "already up" in again.stderr
+    assert other.returncode == 1
+    assert "with nodes=1, not nodes=2" in other.stderr
 
-        cluster = Cluster(folder)
-        stubborn = f'trap "" TERM; setsid sleep 600 & touch {tmp_path}/started; while :; do sleep 0.1; done'
-        (tmp_path / "step.sh").write_text(stubborn)
-        cluster.submit(f"srun sh {tmp_path}/step.sh")
-        cluster.wait_until((tmp_path / "started").exists, "the start")
-        for name in ("slurmctld", "n0", "munged"):
-            cluster.kill(name)
+    own = Cluster(folder)
+    stubborn = f'trap "" TERM; setsid sleep 600 & touch {tmp_path}/started; while :; do sleep 0.1; done'
+    (tmp_path / "step.sh").write_text(stubborn)
+    own.submit(f"srun sh {tmp_path}/step.sh")
+    own.wait_until((tmp_path / "started").exists, "the start")
+    for name in ("slurmctld", "n0", "munged"):
+        own.kill(name)
 
-        assert dev_cluster("status", "--dir", str(folder)).returncode == 1
-        afresh = dev_cluster("up", "--dir", str(folder), *ports)
-        assert afresh.returncode == 0, afresh.stderr
-        assert "removing what an earlier cluster left" in afresh.stderr
-        assert cluster.squeue() == []
-        assert [len(cluster.daemons(n)) for n in ("munged", "mariadbd", "slurmdbd", "slurmctld", "n0")] == [1] * 5
-        status = dev_cluster("status", "--dir", str(folder))
-        assert (status.returncode, "n0 idle" in status.stdout) == (0, True)
+    assert dev_cluster("status", "--dir", str(folder)).returncode == 1
+    afresh = dev_cluster("up", "--dir", str(folder), *ports)
+    assert afresh.returncode == 0, afresh.stderr
+    assert "removing what an earlier cluster left" in afresh.stderr
+    assert own.squeue() == []
+    assert [len(own.daemons(n)) for n in ("munged", "mariadbd", "slurmdbd", "slurmctld", "n0")] == [1] * 5
+    status = dev_cluster("status", "--dir", str(folder))
+    assert (status.returncode, "n0 idle" in status.stdout) == (0, True)
 
-        down = dev_cluster("down", "--dir", str(folder), "--keep-logs")
-        assert down.returncode == 0, down.stderr
-        assert _processes_of(folder) == []
-        assert (folder / "log" / "slurmctld.log").exists()
-        assert dev_cluster("down", "--dir", str(folder)).returncode == 0
-        assert not folder.exists()
+    down = dev_cluster("down", "--dir", str(folder), "--keep-logs")
+    assert down.returncode == 0, down.stderr
+    assert _processes_of(folder) == []
+    assert (folder / "log" / "slurmctld.log").exists()
+    assert dev_cluster("down", "--dir", str(folder)).returncode == 0
+    assert not folder.exists()
+    assert cluster.answers()
+
+
+def test_an_interrupted_up_leaves_nothing_running(cluster: Cluster, folder: Path) -> None:
+    up = subprocess.Popen(
+        [str(DEV_CLUSTER), "up", "--dir", str(folder), "--port0", str(free_ports())], stderr=subprocess.PIPE, text=True
+    )
+    cluster.wait_until(lambda: Cluster(folder).daemons("mariadbd"), "the database")
+    up.terminate()
+    _, said = up.communicate(timeout=60)
+    assert up.returncode != 0
+    assert "nothing is left running" in said
+    assert _processes_of(folder) == []
 
 
 def test_the_settings_for_a_shell(cluster: Cluster) -> None:
