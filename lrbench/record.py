@@ -65,6 +65,10 @@ class Record:
         """Training loss, and the gradient's norm where it is clipped, of each update so far."""
         return read_columns(self.folder / "losses.npy")
 
+    def restored_from(self) -> str | None:
+        """The file of evidence that this record was laid out from; it then holds a curve and no rates."""
+        return self.status().get("restored_from")
+
     def checkpoint(self, name: str = "last") -> Path:
         return self.folder / "checkpoints" / f"{name}.pt"
 
@@ -93,6 +97,8 @@ class Record:
             self.rows()
             if state in DONE:
                 self.summary()
+                if not self.restored_from() and not (self.folder / "rates.npy").exists():
+                    return "rates.npy is missing"
                 self.rates()
         except Exception as error:
             return f"a file cannot be read ({_short(error)})"

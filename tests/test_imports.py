@@ -17,7 +17,7 @@ LAYERS = (
     ("horizon", "targets", "trackers", "models", "tasks"),
     ("experiment",),
     ("schedules", "record", "progress", "optim", "data"),
-    ("plots",),
+    ("plots", "evidence", "runs"),
     ("engine",),
     ("config", "hydra_errors"),  # the one pair that knows each other: a fork's parent is composed inside `config`
     ("commands",),
@@ -36,9 +36,9 @@ ONLY = {
     ("torchvision", "sklearn", "timm"): {"data", "models"},
 }
 KNOW_CONFIG = {"commands", "cli", "hydra_errors"}
-NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "targets", "randomness", "trackers", "progress",
-            "data", "data.digits", "data.fashion_mnist", "schema", "config", "hydra_errors", "cli", "commands",
-            "plugins.hydra_plugins.lrbench_local")  # fmt: skip
+NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "evidence", "targets", "randomness", "trackers",
+            "progress", "data", "data.digits", "data.fashion_mnist", "schema", "config", "hydra_errors", "cli",
+            "commands", "plugins.hydra_plugins.lrbench_local")  # fmt: skip
 
 
 def files() -> dict[str, Path]:
