@@ -17,8 +17,8 @@ LAYERS = (
     ("horizon", "targets", "trackers", "models", "tasks"),
     ("experiment",),
     ("schedules", "record", "progress", "optim", "data"),
-    ("plots", "evidence", "runs"),
-    ("engine",),
+    ("plots", "evidence", "index"),
+    ("engine", "runs"),
     ("config", "hydra_errors"),  # the one pair that knows each other: a fork's parent is composed inside `config`
     ("commands",),
     ("cli",),
@@ -31,14 +31,16 @@ PAIR = {"config", "hydra_errors"}
 ONLY = {
     ("hydra", "omegaconf"): {"config", "schema", "hydra_errors", "cli", "commands", "plugins"},
     ("matplotlib", "plotext"): {"plots"},
+    ("pandas", "pyarrow"): {"runs"},
     ("rich",): {"progress", "commands"},
     ("wandb", "tensorboard"): {"trackers"},
     ("torchvision", "sklearn", "timm"): {"data", "models"},
 }
 KNOW_CONFIG = {"commands", "cli", "hydra_errors"}
-NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "evidence", "targets", "randomness", "trackers",
-            "progress", "data", "data.digits", "data.fashion_mnist", "schema", "config", "hydra_errors", "cli",
-            "commands", "plugins.hydra_plugins.lrbench_local")  # fmt: skip
+NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "evidence", "index", "runs", "targets", "randomness",
+            "trackers", "progress", "data", "data.digits", "data.fashion_mnist",
+            "schema", "config", "hydra_errors", "cli",
+            "commands", "commands.runs", "plugins.hydra_plugins.lrbench_local")  # fmt: skip
 
 
 def files() -> dict[str, Path]:

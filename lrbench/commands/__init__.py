@@ -1,13 +1,21 @@
 """The commands: one short file each, parse -> call -> print or write."""
 
+import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lrbench.errors import ConfigError
+
+
+class Parser(argparse.ArgumentParser):
+    """Of a command that takes no overrides. Refuses as lrbench does: one paragraph, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{self.prog.partition(' ')[2]}: {message}; {self.prog} --help says more.")
 
 
 @dataclass(frozen=True)
