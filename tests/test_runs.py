@@ -254,6 +254,9 @@ def test_a_table_shows_what_tells_the_runs_apart(store, results):
     assert runs.telling(runs.choose(everything, ["state=finished", "seed=0"])) == [
         "run_id", "state", "scheduler", "warmup", "optimizer.lr", *ends,
     ]  # fmt: skip
+    assert runs.telling(runs.choose(everything, ["state!=finished"])) == [
+        "run_id", "state", "optimizer", "optimizer.lr", "clip",
+    ]  # fmt: skip
     assert runs.telling(runs.choose(everything, ["seed=1"])) == ["run_id", "state", "title", *ends]
     assert runs.telling(runs.choose(everything, ["state=interrupted"])) == ["run_id", "state", "title"]
 
@@ -297,6 +300,26 @@ def test_only_what_changed_is_read(make, store, results):
         r["run_id"] for r in rows
     }
     assert aside.name not in str(rows)
+
+
+def test_another_file_of_the_same_size_is_noticed(store, results):
+    """By its time, or by its inode where two are written within one tick of the clock."""
+    path = store["cosine 0"].folder / "summary.json"
+
+    def loss():
+        return next(r for r in index.rows(results) if r["run_id"] == store["cosine 0"].run_id)["test/loss"]
+
+    assert loss() == 0.07
+    before = path.stat()
+    path.write_text(path.read_text().replace("0.07", "0.08"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert loss() == 0.08
+    beside = path.with_name("beside")
+    beside.write_text(path.read_text().replace("0.08", "0.09"))
+    os.utime(beside, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    beside.rename(path)
+    assert path.stat().st_size == before.st_size
+    assert loss() == 0.09
 
 
 def broken(record, name):
@@ -388,10 +411,13 @@ def test_a_running_run_is_asked_for_its_lease_every_time(store, results):
 
 def test_standings_are_those_of_the_record(store, results):
     (store["onecycle"].folder / "summary.json").unlink()
-    (store["cosine 1"].folder / "experiment.yaml").write_text("seed: 0\n")
+    path = store["cosine 1"].folder / "experiment.yaml"
+    path.write_text(path.read_text().replace("seed: 1", "seed: 2"))
     np_save(store["cosine 0"].folder / "rates.npy")
     np_save(store["diverged"].folder / "rates.npy")
-    for row in index.rows(results):
+    rows = index.rows(results)
+    assert sorted(r["state"] for r in rows) == ["corrupt", "corrupt", "diverged", "finished", "interrupted"]
+    for row in rows:
         assert row["state"] == Record(results / "runs" / row["run_id"]).standing()
 
 

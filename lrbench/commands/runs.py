@@ -40,6 +40,7 @@ EXAMPLES = """examples
 Rows in a results/**/runs.csv that --export wrote count as done when committed: `lrbench` restores such runs instead of
 training them. From Python: lrbench.runs.frame("results", where=["seed=0"]) is a pandas frame.
 """
+MANY = 200  # records: half a second of reading
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -95,9 +96,12 @@ def _count(text: str) -> int:
 
 def _watch(names: Sequence[str]) -> Iterable[str]:
     """Show progress where many records have to be read: the first time, or after a move of the folder."""
-    if len(names) < 200:
+    console = Console(file=sys.stderr, highlight=False)
+    if len(names) < MANY:
         return names
-    console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        console.print(f"reading {len(names)} records into the index")
+        return names
     return track(names, f"reading {len(names)} records", console=console, transient=True)
 
 

@@ -174,10 +174,11 @@ def test_the_examples_of_its_help_work(lrbench: Lrbench, store: list[Record], tm
             assert lrbench(*arguments).code == 0, example
 
 
-def test_progress_is_shown_where_much_has_to_be_read(lrbench: Lrbench, store: list[Record], capsys) -> None:
-    names = [str(i) for i in range(200)]
-    assert list(command._watch(names)) == names
-    assert capsys.readouterr().out == ""
+def test_progress_is_told_where_much_has_to_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    for count, told in ((199, ""), (200, "reading 200 records into the index\n")):
+        names = [str(i) for i in range(count)]
+        assert list(command._watch(names)) == names
+        assert capsys.readouterr() == ("", told)
 
 
 def test_a_terminal_gets_the_same_cells(lrbench: Lrbench, store: list[Record], tmp_path: Path) -> None:
