@@ -61,6 +61,8 @@ class Row:
             raise self._refused("its summary is not that of the run it names")
         if summary.get("state") not in DONE or summary["state"] != self.cells["state"]:
             raise self._refused(f"its state {self.cells['state']!r} is not how the run in its summary ended")
+        if not isinstance(summary.get("updates"), int):
+            raise self._refused("its summary does not say how many updates were made")
         return summary
 
     def provenance(self) -> list[dict[str, Any]]:
@@ -174,7 +176,7 @@ def _cells(record: Record) -> dict[str, str]:
         "title": title(experiment),
         "state": standing,
         "seed": str(experiment.seed),
-        **{name: json.dumps(summary[name]) if name in summary else "" for name in METRICS},
+        **{name: "" if summary.get(name) is None else json.dumps(summary[name]) for name in METRICS},
         "experiment": _compact(plain),
         "summary": _compact(summary),
         "provenance": _compact([{k: v for k, v in a.items() if k not in _LOCAL} for a in attempts]),
@@ -230,6 +232,7 @@ def _read(path: Path, modified: int, size: int) -> Mapping[str, Row]:
 def _rows(path: Path) -> Iterator[Row]:
     """The rows of a file. Raises ConfigError where it is no file of evidence, or one that a merge left torn."""
     seen = set()
+    csv.field_size_limit(2**24)  # by default a curve of very many parameter groups would be written and not read
     with path.open(newline="") as file:
         reader = csv.reader(file)
         try:

@@ -269,6 +269,7 @@ WRONG = {
         lambda c: {**c, "state": "running", "summary": c["summary"].replace('"finished"', '"running"')},
         "its state 'running'",
     ),
+    "no updates": (lambda c: {**c, "summary": c["summary"].replace('"updates":', '"upd":')}, "how many updates"),
     "no provenance": (lambda c: {**c, "provenance": ""}, "its provenance is no JSON"),
     "a ragged curve": (lambda c: {**c, "curve": '[{"update":[1,2],"lr/all":[0.1]}]'}, "its curve cannot be read"),
     "a curve without updates": (lambda c: {**c, "curve": '[{"lr/all":[0.1, 0.1]}]'}, "its curve cannot be read"),
@@ -290,6 +291,10 @@ def test_a_wrong_row_is_refused_with_its_place(make, trained, committed, run, ki
     assert not (run.results / "runs").exists()
 
 
+def not_finite(value):
+    return value in (None, "NaN") or math.isnan(value)
+
+
 def test_numbers_that_are_not_finite_come_back(make, trained, run, tmp_path):
     """As Python's NaN, or as null where a record was written in strict JSON."""
     copy = Record(tmp_path / "copy" / trained[0].run_id)
@@ -300,9 +305,19 @@ def test_numbers_that_are_not_finite_come_back(make, trained, run, tmp_path):
     edit(copy.folder / "metrics.jsonl", lambda t: t + json.dumps(last) + "\n")
     write_rows([copy], run.results / "runs.csv")
     restored = run(make())
-    assert math.isnan(restored.summary()["test/loss"])
-    assert restored.summary()["train/loss"] is None
-    assert restored.rows()[-1]["val/loss"] is None
+    assert not_finite(restored.summary()["test/loss"])
+    assert not_finite(restored.summary()["train/loss"])
+    assert not_finite(restored.rows()[-1]["val/loss"])
+
+
+def test_a_very_long_cell_is_read_again(make, trained, run, tmp_path):
+    """1,500 parameter groups: the curve is longer than what Python's csv reads by default."""
+    copy = Record(tmp_path / "copy" / trained[0].run_id)
+    shutil.copytree(trained[0].folder, copy.folder)
+    rows = [json.dumps({**r, **{f"lr/{i}": 0.1 for i in range(1500)}}) + "\n" for r in copy.rows()]
+    (copy.folder / "metrics.jsonl").write_text("".join(rows))
+    write_rows([copy], run.results / "runs.csv")
+    assert run(make()).rows()[-1]["lr/1499"] == 0.1
 
 
 # ---- Forks.

@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import track
@@ -41,13 +41,14 @@ Rows in a results/**/runs.csv that --export wrote count as done when committed: 
 training them. From Python: lrbench.runs.frame("results", where=["seed=0"]) is a pandas frame.
 """
 MANY = 200  # records: half a second of reading
+T = TypeVar("T")
 
 
 def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_intermixed_args(arguments)
     for text in options.filters:
         parse(text)  # refused before ten thousand records are read
-    everything = read(results_folder(options.results), _watch)
+    everything = read(results_folder(options.results), lambda names: _progress(names, "reading"))
     if options.keys:
         print("\n".join(columns_of(everything)))
         return 0
@@ -94,15 +95,15 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _watch(names: Sequence[str]) -> Iterable[str]:
-    """Show progress where many records have to be read: the first time, or after a move of the folder."""
+def _progress(items: Sequence[T], doing: str) -> Iterable[T]:
+    """Show how far a long work on records is: the first reading of many, or an export of them."""
     console = Console(file=sys.stderr, highlight=False)
-    if len(names) < MANY:
-        return names
+    if len(items) < MANY:
+        return items
     if not console.is_terminal:
-        console.print(f"reading {len(names)} records into the index")
-        return names
-    return track(names, f"reading {len(names)} records", console=console, transient=True)
+        console.print(f"{doing} {len(items)} records")
+        return items
+    return track(items, f"{doing} {len(items)} records", console=console, transient=True)
 
 
 def _put(chosen: list[Flat], names: list[str], options: argparse.Namespace, every: list[str]) -> None:
@@ -127,7 +128,7 @@ def _export(chosen: list[Flat], results: Path, path: Path) -> None:
     if not done:
         raise ConfigError(f"--export={path}: no finished or diverged run is among the {len(chosen)} chosen.")
     try:
-        total = write_rows(done, path)
+        total = write_rows(_progress(done, "exporting"), path)
     except OSError as error:
         raise ConfigError(f"--export={path}: cannot be written ({error.strerror or error}).") from error
     left = f"; {len(chosen) - len(done)} that are not done were left out" if len(done) < len(chosen) else ""

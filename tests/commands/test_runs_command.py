@@ -175,9 +175,9 @@ def test_the_examples_of_its_help_work(lrbench: Lrbench, store: list[Record], tm
 
 
 def test_progress_is_told_where_much_has_to_be_read(capsys: pytest.CaptureFixture[str]) -> None:
-    for count, told in ((199, ""), (200, "reading 200 records into the index\n")):
+    for count, told in ((199, ""), (200, "reading 200 records\n")):
         names = [str(i) for i in range(count)]
-        assert list(command._watch(names)) == names
+        assert list(command._progress(names, "reading")) == names
         assert capsys.readouterr() == ("", told)
 
 
