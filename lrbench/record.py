@@ -66,6 +66,10 @@ class Record:
         """Training loss, and the gradient's norm where it is clipped, of each update so far."""
         return read_columns(self.folder / "losses.npy")
 
+    def restored_from(self) -> str | None:
+        """The file of evidence that this record was laid out from; it then holds a curve and no rates."""
+        return self.status().get("restored_from")
+
     def checkpoint(self, name: str = "last") -> Path:
         return self.folder / "checkpoints" / f"{name}.pt"
 
@@ -104,6 +108,8 @@ class Record:
             self.rows()
             if state in DONE:
                 self.summary()
+                if not self.restored_from() and not (self.folder / "rates.npy").exists():
+                    return "rates.npy is missing"
                 self.rates()
         except Exception as error:
             return f"a file cannot be read ({_short(error)})"
@@ -179,14 +185,15 @@ def write_json(path: Path, value: Any) -> None:
 
 def to_json(value: Any, indent: int | None = None) -> str:
     """Strict JSON, which has no NaN and no infinity: a number that is not finite becomes null."""
-    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+    return json.dumps(finite(value), indent=indent, allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Plain data with None for every number that is not finite."""
     if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
+        return {k: finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
+        return [finite(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

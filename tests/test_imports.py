@@ -17,8 +17,8 @@ LAYERS = (
     ("horizon", "targets", "trackers", "models", "tasks", "param_groups", "grid"),
     ("experiment", "plugins"),
     ("schedules", "record", "progress", "optim", "data"),
-    ("plots",),
-    ("engine",),
+    ("plots", "evidence", "index"),
+    ("engine", "runs"),
     ("sweep",),
     ("config", "hydra_errors"),  # the one pair that knows each other: a fork's parent is composed inside `config`
     ("composer",),
@@ -33,15 +33,15 @@ PAIR = {"config", "hydra_errors"}
 ONLY = {
     ("hydra", "omegaconf"): {"config", "schema", "hydra_errors", "composer", "grid", "cli", "commands", "plugins"},
     ("matplotlib", "plotext"): {"plots"},
+    ("pandas", "pyarrow"): {"runs"},
     ("rich",): {"progress", "sweep", "commands"},
     ("wandb", "tensorboard"): {"trackers"},
     ("torchvision", "sklearn", "timm"): {"data", "models", "param_groups"},
 }
 KNOW_CONFIG = {"commands", "cli", "hydra_errors", "composer"}
-NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "targets", "randomness", "trackers", "progress",
-            "data", "data.digits", "data.fashion_mnist", "schema", "config", "hydra_errors", "composer", "grid",
-            "flags", "sweep.named",
-            "cli", "commands",
+NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "evidence", "index", "runs", "targets", "randomness",
+            "trackers", "progress", "data", "data.digits", "data.fashion_mnist", "schema", "config", "hydra_errors",
+            "composer", "grid", "flags", "sweep.named", "cli", "commands", "commands.runs",
             "plugins.hydra_plugins.lrbench_local")  # fmt: skip
 
 

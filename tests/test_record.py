@@ -54,6 +54,7 @@ DAMAGE = {
     "garbage among the rows": (edit("metrics.jsonl", garbage_in_the_middle), "a file cannot be read"),
     "summary missing": (lambda r: (r.folder / "summary.json").unlink(), "a file cannot be read"),
     "summary truncated": (lambda r: truncate(r.folder / "summary.json"), "a file cannot be read"),
+    "rates missing": (lambda r: (r.folder / "rates.npy").unlink(), "rates.npy is missing"),
     "rates without a header": (lambda r: (r.folder / "rates.npy").write_bytes(b"x" * 300), "a file cannot be read"),
 }
 

@@ -31,6 +31,11 @@ def at_update(at: str, parent: Experiment, record: Record | None, option: str = 
     if record is None:
         raise ConfigError(f"{option}=plateau: unknown before the run; give end or an update such as 30ep.")
     _require_monitor(parent)
+    if source := record.restored_from():
+        raise ConfigError(
+            f"{option}=plateau: the parent {record.run_id} was restored from {source}, which keeps no rates to find "
+            "its plateau in; train the parent again with force=true, or give an update such as 30ep."
+        )
     rates, main = record.rates()[:, 0], parent.phases[1]
     cuts = np.flatnonzero(np.diff(rates[main.start :]) < 0)
     if not cuts.size:

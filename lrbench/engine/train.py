@@ -10,6 +10,7 @@ from lrbench.engine.fork import check_start, start_state
 from lrbench.engine.ranks import Ranks, join
 from lrbench.engine.state import choose_device, load, set_up, wrap
 from lrbench.errors import ConfigError
+from lrbench.evidence import Row, find, restore
 from lrbench.experiment import Experiment, Settings, Start, run_id
 from lrbench.lease import Lease, LeaseLost, alone
 from lrbench.progress import Say, Show, View, silent
@@ -27,9 +28,10 @@ def to_stderr(text: str) -> None:
 def train(experiment: Experiment, settings: Settings = DEFAULTS, show: Show = silent, say: Say = to_stderr) -> Record:
     """Train an experiment, or return, resume or follow the run that is there already (design section 6).
 
-    A finished or diverged run is returned. An interrupted one is resumed from its checkpoint, a failed one only
-    with `settings.retry`. `settings.force` moves the old record aside first. A run that another process trains is
-    followed, and taken over if that process dies. A parent to fork from is trained first.
+    A finished or diverged run is returned; one that stands in committed evidence is restored from its row. An
+    interrupted one is resumed from its checkpoint, a failed one only with `settings.retry`. `settings.force` moves
+    the old record aside first, and trains whatever the evidence says. A run that another process trains is followed,
+    and taken over if that process dies. A parent to fork from is trained first.
 
     Raises ConfigError for input that cannot work, RunFailed when the run cannot go on, Interrupted after a signal.
     """
@@ -50,6 +52,9 @@ def train(experiment: Experiment, settings: Settings = DEFAULTS, show: Show = si
         if (standing in DONE and not force) or (standing == "failed" and not (force or settings.retry)):
             ranks.tell(None)
             return record
+        if standing == "new" and not settings.force and (row := find(settings.results, record.run_id)):
+            _restore(row, record, say)
+            continue
         if setup is None:
             setup = set_up(experiment, choose_device(settings.device, ranks), ranks)
             _require_writable(record)
@@ -79,6 +84,23 @@ def train(experiment: Experiment, settings: Settings = DEFAULTS, show: Show = si
         finally:
             lease.release()
         return record
+
+
+def _restore(row: Row, record: Record, say: Say) -> None:
+    """Lay the record out from committed evidence, unless another process holds it at this moment."""
+    row.check()  # refused before a folder is made for it
+    _require_writable(record)
+    lease = Lease(record.folder)
+    try:
+        if not lease.take():
+            return
+        if not (record.folder / "experiment.yaml").exists():  # else another process was done at the same moment
+            restore(row, record)
+            say(f"{record.run_id}: restored from {row.path}, not trained (force=true trains it).")
+    except OSError as error:
+        raise RunFailed(refused_by_disk(record, error)) from error
+    finally:
+        lease.release()
 
 
 def _set_aside(record: Record, standing: Standing, say: Say) -> bool:

@@ -1,4 +1,6 @@
-"""The benchmarks: `python tests/benchmarks/run.py [main_job loop batches trace first_update help]` (all by default).
+"""The benchmarks: `python tests/benchmarks/run.py [NAME ...]`, all by default.
+
+main_job, loop, batches, trace, first_update, help, runs.
 
 Each is a ratio, or a bound that the design sets; results go to results/benchmarks. Run on an otherwise idle machine.
 """
@@ -233,6 +235,35 @@ def main_job() -> None:
     )
 
 
+def runs() -> None:
+    """`lrbench runs` over 10,000 records, whole processes: without an index, and with one that is up to date."""
+    sys.path.append(str(Path(__file__).parents[1]))
+    from store import put_many
+
+    with tempfile.TemporaryDirectory() as folder:
+        put_many(Path(folder), config.experiment("scheduler=cosine", "warmup=linear5"), 10_000)
+        command = [sys.executable, "-m", "lrbench", "runs", "test/accuracy>=0.9995", "--results", folder]
+
+        def ask() -> float:
+            return seconds(lambda: subprocess.run(command, check=True, capture_output=True))
+
+        fresh = []
+        for _ in range(3):
+            (Path(folder) / "runs" / "index.json").unlink(missing_ok=True)
+            fresh.append(ask())
+        refreshed = [ask() for _ in range(9)]
+    keep(
+        "runs",
+        "seconds of `python -m lrbench runs test/accuracy>=0.9995` over 10,000 records, before and after it is indexed",
+        "< 2 s with an index",
+        {
+            "fresh_median_s": round(statistics.median(fresh), 2),
+            "refreshed_median_s": round(statistics.median(refreshed), 2),
+            "refreshed_max_s": round(max(refreshed), 2),
+        },
+    )
+
+
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("main_job", "loop", "batches", "trace", "first_update", "help"):
+    for name in sys.argv[1:] or ("main_job", "loop", "batches", "trace", "first_update", "help", "runs"):
         globals()[name]()

@@ -1,12 +1,14 @@
 """`lrbench show RUN` for a record in every standing."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from cli_support import TINY, Lrbench, assert_refused, in_process
 
 from lrbench.config import experiment
+from lrbench.evidence import write_rows
 from lrbench.experiment import Experiment, run_id
 from lrbench.lease import Lease
 from lrbench.record import Record
@@ -68,6 +70,21 @@ def test_diverged(lrbench: Lrbench) -> None:
     assert "no longer finite" in said.out
     as_json = lrbench("show", name, "--json")
     assert (as_json.code, json.loads(as_json.out)["state"]) == (1, "diverged")
+
+
+def test_restored(lrbench: Lrbench, tmp_path: Path, made: Experiment) -> None:
+    lrbench(*TINY)
+    write_rows([Record(tmp_path / "results" / "runs" / run_id(made))], tmp_path / "results" / "runs.csv")
+    shutil.rmtree(tmp_path / "results" / "runs")
+    trained = lrbench(*TINY)
+    assert trained.code == 0
+    assert f"{run_id(made)}: restored from results/runs.csv, not trained" in trained.err
+    said = lrbench("show", run_id(made))
+    assert said.code == 0
+    assert said.out.startswith(trained.out.rstrip())
+    assert "restored from results/runs.csv: its curve at some points, no rates or weights" in said.out
+    assert "learning rate used" not in said.out
+    assert "val/accuracy" in said.out.splitlines()[-1]
 
 
 def test_running(lrbench: Lrbench, record: Record) -> None:

@@ -1,0 +1,173 @@
+"""`lrbench runs [FILTER ...]`: find runs by any option or metric; print, sort and export them."""
+
+import argparse
+import csv
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from lrbench.commands import Parser
+from lrbench.config import results_folder
+from lrbench.errors import ConfigError
+from lrbench.evidence import write_rows
+from lrbench.index import Flat
+from lrbench.record import DONE, Record
+from lrbench.runs import choose, columns_of, missing, ordered, parse, read, require, telling, unmatched, write_parquet
+
+DESCRIPTION = """Find runs by any option or metric, and print them as a table or for a program.
+
+A FILTER is KEY=VALUE with one of = != < <= > >=; all of them must hold. Quote < and >, which a shell takes for itself.
+KEY is an option (optimizer.lr, scheduler.args.T_max), a component by its class or function (model=resnet8,
+scheduler=CosineAnnealingLR), a metric (test/accuracy), or run_id, arm, state, seconds. Commas separate values, and
+none stands for a missing one.
+"""
+EXAMPLES = """examples
+  lrbench runs                                                   all runs, with what tells them apart
+  lrbench runs state=finished 'optimizer.lr>0.05' seed=0,1
+  lrbench runs scheduler=OneCycleLR warmup=none --sort test/accuracy --reverse --limit 10
+  lrbench runs 'test/accuracy>=0.98' --columns run_id,optimizer.lr,test/accuracy
+  lrbench runs --keys                                            every key that can be asked for
+  lrbench runs --csv > all.csv                                   all columns; --columns chooses
+  lrbench runs arm=85d4a4a0 --export results/claims/warmup/runs.csv
+
+Rows in a results/**/runs.csv that --export wrote count as done when committed: `lrbench` restores such runs instead of
+training them. From Python: lrbench.runs.frame("results", where=["seed=0"]) is a pandas frame.
+"""
+MANY = 200  # records: half a second of reading
+T = TypeVar("T")
+
+
+def run(arguments: Sequence[str]) -> int:
+    options = _parser().parse_intermixed_args(arguments)
+    for text in options.filters:
+        parse(text)  # refused before ten thousand records are read
+    everything = read(results_folder(options.results), lambda names: _progress(names, "reading"))
+    if options.keys:
+        print("\n".join(columns_of(everything)))
+        return 0
+    chosen = choose(everything, options.filters)
+    names = require([c.strip() for c in options.columns.split(",")] if options.columns else [], everything)
+    if options.sort:
+        chosen = ordered(chosen, require([options.sort], everything)[0], options.reverse)
+    elif options.reverse:
+        chosen.reverse()
+    chosen = chosen[: options.limit]
+    if not chosen:
+        print(f"lrbench: {unmatched(options.filters, everything)}.", file=sys.stderr)
+    _put(chosen, names, options, columns_of(everything))
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="lrbench runs",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("filters", nargs="*", metavar="FILTER", help="a condition, such as seed=0,1 or 'test/loss<0.1'")
+    parser.add_argument("--columns", metavar="A,B", help="what to show of each run (default: what tells them apart)")
+    parser.add_argument("--sort", metavar="KEY", help="by this column, those without it last (default: by title)")
+    parser.add_argument("--reverse", action="store_true", help="the other way round: the largest first")
+    parser.add_argument("--limit", type=_count, metavar="N", help="the first N only")
+    parser.add_argument(
+        "--results", metavar="DIR", help="where records live (default: $LRBENCH_RESULTS, else ./results)"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print CSV, all columns unless --columns chooses")
+    form.add_argument("--json", action="store_true", help="print a JSON list; what is not finite is null")
+    form.add_argument("--parquet", type=Path, metavar="FILE", help="write Parquet (needs pyarrow)")
+    form.add_argument("--export", type=Path, metavar="FILE", help="add the finished and diverged runs to evidence")
+    form.add_argument("--keys", action="store_true", help="print every key that can be asked for")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not a number of runs")
+    return int(text)
+
+
+def _progress(items: Sequence[T], doing: str) -> Iterable[T]:
+    """Show how far a long work on records is: the first reading of many, or an export of them."""
+    console = Console(file=sys.stderr, highlight=False)
+    if len(items) < MANY:
+        return items
+    if not console.is_terminal:
+        console.print(f"{doing} {len(items)} records")
+        return items
+    return track(items, f"{doing} {len(items)} records", console=console, transient=True)
+
+
+def _put(chosen: list[Flat], names: list[str], options: argparse.Namespace, every: list[str]) -> None:
+    """Hand the runs over in the form that was asked for."""
+    if options.export:
+        _export(chosen, results_folder(options.results), options.export)
+    elif options.parquet:
+        write_parquet(chosen, names or every, options.parquet)
+        print(f"{len(chosen)} runs in {options.parquet}", file=sys.stderr)
+    elif options.json:
+        print(json.dumps([{k: _plain(row.get(k)) for k in names or every} for row in chosen], indent=2))
+    elif options.csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names or every)
+        writer.writerows(["" if missing(v := row.get(k)) else v for k in names or every] for row in chosen)
+    elif chosen:
+        _table(chosen, names or telling(chosen))
+
+
+def _export(chosen: list[Flat], results: Path, path: Path) -> None:
+    done = [Record(results / "runs" / row["run_id"]) for row in chosen if row["state"] in DONE]
+    if not done:
+        raise ConfigError(f"--export={path}: no finished or diverged run is among the {len(chosen)} chosen.")
+    try:
+        total = write_rows(_progress(done, "exporting"), path)
+    except OSError as error:
+        raise ConfigError(f"--export={path}: cannot be written ({error.strerror or error}).") from error
+    left = f"; {len(chosen) - len(done)} that are not done were left out" if len(done) < len(chosen) else ""
+    print(f"{len(done)} runs exported, {path} holds {total}{left}", file=sys.stderr)
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _table(chosen: list[Flat], names: list[str]) -> None:
+    """In colour on a terminal; plain and never cut where a program reads."""
+    cells = [[_cell(name, row.get(name)) for name in names] for row in chosen]
+    numeric = [not any(isinstance(row.get(name), str) for row in chosen) for name in names]
+    if sys.stdout.isatty():
+        table = Table(box=None, pad_edge=False)
+        for name, right in zip(names, numeric, strict=True):
+            table.add_column(name, justify="right" if right else "left", overflow="fold")
+        for row in cells:
+            table.add_row(*row)
+        Console().print(table, markup=False)
+        return
+    widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
+    for row in (names, *cells):
+        padded = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, numeric, strict=True)]
+        print("  ".join(padded).rstrip())
+
+
+def _cell(name: str, value: Any) -> str:
+    if missing(value):
+        return ""
+    if name in ("run_id", "arm"):
+        return str(value)[:8]
+    if isinstance(value, float):
+        return (
+            f"{value:.2%}"
+            if name.endswith("accuracy")
+            else f"{value:.0f}"
+            if 1e4 <= abs(value) < 1e7
+            else f"{value:.4g}"
+        )
+    return str(value)

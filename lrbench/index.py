@@ -1,0 +1,148 @@
+"""An index of the records in a results folder: what a query needs of each, in one file that can always be made again.
+
+`<results>/runs/index.json` is never the source of truth: a row in it holds only while experiment.yaml, status.json and
+summary.json of its record are the very files that it was read from.
+"""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lrbench.experiment import Experiment, arm_id, run_id, title, to_plain
+from lrbench.lease import holder
+from lrbench.record import DONE, Record, write_bytes
+
+VERSION = 1  # raised when rows are made otherwise: an index of another version counts for nothing
+FILES = ("experiment.yaml", "status.json", "summary.json")
+SHORT = ("model", "data", "task", "optimizer", "scheduler", "warmup")  # columns with the last part of a target
+NEUTRAL = {"accumulate": 1, "ranks": 1, "channels_last": False, "compile": False}  # what leaving the key out means
+
+Flat = dict[str, Any]  # a run as one row: scalars by dotted key
+Entry = list[Any]  # [stamp, row]
+Watch = Callable[[Sequence[str]], Iterable[str]]
+
+
+def rows(results: Path, watch: Watch = iter) -> list[Flat]:
+    """One row a record of a results folder, in the order of their ids; `watch` goes over those that have to be read.
+
+    The index is brought up to date, and written where the folder can be. Whether a run that claims to go on really
+    does is asked of its lease, every time.
+    """
+    folder = results / "runs"
+    stamps = dict(_stamps(folder))
+    known = _load(folder / "index.json")
+    kept = {name: known[name] for name, stamp in stamps.items() if name in known and known[name][0] == stamp}
+    stale = [name for name in stamps if name not in kept]
+    read: dict[str, Entry] = {name: [stamps[name], row_of(Record(folder / name))] for name in watch(stale)}
+    current = kept | read
+    if read or len(kept) < len(known):
+        _store(folder / "index.json", current)
+    return [_live(current[name][1], folder / name) for name in sorted(current)]
+
+
+def row_of(record: Record) -> Flat:
+    """A record as one row. Only FILES are read: `lrbench show` looks at the others too."""
+    try:
+        experiment, status = record.experiment(), record.status()
+        if run_id(experiment) != record.run_id:
+            raise ValueError("another experiment than the folder's name says")
+        state = str(status["state"])
+        summary = record.summary() if state in DONE else {}
+        return {
+            "run_id": record.run_id,
+            "title": title(experiment),
+            "state": state,
+            "arm": arm_id(experiment),
+            **_options(experiment),
+            **{k: _number(v) for k, v in summary.items() if k not in ("run_id", "title", "state", "arm", "updates")},
+            **{k: status.get(k) for k in ("update", "updates", "error", "restored_from")},
+        }
+    except Exception:  # whatever a damaged file makes of its reader
+        return {"run_id": record.run_id, "state": "corrupt"}
+
+
+def _options(experiment: Experiment) -> Flat:
+    """Every option by its dotted key; beside them each component's short name, and a fork's parent by its id."""
+    plain = to_plain(experiment)
+    if experiment.start is not None:
+        plain["start"] = {**plain["start"], "of": run_id(experiment.start.of)}
+    short = {name: plain[name]["target"].rpartition(".")[2] for name in SHORT if name in plain}
+    return {**NEUTRAL, **short, **dict(_flat(plain, ""))}
+
+
+def _flat(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, inner in value.items():
+        if isinstance(inner, Mapping):
+            yield from _flat(inner, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _scalar(inner)
+
+
+def _scalar(value: Any) -> Any:
+    """Lists as their JSON: a cell that can be compared, sorted and written anywhere."""
+    return value if value is None or isinstance(value, str | int | float) else json.dumps(value)
+
+
+def _number(value: Any) -> Any:
+    """A value of a summary. What is not finite may stand there as NaN, as null, or by its name."""
+    if value in ("NaN", "Infinity", "-Infinity"):
+        return float(value)
+    return math.nan if value is None else _scalar(value)
+
+
+def _live(row: Flat, folder: Path) -> Flat:
+    """The row with the standing of this moment, as `Record.standing` has it."""
+    if row["state"] == "running":
+        return row if holder(folder) else {**row, "state": "interrupted"}
+    return {**row, "state": "running"} if row["state"] == "corrupt" and holder(folder) else row
+
+
+def _stamps(folder: Path) -> Iterator[tuple[str, list[list[int] | None]]]:
+    """The records of a folder (not those set aside, nor one that only begins) and what identifies their FILES."""
+    try:
+        entries = os.scandir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with entries:
+        for entry in entries:
+            if "." not in entry.name:
+                stamp = [_stamp(f"{entry.path}/{name}") for name in FILES]
+                if stamp[0] is not None:
+                    yield entry.name, stamp
+
+
+def _stamp(path: str) -> list[int] | None:
+    """Files are replaced, never changed in place, so a new one has another inode or another time."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return [stat.st_mtime_ns, stat.st_size, stat.st_ino]
+
+
+def _load(path: Path) -> dict[str, Entry]:
+    """The entries of the index; none where it is missing, damaged or of another version."""
+    try:
+        head, _, body = path.read_bytes().partition(b"\n")
+        if json.loads(head) == _head(body):
+            entries: dict[str, Entry] = json.loads(body)
+            return entries
+    except (OSError, ValueError):
+        pass
+    return {}
+
+
+def _store(path: Path, entries: Mapping[str, Entry]) -> None:
+    """Replace the index in one step: of two processes that do it at once, either leaves a whole one."""
+    body = json.dumps(entries, separators=(",", ":")).encode()
+    with suppress(OSError):  # a folder that cannot be written is only slower to ask
+        write_bytes(path, json.dumps(_head(body)).encode() + b"\n" + body)
+
+
+def _head(body: bytes) -> dict[str, Any]:
+    return {"version": VERSION, "sha256": hashlib.sha256(body).hexdigest()}
