@@ -18,7 +18,8 @@ OPEN = {
         "scheduler._target_=torch.optim.lr_scheduler.ExponentialLR",
         "scheduler.interval=batch",
         "+scheduler.args.gamma=0.95/ep",
-    )
+    ),
+    ("model", "timm"): ("model.args.name=test_resnet",),
 }
 ROOMY = ("horizon=100ep", "model=mlp")
 
