@@ -37,7 +37,7 @@ class VisionTransformer(nn.Module):
         patch: int = 2,
         dim: int = 32,
         depth: int = 6,
-        heads: int = 4,
+        heads: int = 2,
         mlp_ratio: float = 4.0,
         dropout: float = 0.0,
         norm: Literal["pre", "post"] = "pre",
