@@ -136,9 +136,9 @@ def precision() -> None:
             plain = _updates(*chosen, f"data={data}")
             of_model = figures[f"{model} {data}"] = {}
             for name, options in PRECISIONS.items():
-                result = interleaved(plain, _updates(*chosen, f"data={data}", *options), rounds=11)
+                result = interleaved(plain, _updates(*chosen, f"data={data}", *options), rounds=9)
                 of_model[name] = {k: result[k] for k in ("ratio", "ratio_10_90")}
-                of_model["float32_ms_per_update"] = round(result["first_s"] / 10 * 1000, 2)
+                of_model["float32_ms_per_update"] = round(result["first_s"] / 5 * 1000, 2)
     keep(
         "precision",
         "an update of 64 images under amp and channels_last / in float32, one thread",
@@ -148,19 +148,19 @@ def precision() -> None:
 
 
 def _updates(*overrides: str) -> Callable[[], float]:
-    """Times 10 updates of an experiment, at a rate that leaves the numbers finite for however long."""
+    """Times 5 updates of an experiment, at a rate that leaves the numbers finite for however long."""
     setup = set_up(
         config.experiment(*overrides, "scheduler=constant", "optimizer.lr=1e-3", "horizon=99999ba", "eval_every=100%"),
         CPU,
     )
     state = new_state(setup.experiment, CPU)
 
-    def ten() -> None:
-        until = state.update + 10
+    def five() -> None:
+        until = state.update + 5
         while state.update < until:  # a block ends after half a second
             advance(setup, state, until)
 
-    return lambda: seconds(ten)
+    return lambda: seconds(five)
 
 
 def trace() -> None:
