@@ -6,10 +6,13 @@ from timm.models.vision_transformer import VisionTransformer as TimmTransformer
 from timm.optim import param_groups_layer_decay, param_groups_weight_decay
 from torch import nn
 
+from lrbench.engine.loop import advance
+from lrbench.engine.state import new_state, set_up
 from lrbench.errors import ConfigError
 from lrbench.models.vit import VisionTransformer, _Block
 
 DIGITS = (1, 8, 8)
+CPU = torch.device("cpu")
 
 
 def count(model):
@@ -219,3 +222,18 @@ def test_the_classifier_is_the_last_layer():
     model = VisionTransformer(DIGITS, 7)
     assert model.get_classifier() is model.head
     assert model.get_classifier().out_features == 7
+
+
+# ---- its place in a run -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", ["vit_micro", "vit_micro_postln"])
+def test_micro_batches_change_nothing(make, level):
+    """Without BatchNorm and dropout, an update is the same however its batch is cut (design, section 5)."""
+    losses = []
+    for parts in (1, 4):
+        asked = make(f"model={level}", "optimizer=adamw", "horizon=5ba", "eval_every=5ba", f"accumulate={parts}")
+        setup, state = set_up(asked, CPU), new_state(asked, CPU)
+        losses.append(torch.cat([torch.from_numpy(advance(setup, state, u).losses) for u in range(1, 6)]))
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-5, atol=0)
+    assert losses[0].unique().numel() == 5
