@@ -291,9 +291,10 @@ def title(experiment: Experiment) -> str:
     def short(component: Component) -> str:
         return component.target.rpartition(".")[2]
 
+    model = experiment.model.args.get("name", short(experiment.model))  # a model chosen from a library by its name
     warmup = f" warmup {experiment.warmup.length}" if experiment.warmup else ""
     return (
-        f"{short(experiment.model)} {short(experiment.data)} {short(experiment.optimizer)} "
+        f"{model} {short(experiment.data)} {short(experiment.optimizer)} "
         f"lr {experiment.optimizer.lr:g} {short(experiment.scheduler)}{warmup} {experiment.horizon} "
         f"seed {experiment.seed}"
     )

@@ -40,10 +40,13 @@ class Group(NamedTuple):
 
 
 def no_decay_norm_bias(model: nn.Module) -> list[Group]:
-    """Weight decay is taken off what has fewer than two dimensions: norms and biases (timm's rule)."""
+    """Weight decay is taken off what has fewer than two dimensions, norms and biases, and off what the model names
+    itself, such as positions (timm's rule)."""
+    spared = _spared(model)
+    free = {id(p) for name, p in model.named_parameters() if p.ndim < 2 or name in spared}
     return [
-        Group("decay", _trainable(model, lambda p: p.ndim >= 2)),
-        Group("no_decay", _trainable(model, lambda p: p.ndim < 2), weight_decay=False),
+        Group("decay", _trainable(model, lambda p: id(p) not in free)),
+        Group("no_decay", _trainable(model, lambda p: id(p) in free), weight_decay=False),
     ]
 
 
@@ -79,8 +82,7 @@ def layer_decay(model: nn.Module, decay: float = 0.75) -> list[Group]:
             f"param_groups=layer_decay: {type(model).__name__} does not say which layers it has (timm's "
             "group_matcher()); take a model of timm or model=vit_micro."
         )
-    spared = model.no_weight_decay() if isinstance(model, Sparing) else ()
-    made = param_groups_layer_decay(model, weight_decay=1.0, no_weight_decay_list=spared, layer_decay=decay)
+    made = param_groups_layer_decay(model, weight_decay=1.0, no_weight_decay_list=_spared(model), layer_decay=decay)
     layers = sorted({g["lr_scale"] for g in made})
     groups = []
     for group in sorted(made, key=lambda g: (g["lr_scale"], -g["weight_decay"])):
@@ -92,6 +94,11 @@ def layer_decay(model: nn.Module, decay: float = 0.75) -> list[Group]:
 
 def _trainable(model: nn.Module, member: Callable[[nn.Parameter], bool]) -> list[nn.Parameter]:
     return [p for p in model.parameters() if p.requires_grad and member(p)]
+
+
+def _spared(model: nn.Module) -> Collection[str]:
+    """The names of parameters that the model itself wants without weight decay."""
+    return model.no_weight_decay() if isinstance(model, Sparing) else ()
 
 
 def _require_share(option: str, scale: float) -> None:

@@ -144,6 +144,11 @@ def test_without_torch(module: str) -> None:
     assert not at_import(module) & {"torch", "torchvision"}
 
 
+def test_timm_waits_until_a_model_of_its_is_built() -> None:
+    """It takes seconds to import."""
+    assert not [module for module in FILES if "timm" in at_import(module)]
+
+
 def test_what_help_needs_is_the_standard_library() -> None:
     assert at_import("cli") <= {*sys.stdlib_module_names, "lrbench"}
     assert at_import("__main__") <= {*sys.stdlib_module_names, "lrbench"}

@@ -11,13 +11,21 @@ from lrbench.errors import ConfigError
 from lrbench.experiment import LRScaling, Optimizer
 from lrbench.models.mlp import mlp
 from lrbench.models.resnet import resnet8
+from lrbench.models.vit import VisionTransformer
 from lrbench.optim import build_optimizer, parameter_groups
 
 
-@pytest.mark.parametrize("model", [resnet8((1, 8, 8), 10, width=4), mlp((1, 8, 8), 10)])
-def test_decay_is_taken_off_what_timm_takes_it_off(make, model):
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        (resnet8((1, 8, 8), 10, width=4), ()),
+        (mlp((1, 8, 8), 10), ()),
+        (VisionTransformer((1, 8, 8), 10), ("pos_embed",)),
+    ],
+)
+def test_decay_is_taken_off_what_timm_takes_it_off(make, model, named):
     ours = parameter_groups(model, make("param_groups=no_decay_norm_bias"))
-    undecayed, decayed = param_groups_weight_decay(model, weight_decay=0.05)
+    undecayed, decayed = param_groups_weight_decay(model, weight_decay=0.05, no_weight_decay_list=named)
     assert (undecayed["weight_decay"], decayed["weight_decay"]) == (0.0, 0.05)
     assert [id(p) for p in ours[0]["params"]] == [id(p) for p in decayed["params"]]
     assert [id(p) for p in ours[1]["params"]] == [id(p) for p in undecayed["params"]]

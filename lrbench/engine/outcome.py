@@ -106,12 +106,13 @@ def _lr_ratios(setup: Setup, record: Record) -> dict[str, list[float]]:
 
 
 def provenance(device: torch.device, threads: int) -> dict[str, Any]:
-    """Where and with what a run was made."""
+    """Where and with what a run was made. timm and torchvision count where something has imported them."""
+    used = [n for n in ("timm", "torchvision") if n in sys.modules]
     return {
         "lrbench": __version__,
         "git": _git_revision(),
         "python": platform.python_version(),
-        "versions": {n: metadata.version(n) for n in ("torch", "numpy", "hydra-core", "omegaconf")},
+        "versions": {n: metadata.version(n) for n in ("torch", "numpy", "hydra-core", "omegaconf", *used)},
         "host": socket.gethostname(),
         "platform": platform.platform(),
         "cpu": _cpu_name(),

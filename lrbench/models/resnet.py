@@ -21,6 +21,11 @@ def resnet8(shape: tuple[int, int, int], num_classes: int, width: int = 16) -> n
     return _resnet(shape[0], num_classes, width, n=1)
 
 
+def resnet20(shape: tuple[int, int, int], num_classes: int, width: int = 16) -> nn.Module:
+    """ResNet-20 (n = 3), the smallest of the paper's; options as for `resnet8`."""
+    return _resnet(shape[0], num_classes, width, n=3)
+
+
 def _resnet(channels: int, num_classes: int, width: int, n: int) -> nn.Module:
     """6n + 2 layers: a convolution, three stages of n blocks (strides 1, 2, 2), a linear classifier."""
     if type(width) is not int or width < 1:

@@ -1,6 +1,6 @@
 """The benchmarks: `python tests/benchmarks/run.py [NAME ...]`, all by default.
 
-main_job, loop, batches, trace, first_update, help, runs.
+main_job, loop, batches, precision, trace, first_update, help, runs.
 
 Each is a ratio, or a bound that the design sets; results go to results/benchmarks. Run on an otherwise idle machine.
 """
@@ -115,6 +115,54 @@ def _steps(model: nn.Module, made: Batches) -> Callable[[], float]:
         optimizer.step()
 
     return lambda: seconds(lambda: [update() for _ in range(20)])
+
+
+PRECISIONS = {
+    "bf16": ("amp=bf16",),
+    "channels_last": ("channels_last=true",),
+    "bf16_channels_last": ("amp=bf16", "channels_last=true"),
+}
+PRECISION_MODELS = {
+    "resnet8": ("model=resnet8",),
+    "resnet20": ("model=resnet20",),
+    "vit_micro": ("model=vit_micro",),
+    "mobilenetv3_small_100": ("model=timm", "model.args.name=mobilenetv3_small_100"),
+}
+
+
+def precision() -> None:
+    """Updates in bfloat16, in channels_last and in both, against float32 in torch's own memory format."""
+    figures = {}
+    for model, chosen in PRECISION_MODELS.items():
+        for data in ("digits", "fashion_mnist_14px_5k"):
+            plain = _updates(*chosen, f"data={data}")
+            of_model = figures[f"{model} {data}"] = {}
+            for name, options in PRECISIONS.items():
+                result = interleaved(plain, _updates(*chosen, f"data={data}", *options), rounds=9)
+                of_model[name] = {k: result[k] for k in ("ratio", "ratio_10_90")}
+                of_model["float32_ms_per_update"] = round(result["first_s"] / 5 * 1000, 2)
+    keep(
+        "precision",
+        "an update of 64 images under amp and channels_last / in float32, one thread",
+        "none: above 1 it is a slow-down, and the default of the main job (resnet8 on digits) should be its fastest",
+        figures,
+    )
+
+
+def _updates(*overrides: str) -> Callable[[], float]:
+    """Times 5 updates of an experiment, at a rate that leaves the numbers finite for however long."""
+    setup = set_up(
+        config.experiment(*overrides, "scheduler=constant", "optimizer.lr=1e-3", "horizon=99999ba", "eval_every=100%"),
+        CPU,
+    )
+    state = new_state(setup.experiment, CPU)
+
+    def five() -> None:
+        until = state.update + 5
+        while state.update < until:  # a block ends after half a second
+            advance(setup, state, until)
+
+    return lambda: seconds(five)
 
 
 def trace() -> None:
@@ -265,5 +313,5 @@ def runs() -> None:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("main_job", "loop", "batches", "trace", "first_update", "help", "runs"):
+    for name in sys.argv[1:] or ("main_job", "loop", "batches", "precision", "trace", "first_update", "help", "runs"):
         globals()[name]()

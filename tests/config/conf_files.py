@@ -20,6 +20,7 @@ OPEN = {
         "+scheduler.args.gamma=0.95/ep",
     ),
     ("param_groups", "layer_decay"): ("model=vit_micro",),  # one that knows its layers
+    ("model", "timm"): ("model.args.name=test_resnet",),
 }
 ROOMY = ("horizon=300ep", "model=mlp")
 

@@ -10,7 +10,9 @@ from torch import nn
 
 from lrbench.errors import ConfigError
 from lrbench.models.mlp import mlp
-from lrbench.models.resnet import _resnet, resnet8
+from lrbench.models.resnet import _resnet, resnet8, resnet20
+from lrbench.models.timm import by_name
+from lrbench.models.vit import VisionTransformer
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
 
@@ -98,8 +100,10 @@ def test_a_resnet_has_6n_plus_2_weighted_layers(n):
 
 
 def test_resnet20_has_the_paper_s_size():
-    # He et al. 2015, table 6: 0.27 M.
-    assert round(count(_resnet(3, 10, 16, n=3)) / 1e6, 2) == 0.27
+    # He et al. 2015, table 6: 0.27 M. Ours has two shortcuts of 1x1 convolutions beside that.
+    assert count(resnet20((3, 32, 32), 10)) == 269722 + (16 * 32 + 2 * 32) + (32 * 64 + 2 * 64) == 272474
+    assert count(resnet20((1, 14, 14), 10, width=4)) == count(_resnet(1, 10, 4, n=3))
+    assert len([conv for conv in layers(resnet20((3, 32, 32), 10), nn.Conv2d) if conv.kernel_size == (3, 3)]) == 19
 
 
 @pytest.mark.parametrize("side", [8, 14, 28])
@@ -136,7 +140,7 @@ def test_convolutions_start_as_he_et_al_draw_them():
         assert conv.weight.std().item() == pytest.approx((2 / fan_out) ** 0.5, rel=0.1)
 
 
-@pytest.mark.parametrize("model", [mlp, resnet8])
+@pytest.mark.parametrize("model", [mlp, resnet8, resnet20])
 def test_initial_weights_follow_the_default_generator(model):
     def weights(seed):
         torch.manual_seed(seed)
@@ -146,17 +150,31 @@ def test_initial_weights_follow_the_default_generator(model):
     assert not torch.equal(weights(1), weights(2))
 
 
+@pytest.mark.parametrize("model", [resnet8, resnet20])
 @pytest.mark.parametrize("width", [0, -1, 8.0, "16", True])
-def test_a_bad_width_is_refused(width):
+def test_a_bad_width_is_refused(model, width):
     with pytest.raises(ConfigError, match=f"model.args.width={width!r}"):
-        resnet8((1, 28, 28), 10, width)
+        model((1, 28, 28), 10, width)
 
 
-@pytest.mark.parametrize("model", [mlp, resnet8])
-def test_the_config_level_states_every_option_with_its_default(model):
-    level = yaml.safe_load((CONF / f"{model.__name__}.yaml").read_text())
+# level: the function or class it names, and where the level's options are not its defaults
+LEVELS = {
+    "mlp": (mlp, {}),
+    "resnet8": (resnet8, {}),
+    "resnet8_w8": (resnet8, {"width": 8}),
+    "resnet20": (resnet20, {}),
+    "vit_micro": (VisionTransformer, {}),
+    "vit_micro_postln": (VisionTransformer, {"norm": "post"}),
+    "vit_micro_patch4": (VisionTransformer, {"patch": 4}),
+    "timm": (by_name, {"name": "???", "options": {}}),
+}
+
+
+@pytest.mark.parametrize("level", sorted(path.stem for path in CONF.glob("*.yaml")))
+def test_the_config_level_states_every_option(level):
+    content, (model, changed) = yaml.safe_load((CONF / f"{level}.yaml").read_text()), LEVELS[level]
     options = dict(list(inspect.signature(model).parameters.items())[2:])
-    defaults = {name: option.default for name, option in options.items()}
+    defaults = {name: option.default for name, option in options.items()} | changed
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}
-    assert level["args"] == plain
-    assert level["_target_"] == f"{model.__module__}.{model.__name__}"
+    assert content["args"] == plain
+    assert content["_target_"] == f"{model.__module__}.{model.__name__}"

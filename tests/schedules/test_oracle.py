@@ -129,7 +129,7 @@ RAMP: dict[str, Callable[[torch.optim.Optimizer, int], Any]] = {
     "exponential5": lambda o, steps: LambdaLR(o, lambda t: 0.01 ** max(1 - t / steps, 0)),
     **{
         name: lambda o, steps: LinearLR(o, start_factor=0.01, end_factor=1.0, total_iters=steps)
-        for name in ("linear1", "linear10", "linear20", "linear3", "linear5")
+        for name in ("linear1", "linear10", "linear2", "linear20", "linear3", "linear5")
     },
     "linear5_one_over_w": lambda o, steps: LambdaLR(o, lambda t: min((t + 1) / steps, 1)),
     "linear_10pct": lambda o, steps: LinearLR(o, start_factor=0.01, end_factor=1.0, total_iters=steps),
