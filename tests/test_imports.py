@@ -37,7 +37,8 @@ ONLY = {
 }
 KNOW_CONFIG = {"commands", "cli", "hydra_errors"}
 NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "targets", "randomness", "trackers", "progress",
-            "data", "data.digits", "data.fashion_mnist", "schema", "config", "hydra_errors", "cli", "commands",
+            "data", "data.digits", "data.fashion_mnist", "data.cifar", "data.image_folder",
+            "data.local", "schema", "config", "hydra_errors", "cli", "commands",
             "plugins.hydra_plugins.lrbench_local")  # fmt: skip
 
 
