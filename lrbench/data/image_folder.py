@@ -201,7 +201,7 @@ def _images(root: Path, part: str, name: str) -> list[tuple[str, int]]:
     found, waiting = [], [f"{part}/{name}"]
     while waiting:
         below = waiting.pop()
-        for entry in os.scandir(root / below):
+        for entry in list(os.scandir(root / below)):
             if entry.is_dir():
                 waiting.append(f"{below}/{entry.name}")
             elif entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith("."):

@@ -1,10 +1,15 @@
 """What stands in conf/, by enumeration: groups, levels, the plain content of a level's file, its scalars."""
 
+import atexit
+import shutil
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import yaml
+from data_support import write_image_folder
 
 from lrbench import CONF
 from lrbench.config import compose, experiment_from
@@ -12,13 +17,20 @@ from lrbench.errors import ConfigError
 
 GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
 FACTORS = [g for g in GROUPS if g != "recipe"]  # groups that hold one component each
+
+# A folder for the level that needs one; it goes when the tests end.
+IMAGES = Path(mkdtemp())
+atexit.register(shutil.rmtree, IMAGES)
+write_image_folder(IMAGES)
+
 # A level that leaves keys open needs them given; at 100 epochs every position and share of the others fits.
 OPEN = {
     ("scheduler", "custom"): (
         "scheduler._target_=torch.optim.lr_scheduler.ExponentialLR",
         "scheduler.interval=batch",
         "+scheduler.args.gamma=0.95/ep",
-    )
+    ),
+    ("data", "image_folder"): (f"data.args.root={IMAGES}", "data.args.val_size=10"),
 }
 ROOMY = ("horizon=100ep", "model=mlp")
 
