@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from cli_support import assert_refused, files, in_process
 from data_support import write_image_folder
 from PIL import Image
 
 from lrbench.data import image_folder as module
 from lrbench.data.augment import DRAWS, TRIES
+from lrbench.data.cifar import CIFAR10
 from lrbench.data.image_folder import ImageFolder, crop_window
 from lrbench.errors import ConfigError
 
@@ -244,6 +246,25 @@ def test_another_layout_is_refused_in_one_paragraph(root, break_it, words):
         assert str(root) in text
         assert "\n" not in text
         assert len(text) < 600
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("image_folder", ["data.args.root=", "same classes"]),
+        ("cifar10", ["data=cifar10", "LRBENCH_DATA", "internet"]),
+        ("cifar100", ["data=cifar100", "LRBENCH_DATA", "internet"]),
+    ],
+)
+def test_on_the_command_line_nothing_is_written(data, words, root, tmp_path, monkeypatch, capsys):
+    flat(root)
+    monkeypatch.setenv("LRBENCH_DATA", str(tmp_path / "nothing"))
+    monkeypatch.setattr(CIFAR10, "_fetch", lambda self, scratch: (tmp_path / "nowhere").read_bytes())
+    (tmp_path / "here").mkdir()
+    lrbench = in_process(tmp_path / "here", monkeypatch, capsys)
+    options = (f"data.args.root={root}", "data.args.val_size=4") if data == "image_folder" else ()
+    assert_refused(lrbench(f"data={data}", "tracker=none", *options), *words)
+    assert files(tmp_path / "here") == []
 
 
 def test_many_classes_that_differ_are_counted(root):

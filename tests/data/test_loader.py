@@ -12,6 +12,8 @@ from lrbench.data import Split, loader
 from lrbench.data.batches import Batches, normalised
 from lrbench.data.image_folder import ImageFolder
 from lrbench.data.loader import Loader, in_order
+from lrbench.engine import loop
+from lrbench.engine.attempt import Interrupted
 from lrbench.errors import ConfigError
 from lrbench.experiment import Augment
 
@@ -175,17 +177,37 @@ def test_ctrl_c_reaches_every_process_and_the_workers_go_on(split):
         made(update)
 
 
-def test_a_run_with_workers_is_that_without(folder, run, require_same_run, without_picture):
-    """Whole runs, with evaluation, to the same record."""
+@pytest.fixture
+def asked(folder):
+    """A run of 2 epochs, 4 updates each."""
     from lrbench.config import experiment
 
-    asked = experiment(
+    return experiment(
         "tracker=none", "data=image_folder", f"data.args.root={folder.root}", "data.args.val_size=6",
         "data.args.size=8", "data.args.resize=9", "data.augment.cutmix=1.0", "model=mlp", "model.args.hidden=[8]",
         "batch_size=8", "horizon=2ep",
     )  # fmt: skip
-    records = []
-    for workers in (0, 2):
-        run.results = run.results.with_name(f"with{workers}")
-        records.append(run(asked, workers=workers))
-    require_same_run(*records)
+
+
+def test_a_run_with_workers_is_that_without(asked, run, tmp_path, require_same_run, without_picture):
+    """Whole runs, with evaluation, to the same record."""
+    require_same_run(*(run(asked, workers=n, results=tmp_path / str(n)) for n in (0, 2)))
+
+
+def test_a_run_stopped_inside_an_epoch_goes_on_to_the_same_record(
+    asked, run, tmp_path, monkeypatch, require_same_run, without_picture
+):
+    whole = run(asked, workers=0, results=tmp_path / "whole")
+    batch = Loader.__call__
+
+    def signalled(self, update):
+        if update == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return batch(self, update)
+
+    monkeypatch.setattr(loop, "PATIENCE", 0.0)  # a block is two updates
+    with monkeypatch.context() as patch:
+        patch.setattr(Loader, "__call__", signalled)
+        with pytest.raises(Interrupted, match="stopped at update 6 of 8"):
+            run(asked, workers=2)
+    require_same_run(run(asked, workers=2), whole)
