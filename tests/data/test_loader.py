@@ -117,14 +117,21 @@ def test_the_caller_may_change_a_batch(split, workers):
     assert torch.equal(made(0)[0], first)
 
 
-def test_crops_differ_between_epochs_and_seeds(folder):
-    images = []
-    for seed in (0, 1):
-        made = from_folder(folder, 0, seed, NONE)
-        for epoch in (0, 1):
-            found = [made(update) for update in range(epoch * 8, epoch * 8 + 8)]
-            images.append(torch.cat([x for x, _ in found]).sum((1, 2, 3)).sort().values)
-    assert all(not torch.equal(a, b) for i, a in enumerate(images) for b in images[i + 1 :])
+def drawn(seed, epoch, batch_size=8):
+    """What is drawn for reading each row of 53 in an epoch."""
+    asked = loader.requests(53, 3, batch_size, seed, epoch * (53 // batch_size))
+    batches = [next(asked) for _ in range(53 // batch_size)]
+    return {int(row): tuple(d) for rows, draws in batches for row, d in zip(rows, draws, strict=True)}
+
+
+def test_what_is_drawn_for_reading_belongs_to_seed_epoch_and_row():
+    found = [drawn(seed, epoch) for seed in (0, 1) for epoch in (0, 1)]
+    for i, one in enumerate(found):
+        assert len(set(one.values())) == len(one) == 48
+        for other in found[i + 1 :]:
+            assert not any(one[row] == other[row] for row in one.keys() & other.keys())
+    other = drawn(1, 1, batch_size=7)
+    assert all(other[row] == draws for row, draws in found[3].items() if row in other)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
