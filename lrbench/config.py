@@ -113,7 +113,7 @@ def settings_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Settings:
         results=results_folder(plain["results"]),
         tracker=_component(tracker, "tracker") if tracker["_target_"] else None,
         keep=tuple(plain["keep"]),
-        **{k: plain[k] for k in ("device", "log_every", "checkpoint_every", "force", "retry", "strict")},
+        **{k: plain[k] for k in ("device", "log_every", "checkpoint_every", "workers", "force", "retry", "strict")},
     )
 
 

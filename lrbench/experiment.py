@@ -55,19 +55,39 @@ class Warmup(Component):
 
 @dataclass(frozen=True, kw_only=True)
 class Augment:
-    """Random crop after padding by `crop` pixels of zero, and random horizontal flip, on the training images."""
+    """Random changes of the training images, in this order.
+
+    crop: random crop after padding by that many pixels of zero. hflip: random horizontal flip. erase: probability
+    that a random rectangle is erased (Zhong et al. 2020). mixup: alpha of the Beta distribution by which two samples
+    are blended (Zhang et al. 2018). cutmix: alpha by which a rectangle is pasted from another sample (Yun et al.
+    2019). With both, a coin chooses for each sample.
+    """
 
     crop: int = 0
     hflip: bool = False
+    mixup: float | None = None
+    cutmix: float | None = None
+    erase: float | None = None
 
     def __post_init__(self) -> None:
         if self.crop < 0:
             raise ConfigError(f"data.augment.crop={self.crop}: the padding is a number of pixels, 0 for none.")
+        for option in ("mixup", "cutmix"):
+            if getattr(self, option) is not None:
+                cure = "give the alpha of a Beta distribution, a number above 0 such as 0.2 or 1.0, or null"
+                _require_positive(f"data.augment.{option}", getattr(self, option), cure)
+        if self.erase is not None and not 0 < self.erase <= 1:
+            raise ConfigError(
+                f"data.augment.erase={self.erase}: give a probability above 0 and at most 1, such as 0.25, or null."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Data(Component):
-    """`n_train`, and `fingerprint`: the content's hash, taken into the identity instead of a path."""
+    """`n_train`, and `fingerprint`: the content's hash, taken into the identity instead of a path.
+
+    An argument named `root` says where the data lie: the identity leaves it out.
+    """
 
     n_train: int
     fingerprint: str
@@ -221,10 +241,17 @@ class Settings:
     checkpoint_every: str | None = "1ep"
     keep: tuple[str, ...] = ("end",)
     tracker: Component | None = None
+    workers: int = 2  # processes that read images from disk
     force: bool = False
     retry: bool = False
     strict: bool = True
     hydra: Mapping[str, str] = field(default_factory=dict)  # Hydra's own files, by name, kept with the record
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise ConfigError(
+                f"workers={self.workers}: give a number of processes that read images from disk, 0 for none."
+            )
 
 
 def _require_positive(option: str, value: float, cure: str) -> None:
@@ -261,10 +288,12 @@ def from_plain(plain: Any, kind: Any = Experiment) -> Any:
 
 
 def _canonical(value: Any) -> Any:
-    """Plain data with exact floats, and a parent experiment replaced by its identity."""
+    """Plain data with exact floats, a parent experiment replaced by its identity, and no place of the data."""
     if isinstance(value, Start):
         at = "plateau" if value.update is None else value.update  # 2ep, 32ba and end may be one moment
         return {"of": run_id(value.of), "at": at, "carry": sorted(value.carry)}
+    if isinstance(value, Data) and "root" in value.args:
+        return _canonical(replace(value, args={k: v for k, v in value.args.items() if k != "root"}))
     if is_dataclass(value):
         return {name: _canonical(getattr(value, name)) for name in _names_set(value)}
     if isinstance(value, Mapping):

@@ -67,8 +67,11 @@ class WarmupConfig(OptionalConfig):
 
 @dataclass
 class AugmentConfig:
-    crop: int = 0
+    crop: int = 0  # pixels of padding
     hflip: bool = False
+    mixup: float | None = None  # alpha (Zhang et al. 2018)
+    cutmix: float | None = None  # alpha (Yun et al. 2019)
+    erase: float | None = None  # probability (Zhong et al. 2020)
 
 
 @dataclass
@@ -117,6 +120,7 @@ class Config:
     log_every: str = "0.1%"
     checkpoint_every: str | None = "1ep"
     keep: list[str] = field(default_factory=lambda: ["end"])
+    workers: int = 2
     force: bool = False
     retry: bool = False
     strict: bool = True

@@ -125,6 +125,9 @@ OTHER: dict[str, Any] = {
     "data.fingerprint": "6ebb3d20",
     "data.augment.crop": 3,
     "data.augment.hflip": False,
+    "data.augment.mixup": 0.2,
+    "data.augment.cutmix": 1.0,
+    "data.augment.erase": 0.25,
     "task.target": "other.Task",
     "task.args": {"x": 0.25},
     "task.numerics": 2,
@@ -199,6 +202,13 @@ def test_the_identity_of_an_experiment_never_changes() -> None:
 def test_every_field_has_another_value_here() -> None:
     assert list(leaves(full())) == [p for p in leaves(full()) if p in OTHER], "a new field: give it a value in OTHER"
     assert set(OTHER) == set(leaves(full()))
+
+
+def test_the_place_of_the_data_is_not_part_of_the_identity() -> None:
+    data = small().data
+    here, there = (small(data=replace(data, args={**data.args, "root": place})) for place in ("/here", "/there"))
+    assert run_id(here) == run_id(there) == run_id(small())
+    assert from_plain(to_plain(here)) == here  # but it stands in the record
 
 
 @pytest.mark.parametrize("path", OTHER)
@@ -366,7 +376,7 @@ CUSTOM = (
 @pytest.fixture(scope="module")
 def composed() -> tuple[dict[str, Experiment], dict[str, Warmup | None]]:
     """An Experiment of every scheduler level, and every warmup level, composed once."""
-    base = ("tracker=none", "model=mlp", "horizon=100ep")
+    base = ("tracker=none", "model=mlp", "horizon=300ep")
     mains = {s: config.experiment(*base, f"scheduler={s}", *(CUSTOM if s == "custom" else ())) for s in SCHEDULERS}
     return mains, {w: config.experiment(*base, f"warmup={w}").warmup for w in WARMUPS}
 
@@ -424,7 +434,11 @@ def test_where_a_fork_may_begin(at: str) -> None:
         small(start=Start(of=small(), at=at))
 
 
-@pytest.mark.parametrize(("field", "value"), [("crop", -1)])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("crop", -1), ("mixup", 0.0), ("mixup", math.inf), ("cutmix", -1.0), ("cutmix", math.nan), ("erase", 0.0),
+     ("erase", 1.1), ("erase", math.nan)],
+)  # fmt: skip
 def test_augmentation_that_is_refused(field: str, value: int) -> None:
     with pytest.raises(ConfigError, match=f"data.augment.{field}={value}"):
         Augment(**{field: value})

@@ -40,8 +40,9 @@ ONLY = {
 }
 KNOW_CONFIG = {"commands", "cli", "hydra_errors", "composer"}
 NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "evidence", "index", "runs", "targets", "randomness",
-            "trackers", "progress", "data", "data.digits", "data.fashion_mnist", "schema", "config", "hydra_errors",
-            "composer", "grid", "flags", "sweep.named", "cli", "commands", "commands.runs",
+            "trackers", "progress", "data", "data.digits", "data.fashion_mnist", "data.cifar", "data.image_folder",
+            "data.local", "schema", "config", "hydra_errors", "composer", "grid", "flags", "sweep.named", "cli",
+            "commands", "commands.runs",
             "plugins.hydra_plugins.lrbench_local")  # fmt: skip
 
 

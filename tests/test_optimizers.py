@@ -162,7 +162,7 @@ def test_a_fork_of_the_model_alone_begins_from_the_averaged_weights(tmp_path):
     save(state, record.checkpoint("update-00000020"))
     setup = set_up(parent, CPU)
     averaged, training = (
-        forked_state(short(optimizer), Start(of=parent, at="end", carry=carry), record, CPU)
+        forked_state(set_up(short(optimizer), CPU), Start(of=parent, at="end", carry=carry), record)
         for optimizer, carry in (("optimizer=sgd", ("model",)), (AVERAGING, ("model", "optimizer")))
     )
     with evaluating(setup, state):

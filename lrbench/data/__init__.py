@@ -1,11 +1,11 @@
-"""Data sets: small labelled image sets held in memory.
+"""Data sets: labelled images, held in memory where they fit, else read from disk by workers.
 
 A data set is a class whose constructor takes its options by keyword, with two methods (`DataSet`):
 
 - `info() -> DataInfo`: sizes and shapes. Cheap: constants and arithmetic on the options; nothing is loaded,
   so a schedule can be laid out before any data is there.
-- `load(seed) -> Splits`: the data as CPU tensors, three disjoint splits. It depends on nothing but the seed
-  and the options.
+- `load(seed) -> Splits`: three disjoint splits, each a `Split` of CPU tensors, or a `Source` that reads an image when
+  it is needed. They depend on nothing but the seed and the options.
 
 To bring your own, write such a class in a module of yours and name it in a config level:
 
@@ -13,6 +13,7 @@ To bring your own, write such a class in a module of yours and name it in a conf
     args: {val_size: 1000}
     augment: {crop: 0, hflip: false}
 
+An argument named `root` is where the data lie; a run's identity leaves it out and takes the fingerprint instead.
 `draw_order` and `mean_and_std` below are there to write `load` with. Importing this package, or a module of
 the data sets in it, does not import torch.
 """
@@ -26,6 +27,7 @@ from lrbench.errors import ConfigError
 from lrbench.randomness import generator
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -47,13 +49,32 @@ class Split(NamedTuple):
     x: Tensor
     y: Tensor
 
+    def to(self, device: torch.device | str) -> Split:
+        return Split(self.x.to(device), self.y.to(device))
+
+
+class Source(Protocol):
+    """A split that does not fit in memory. Worker processes get a copy: it must pickle."""
+
+    shape: tuple[int, int, int]  # of every image that is read: channels, height, width
+    y: Tensor  # the labels, (n,) int64
+    draws: int  # random numbers in [0, 1) that reading an image for training takes
+
+    def read(self, row: int, draws: Tensor | None = None) -> Tensor:
+        """One image, `shape` uint8: for training as these `draws` say, (draws,) float32; without, for evaluation.
+
+        A pure function: a worker draws nothing itself. Raises `ConfigError` for an image that cannot be read.
+        """
+        ...
+
 
 class Splits(NamedTuple):
-    """Three disjoint splits; mean and standard deviation, (C,) float32, of the training pixels in [0, 1]."""
+    """Three disjoint splits, all in memory or none; mean and standard deviation, (C,) float32, of the training pixels
+    in [0, 1]."""
 
-    train: Split
-    val: Split
-    test: Split
+    train: Split | Source
+    val: Split | Source
+    test: Split | Source
     mean: Tensor
     std: Tensor
 

@@ -1,17 +1,17 @@
 """Batches of a data set held in memory: each is a pure function of the seed and the number of the update.
 
 Order and augmentation are drawn on the CPU, once an epoch, from generators keyed by (seed, epoch). All work
-on images is done on whole batches by tensor operations on the device that holds them; nothing loops over
-images.
+on images is done on whole batches by tensor operations on the device that holds them (`augment`); nothing loops
+over images.
 """
 
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from lrbench.data import Split, require_whole
+from lrbench.data.augment import Augmentation
 from lrbench.errors import ConfigError
 from lrbench.experiment import Augment
 from lrbench.randomness import generator
@@ -27,10 +27,10 @@ class Batches:
     """The training batches: call it with the number of an update, counted from 0, in any order.
 
     split: images (n, C, H, W) uint8 and labels (n,); mean, std: (C,), of pixels in [0, 1]. They are moved to
-    `device`. Every epoch visits the samples in a new order and leaves out the last n % batch_size. The
-    augmentation of a sample in an epoch depends on the seed, the epoch and its row in the split, not on its
-    place in a batch or the batch size. Raises `ConfigError` where a batch is larger than the split, or the
-    crop not smaller than the image.
+    `device`. Every epoch visits the samples in a new order and leaves out the last n % batch_size. What is drawn to
+    augment a sample in an epoch depends on the seed, the epoch and its row in the split, not on its place in a batch
+    or the batch size; mixup and cutmix need `num_classes`. Raises `ConfigError` where a batch is larger than the
+    split, or the crop not smaller than the image.
     """
 
     def __init__(
@@ -42,56 +42,42 @@ class Batches:
         seed: int,
         augment: Augment = UNCHANGED,
         device: torch.device | str = "cpu",
+        num_classes: int = 0,
     ) -> None:
         n, _, height, width = split.x.shape
-        _require_fit(batch_size, n, augment.crop, min(height, width))
+        require_fit(batch_size, n, augment.crop, min(height, width))
         self.batch_size, self.per_epoch = batch_size, n // batch_size
-        self._n, self._seed, self._augment, self._device = n, seed, augment, device
+        self._n, self._seed, self._device = n, seed, device
         self._epoch: int | None = None  # the one whose order and augmentation are drawn
+        self._augmentation = Augmentation(augment, n, height, width, num_classes, seed, device)
         self._normalise = normaliser(mean.to(device), std.to(device))
         x, self._y = split.x.to(device), split.y.to(device)
         # Ready-made floats save time in every batch; bytes take a quarter of the memory.
-        self._ready = augment == UNCHANGED and x.numel() * 4 <= FLOAT_LIMIT
+        self._ready = not self._augmentation.moves and x.numel() * 4 <= FLOAT_LIMIT
         self._x = self._normalise(x) if self._ready else x
-        if augment.crop:  # every window of the padded images, as a view (n, C, 2 crop + 1, 2 crop + 1, H, W)
-            self._windows = pad(x, [augment.crop] * 4).unfold(2, height, 1).unfold(3, width, 1)
 
     def __call__(self, update: int) -> tuple[Tensor, Tensor]:
-        """Images (batch_size, C, H, W) float32, normalised, and labels (batch_size,) int64 of this update.
+        """Images (batch_size, C, H, W) float32, normalised, and the targets of this update: labels (batch_size,)
+        int64, or with mixup or cutmix (batch_size, num_classes) float32.
 
         They are copies: the caller may change them.
         """
         epoch, place = divmod(update, self.per_epoch)
         if epoch != self._epoch:
-            self._start(epoch)
+            self._order = [rows.to(self._device) for rows in order(self._n, self.batch_size, self._seed, epoch)]
+            self._augmentation.start(epoch)
+            self._epoch = epoch
         rows = self._order[place]
-        y = self._y.index_select(0, rows)
-        if self._ready:
-            return self._x.index_select(0, rows), y
-        return self._normalise(self._augmented(rows)), y
+        x, y = self._x.index_select(0, rows), self._y.index_select(0, rows)
+        if not self._ready:
+            x = self._normalise(self._augmentation.moved(x, rows))
+        return self._augmentation.mixed(x, y, rows)
 
-    def _start(self, epoch: int) -> None:
-        """Draw the order of an epoch and the augmentation of all n samples: row i belongs to sample i."""
-        n, crop = self._n, self._augment.crop
-        order = torch.randperm(n, generator=generator("order", self._seed, epoch)).to(self._device)
-        self._order = order[: self.per_epoch * self.batch_size].split(self.batch_size)
-        # A key of its own for each change: switching one on or off leaves the draws of the other as they are.
-        if crop:
-            draws = generator("augment", self._seed, epoch, "crop")
-            self._corners = torch.randint(2 * crop + 1, (n, 2), generator=draws).to(self._device)
-        if self._augment.hflip:
-            draws = generator("augment", self._seed, epoch, "hflip")
-            self._mirrored = torch.randint(2, (n, 1, 1, 1), generator=draws).bool().to(self._device)
-        self._epoch = epoch
 
-    def _augmented(self, rows: Tensor) -> Tensor:
-        """The raw images of these rows, changed as drawn for this epoch: (len(rows), C, H, W) uint8."""
-        if self._augment.crop:
-            top, left = self._corners[rows].unbind(1)
-            x = self._windows[rows, :, top, left]
-        else:
-            x = self._x.index_select(0, rows)
-        return torch.where(self._mirrored[rows], x.flip(-1), x) if self._augment.hflip else x
+def order(n: int, batch_size: int, seed: int, epoch: int) -> tuple[Tensor, ...]:
+    """The rows of each batch of an epoch, (batch_size,) int64 each; the last n % batch_size are left out."""
+    rows = torch.randperm(n, generator=generator("order", seed, epoch))
+    return rows[: n - n % batch_size].split(batch_size)
 
 
 def normaliser(mean: Tensor, std: Tensor) -> Callable[[Tensor], Tensor]:
@@ -116,7 +102,7 @@ def normalised(
         yield normalise(x.to(device)), y.to(device)
 
 
-def _require_fit(batch_size: int, n: int, crop: int, side: int) -> None:
+def require_fit(batch_size: int, n: int, crop: int, side: int) -> None:
     """Raise `ConfigError` unless n samples fill a batch and each crop shows some of the image."""
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or not 1 <= batch_size <= n:
         raise ConfigError(

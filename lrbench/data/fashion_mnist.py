@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import gzip
 import os
-import tempfile
 import zlib
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lrbench.data import DataInfo, Split, Splits, draw_order, mean_and_std, require_whole
+from lrbench.data import DataInfo, Split, Splits, draw_order, local, mean_and_std, require_whole
 from lrbench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -106,14 +105,9 @@ def shrink(images: Tensor, resolution: int) -> Tensor:
 
 def _folders() -> list[Path]:
     """Where the files may already be, in the order they are looked for."""
-    root = _root()
+    root = local.root()
     given = [root / "fashion-mnist", root / "FashionMNIST" / "raw", root]
     return [*given, DEBIAN] if os.environ.get("LRBENCH_DATA") else [DEBIAN, given[1]]
-
-
-def _root() -> Path:
-    """The folder that holds downloads: $LRBENCH_DATA, or a cache where that is not set."""
-    return Path(os.environ.get("LRBENCH_DATA") or "~/.cache/lrbench").expanduser()
 
 
 def _find() -> Path | None:
@@ -128,23 +122,12 @@ def _file(folder: Path, name: str) -> Path | None:
 
 def _download() -> Path:
     """Let torchvision fetch the files; returns their folder. The error names all ways to get them."""
-    target = _root() / "FashionMNIST"
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the target and renamed at the end: another process never sees half a download.
-        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-            _fetch(scratch)
-            if not target.exists():
-                (Path(scratch) / "FashionMNIST").rename(target)
-    except (ImportError, OSError, RuntimeError) as error:
-        raise ConfigError(
-            "data=fashion_mnist: the files were not found. Set LRBENCH_DATA to a folder that holds the four "
-            f"files {', '.join(f'{name}.gz' for name in SHA256)} (in it, or in fashion-mnist/ or "
-            "FashionMNIST/raw/ below it); or, on Debian or Ubuntu, run `apt-get install "
-            f"dataset-fashion-mnist`, which puts them in {DEBIAN}; or run once with access to the internet: "
-            f"torchvision's download to {target} failed just now ({error})."
-        ) from error
-    return target / "raw"
+    ways = (
+        "data=fashion_mnist: the files were not found. Set LRBENCH_DATA to a folder that holds the four files "
+        f"{', '.join(f'{name}.gz' for name in SHA256)} (in it, or in fashion-mnist/ or FashionMNIST/raw/ below it); "
+        f"or, on Debian or Ubuntu, run `apt-get install dataset-fashion-mnist`, which puts them in {DEBIAN}"
+    )
+    return local.download("FashionMNIST", _fetch, ways) / "raw"
 
 
 def _fetch(root: str) -> None:

@@ -4,8 +4,8 @@ from collections import defaultdict
 
 import torch
 
-from lrbench.data import Split
-from lrbench.data.batches import normalised
+from lrbench.data import Source, Split
+from lrbench.data.loader import in_order
 from lrbench.engine.averaging import evaluating
 from lrbench.engine.state import Setup, State
 from lrbench.experiment import Experiment
@@ -17,11 +17,11 @@ def evaluation_updates(experiment: Experiment) -> list[int]:
     return sorted({*range(clock.per_eval, clock.updates + 1, clock.per_eval), clock.updates})
 
 
-def evaluate(setup: Setup, state: State, split: Split, prefix: str) -> dict[str, float]:
+def evaluate(setup: Setup, state: State, split: Split | Source, prefix: str) -> dict[str, float]:
     """The mean of every metric over a split, named `prefix/metric`. Leaves everything that trains as it was."""
     sums: dict[str, float] = defaultdict(float)
     with evaluating(setup, state), torch.no_grad():
-        for x, y in normalised(split, setup.splits.mean, setup.splits.std, setup.device):
+        for x, y in in_order(split, setup.splits.mean, setup.splits.std, setup.device, setup.workers):
             with setup.autocast():
                 output = state.model(setup.formatted(x))
             for name, values in setup.task.measure(output, y).items():

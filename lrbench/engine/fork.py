@@ -43,12 +43,13 @@ def at_update(at: str, parent: Experiment, record: Record | None, option: str = 
     return int(main.start + cuts[0] + 1)
 
 
-def forked_state(experiment: Experiment, start: Start, parent: Record, device: torch.device) -> State:
+def forked_state(setup: Setup, start: Start, parent: Record) -> State:
     """The state at update 0 of a run that begins from its parent's record."""
+    experiment, device = setup.experiment, setup.device
     update = at_update(start.at, start.of, parent)
     path = parent.checkpoint(kept_name(update))
     if not path.exists():
-        save(_replayed(start.of, update, parent, device), path)
+        save(_replayed(start.of, update, parent, setup), path)
     try:
         theirs = load(start.of, device, path)
     except Exception as error:
@@ -100,7 +101,7 @@ def _carry_moments(optimizer: torch.optim.Optimizer, parent: dict[str, Any]) -> 
     optimizer.load_state_dict({"state": parent["state"], "param_groups": merged})
 
 
-def _replayed(parent: Experiment, update: int, record: Record, device: torch.device) -> State:
+def _replayed(parent: Experiment, update: int, record: Record, child: Setup) -> State:
     """The parent's state at an update that it kept no checkpoint of: trained again, which gives the same bits."""
     if parent.ranks is not None:
         raise ConfigError(
@@ -108,7 +109,7 @@ def _replayed(parent: Experiment, update: int, record: Record, device: torch.dev
             f"{update}; train it again on as many with force=true 'keep=[{update}ba,end]'."
         )
     threads = torch.get_num_threads()
-    setup = set_up(parent, device)
+    setup = set_up(parent, child.device, workers=child.workers)
     state = wrap(start_state(setup, record), setup)
     while state.update < update:
         stop = next(u for u in evaluation_updates(parent) if u > state.update)
@@ -125,4 +126,4 @@ def start_state(setup: Setup, record: Record) -> State:
     if start is None:
         return new_state(setup.experiment, setup.device)
     parent = Record(record.folder.with_name(run_id(start.of)))
-    return forked_state(setup.experiment, start, parent, setup.device)
+    return forked_state(setup, start, parent)

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lrbench.data import Splits
+from lrbench.data import DataInfo, Split, Splits
 from lrbench.data.batches import Batches
+from lrbench.data.loader import Loader
 from lrbench.engine.ranks import ALONE, Ranks
 from lrbench.errors import ConfigError
 from lrbench.experiment import Component, Experiment
@@ -51,8 +52,9 @@ class Setup:
     table: LRTable
     task: Task
     splits: Splits
-    batches: Batches
+    batches: Batches | Loader
     ranks: Ranks = ALONE
+    workers: int = 0  # processes that read images from disk
 
     def autocast(self) -> AbstractContextManager[None]:
         """The precision of forward passes."""
@@ -79,22 +81,26 @@ def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
     return device
 
 
-def set_up(experiment: Experiment, device: torch.device, ranks: Ranks = ALONE) -> Setup:
-    """Trace the schedule, load the data onto the device, pin the threads."""
+def set_up(experiment: Experiment, device: torch.device, ranks: Ranks = ALONE, workers: int = 0) -> Setup:
+    """Trace the schedule, load the data (onto the device, where they are held in memory), pin the threads."""
     table = lr_table(experiment)
     torch.set_num_threads(experiment.threads)
-    data = experiment.data
-    splits = resolve(data.target, "data")(**data.args).load(experiment.seed)
-    batches = Batches(
-        splits.train, splits.mean, splits.std, experiment.batch_size, experiment.seed, data.augment, device
-    )
+    data = resolve(experiment.data.target, "data")(**experiment.data.args)
+    info: DataInfo = data.info()
+    if info.fingerprint != experiment.data.fingerprint:
+        raise ConfigError(
+            f"data._target_={experiment.data.target}: the data are not those that this experiment was made for (their "
+            "fingerprints differ); bring the old content back, or make the experiment anew."
+        )
+    splits: Splits = data.load(experiment.seed)
+    train, val, mean, std = splits.train, splits.val, splits.mean, splits.std
+    how = (mean, std, experiment.batch_size, experiment.seed, experiment.data.augment, device, info.num_classes)
+    batches = Batches(train, *how) if isinstance(train, Split) else Loader(train, *how, workers)
     on_device = splits._replace(
-        val=type(splits.val)(*(t.to(device) for t in splits.val)),
-        mean=splits.mean.to(device),
-        std=splits.std.to(device),
+        val=val.to(device) if isinstance(val, Split) else val, mean=mean.to(device), std=std.to(device)
     )
     task: Task = resolve(experiment.task.target, "task")(**experiment.task.args)
-    return Setup(experiment, device, table, task, on_device, batches, ranks)
+    return Setup(experiment, device, table, task, on_device, batches, ranks, workers)
 
 
 def new_state(experiment: Experiment, device: torch.device) -> State:

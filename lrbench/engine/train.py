@@ -56,7 +56,7 @@ def train(experiment: Experiment, settings: Settings = DEFAULTS, show: Show = si
             _restore(row, record, say)
             continue
         if setup is None:
-            setup = set_up(experiment, choose_device(settings.device, ranks), ranks)
+            setup = set_up(experiment, choose_device(settings.device, ranks), ranks, settings.workers)
             _require_writable(record)
             continue  # that took a while: look again
         lease = Lease(record.folder)
@@ -124,7 +124,7 @@ def _assist(experiment: Experiment, settings: Settings, ranks: Ranks) -> Record:
     record = Record(settings.results / "runs" / run_id(experiment))
     begun = ranks.tell()
     if begun is not None:
-        setup = set_up(experiment, choose_device(settings.device, ranks), ranks)
+        setup = set_up(experiment, choose_device(settings.device, ranks), ranks, settings.workers)
         state = load(experiment, setup.device, record.checkpoint()) if begun else start_state(setup, record)
         assist(setup, wrap(state, setup), cadence_of(experiment, settings))
     return record

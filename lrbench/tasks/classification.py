@@ -10,7 +10,8 @@ NUMERICS = 1
 
 
 class Classification:
-    """Cross-entropy of logits (n, classes) against labels (n,) int64.
+    """Cross-entropy of logits (n, classes) against labels (n,) int64, or in the loss against soft targets (n, classes)
+    float32, which mixup and cutmix make.
 
     label_smoothing: share of the target spread evenly over all classes, in [0, 1) (Szegedy et al. 2015,
     section 7). It is part of the training loss alone; the measured loss is without it, so that runs with and

@@ -1,8 +1,9 @@
 """The benchmarks: `python tests/benchmarks/run.py [NAME ...]`, all by default.
 
-main_job, loop, batches, precision, trace, first_update, help, runs.
+main_job, loop, batches, augment, precision, trace, first_update, help, runs.
 
-Each is a ratio, or a bound that the design sets; results go to results/benchmarks. Run on an otherwise idle machine.
+All of them without arguments. Each is a ratio, or a bound that the design sets; results go to results/benchmarks. Run
+on an otherwise idle machine.
 """
 
 import statistics
@@ -12,6 +13,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -99,13 +101,43 @@ def batches() -> None:
     keep("batches", "a batch with crop and flip / a resnet8 step on a ready batch", "share <= 0.05", figures)
 
 
+def augment() -> None:
+    """Each augmentation and all together at 32x32x3, batch 128, its draws included, against a resnet8 training step."""
+    torch.set_num_threads(1)
+    changes = {"crop": 4, "hflip": True, "erase": 0.25, "mixup": 0.2, "cutmix": 1.0}
+    options = {"none": {}, **{name: {name: value} for name, value in changes.items()}, "all": changes}
+    n = 20  # batches an epoch; the model takes as many steps in four rounds
+    split = Split(torch.randint(256, (n * 128, 3, 32, 32), dtype=torch.uint8), torch.randint(10, (n * 128,)))
+    how = torch.full((3,), 0.3), torch.full((3,), 0.3), 128, 0
+    steps = _steps(resnet8((3, 32, 32), 10, 16), Batches(split, *how), n // 4)
+    figures = {}
+    for name, given in options.items():
+        result = interleaved(steps, _epochs(Batches(split, *how, Augment(**given), num_classes=10)), rounds=9)
+        figures[name] = {
+            "us_per_image": round(result["second_s"] / n / 128 * 1e6, 2),
+            "share_of_step": round(result["ratio"] / 4, 4),
+        }
+    keep(
+        "augment",
+        "a batch of 128 with its augmentation and its draws (none: without) / a resnet8 step on a ready batch",
+        "us_per_image <= 10",
+        figures,
+    )
+
+
+def _epochs(made: Batches) -> Callable[[], float]:
+    """Times an epoch of batches, the next one at every call."""
+    updates = count()
+    return lambda: seconds(lambda: [made(next(updates)) for _ in range(made.per_epoch)])
+
+
 def _batches(made: Batches) -> Callable[[], float]:
     """Times 20 batches."""
     return lambda: seconds(lambda: [made(update) for update in range(20)])
 
 
-def _steps(model: nn.Module, made: Batches) -> Callable[[], float]:
-    """Times 20 training steps on one ready batch."""
+def _steps(model: nn.Module, made: Batches, n: int = 20) -> Callable[[], float]:
+    """Times n training steps on one ready batch."""
     optimizer, loss_of = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), nn.CrossEntropyLoss()
     x, y = made(0)
 
@@ -114,7 +146,7 @@ def _steps(model: nn.Module, made: Batches) -> Callable[[], float]:
         loss_of(model(x), y).backward()
         optimizer.step()
 
-    return lambda: seconds(lambda: [update() for _ in range(20)])
+    return lambda: seconds(lambda: [update() for _ in range(n)])
 
 
 PRECISIONS = {
@@ -313,5 +345,6 @@ def runs() -> None:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("main_job", "loop", "batches", "precision", "trace", "first_update", "help", "runs"):
+    every = ("main_job", "loop", "batches", "augment", "precision", "trace", "first_update", "help", "runs")
+    for name in sys.argv[1:] or every:
         globals()[name]()

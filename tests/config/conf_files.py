@@ -1,10 +1,15 @@
 """What stands in conf/, by enumeration: groups, levels, the plain content of a level's file, its scalars."""
 
+import atexit
+import shutil
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import yaml
+from data_support import write_image_folder
 
 from lrbench import CONF
 from lrbench.config import compose, experiment_from
@@ -12,6 +17,12 @@ from lrbench.errors import ConfigError
 
 GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name not in ("hydra", "sweep"))
 FACTORS = [g for g in GROUPS if g != "recipe"]  # groups that hold one component each
+
+# A folder for the level that needs one; it goes when the tests end.
+IMAGES = Path(mkdtemp())
+atexit.register(shutil.rmtree, IMAGES)
+write_image_folder(IMAGES)
+
 # A level that leaves keys open needs them given; at 300 epochs every position and share of the others fits.
 OPEN = {
     ("scheduler", "custom"): (
@@ -21,6 +32,7 @@ OPEN = {
     ),
     ("param_groups", "layer_decay"): ("model=vit_micro",),  # one that knows its layers
     ("model", "timm"): ("model.args.name=test_resnet",),
+    ("data", "image_folder"): (f"data.args.root={IMAGES}", "data.args.val_size=10"),
 }
 ROOMY = ("horizon=300ep", "model=mlp")
 

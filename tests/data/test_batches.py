@@ -127,8 +127,8 @@ def test_augmentation_is_that_of_a_slow_reference(split, augment):
     for epoch in range(3):
         x, y = data(epoch)
         for image, row in zip(raw(x), y.tolist(), strict=True):
-            corner = data._corners[row].tolist() if augment.crop else (0, 0)
-            mirrored = augment.hflip and bool(data._mirrored[row])
+            corner = data._augmentation._corners[row].tolist() if augment.crop else (0, 0)
+            mirrored = augment.hflip and bool(data._augmentation._mirrored[row])
             assert torch.equal(image, one_by_one(split.x[row], augment.crop, corner, mirrored))
 
 
@@ -158,10 +158,10 @@ def test_crops_and_mirroring_are_drawn_evenly():
     split = Split(torch.ones(n, 1, 3, 3, dtype=torch.uint8), torch.zeros(n, dtype=torch.int64))
     data = Batches(split, torch.zeros(1), torch.ones(1), n, 0, BOTH)
     data(0)
-    places = (data._corners[:, 0] * 5 + data._corners[:, 1]).bincount(minlength=25)
+    places = (data._augmentation._corners[:, 0] * 5 + data._augmentation._corners[:, 1]).bincount(minlength=25)
     assert len(places) == 25
     assert (places - n / 25).abs().max() < 4.5 * (n / 25) ** 0.5
-    assert abs(data._mirrored.float().mean().item() - 0.5) < 4 * 0.5 / n**0.5
+    assert abs(data._augmentation._mirrored.float().mean().item() - 0.5) < 4 * 0.5 / n**0.5
 
 
 def test_padding_is_black_before_normalisation(split):

@@ -167,4 +167,4 @@ def test_the_config_level_states_every_option_with_its_default():
     level = yaml.safe_load((CONF / "digits.yaml").read_text())
     defaults = {name: option.default for name, option in inspect.signature(Digits).parameters.items()}
     assert level["args"] == defaults
-    assert level["augment"] == {"crop": 0, "hflip": False}
+    assert level["augment"] == {"crop": 0, "hflip": False, "mixup": None, "cutmix": None, "erase": None}

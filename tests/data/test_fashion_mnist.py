@@ -289,7 +289,7 @@ def test_the_config_level_states_every_option_with_its_default():
     level = yaml.safe_load((CONF / "fashion_mnist.yaml").read_text())
     defaults = {name: option.default for name, option in inspect.signature(FashionMNIST).parameters.items()}
     assert level["args"] == defaults
-    assert level["augment"] == {"crop": 2, "hflip": True}
+    assert level["augment"] == {"crop": 2, "hflip": True, "mixup": None, "cutmix": None, "erase": None}
 
 
 def test_debian_is_where_the_package_puts_it():

@@ -5,7 +5,11 @@ constant that the failure names, or for a kind of run that is not in the file ye
 """
 
 import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -22,15 +26,28 @@ MODELS = {  # (resnet20 makes 3 % of a last bit in 20 updates: no golden numbers
     "vit_micro_postln": ("model=vit_micro_postln",),
     "timm": ("model=timm", "model.args.name=test_resnet"),
 }
-DATA = {"digits": ("data=digits",), "fashion_mnist": ("data=fashion_mnist_14px_5k",)}
+SIZES = ("data.args.train_size=150", "data.args.val_size=50")
+DATA = {
+    "digits": ("data=digits",),
+    "fashion_mnist": ("data=fashion_mnist_14px_5k",),
+    # Made-up files in the real formats; two of the changes of images are drawn here too.
+    "cifar10": ("data=cifar10", *SIZES, "data.augment.mixup=0.2", "data.augment.cutmix=1.0"),
+    "cifar100": ("data=cifar100", *SIZES, "data.augment.erase=0.5"),
+    "image_folder": ("data=image_folder", "data.args.val_size=10", "data.args.size=16", "data.args.resize=18"),
+}
 TASKS = {"classification": ("task=classification", "task.args.label_smoothing=0.1")}
-OPTIMIZERS = {"sgd": ("optimizer=sgd",), "adamw": ("optimizer=adamw", "param_groups=no_decay_norm_bias")}
+EVERYWHERE = {"sgd": ("optimizer=sgd",), "adamw": ("optimizer=adamw", "param_groups=no_decay_norm_bias")}
+OPTIMIZERS = EVERYWHERE | {
+    name: (f"optimizer={name}",) for name in ("sgd_nesterov", "adam", "rmsprop", "lamb", "muon", "schedulefree_adamw")
+}
 KINDS = {
     f"{model} {data} {task} {optimizer}": (model, data, task, optimizer)
     for model in MODELS
     for data in DATA
     for task in TASKS
     for optimizer in OPTIMIZERS
+    if (data in ("digits", "fashion_mnist") or model in ("mlp", "resnet8"))
+    and (optimizer in EVERYWHERE or (model, data) == ("mlp", "digits"))
 }
 MODULES = {
     "mlp": "lrbench/models/mlp.py",
@@ -40,8 +57,28 @@ MODULES = {
     "timm": "lrbench/models/timm.py, or timm itself: its numbers may change with its version",
     "digits": "lrbench/data/digits.py",
     "fashion_mnist": "lrbench/data/fashion_mnist.py",
+    "cifar10": "lrbench/data/cifar.py",
+    "cifar100": "lrbench/data/cifar.py",
+    "image_folder": "lrbench/data/image_folder.py",
     "classification": "lrbench/tasks/classification.py",
 }
+
+
+@contextmanager
+def present(data: str) -> Iterator[tuple[str, ...]]:
+    """The overrides of a data set, while data that cannot be had without a download are made up."""
+    from data_support import write_cifar, write_image_folder
+
+    from lrbench.data.cifar import CIFAR10, CIFAR100
+
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        here: tuple[str, ...] = ()
+        if data.startswith("cifar"):
+            patch.setenv("LRBENCH_DATA", folder)
+            write_cifar(Path(folder), {"cifar10": CIFAR10, "cifar100": CIFAR100}[data], patch)
+        if data == "image_folder":
+            here = (f"data.args.root={write_image_folder(Path(folder) / 'root')}",)
+        yield (*DATA[data], *here)
 
 
 def losses(kind: str) -> list[float]:
@@ -53,14 +90,15 @@ def losses(kind: str) -> list[float]:
     from lrbench.engine.state import new_state, set_up
 
     model, data, task, optimizer = KINDS[kind]
-    made = experiment(
-        "tracker=none", *MODELS[model], *DATA[data], *TASKS[task], *OPTIMIZERS[optimizer], "scheduler=onecycle",
-        f"horizon={UPDATES}ba", f"eval_every={UPDATES}ba", "batch_size=32", "clip=2.0",
-    )  # fmt: skip
-    setup, state = set_up(made, torch.device("cpu")), new_state(made, torch.device("cpu"))
-    blocks = []
-    while state.update < UPDATES:
-        blocks += advance(setup, state, UPDATES).losses[:, 0].tolist()
+    with present(data) as of_data:
+        made = experiment(
+            "tracker=none", *MODELS[model], *of_data, *TASKS[task], *OPTIMIZERS[optimizer], "scheduler=onecycle",
+            f"horizon={UPDATES}ba", f"eval_every={UPDATES}ba", "batch_size=32", "clip=2.0",
+        )  # fmt: skip
+        setup, state = set_up(made, torch.device("cpu")), new_state(made, torch.device("cpu"))
+        blocks = []
+        while state.update < UPDATES:
+            blocks += advance(setup, state, UPDATES).losses[:, 0].tolist()
     return blocks
 
 
@@ -78,7 +116,7 @@ def test_the_numbers_are_those_of_this_version(kind):
     assert kind in golden, f"{kind}: not in {GOLDEN.name} yet; run `python {Path(__file__).name}`"
     model, data, task, _ = KINDS[kind]
     modules = [MODULES[model], MODULES[data], MODULES[task]]
-    shared = ["lrbench/optim.py", "lrbench/data/batches.py", "lrbench/engine/__init__.py"]
+    shared = ["lrbench/optim.py", "lrbench/data/batches.py (augment, loader)", "lrbench/engine/__init__.py"]
     np.testing.assert_allclose(
         losses(kind),
         golden[kind],
@@ -133,6 +171,7 @@ def test_numerics_are_part_of_the_identity(make, monkeypatch):
 
 
 if __name__ == "__main__":
+    sys.path.append(str(Path(__file__).parents[1]))
     numbers = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
     numbers = {kind: losses(kind) if available(kind) else numbers[kind] for kind in KINDS}
     GOLDEN.parent.mkdir(exist_ok=True)
