@@ -21,8 +21,8 @@ def resolve(path: str, option: str) -> Callable[..., Any]:
     try:
         target = pkgutil.resolve_name(path)
     except (ImportError, AttributeError, ValueError) as error:
-        package = path.partition(".")[0]
-        absent = isinstance(error, ModuleNotFoundError) and error.name == package
+        package, dot, _ = path.partition(".")
+        absent = dot and isinstance(error, ModuleNotFoundError) and error.name == package
         cure = f"Install the package that has it, as in pip install {package}." if absent else _neighbours(path)
         raise ConfigError(f"{option}._target_={path}: cannot be imported ({error}). {cure}") from error
     if not callable(target):

@@ -163,7 +163,7 @@ def test_of_many_processes_one_gets_it(tmp_path, server, make, stale):
         if stale:
             write(folder, pid=1, born="long ago")
         moment = time.time() + 0.04
-        racers = [server.start(make(), folder, race_at=moment, hold=0.15) for _ in range(4)]
+        racers = [server.start(make(), folder, race_at=moment, hold=60) for _ in range(4)]  # until killed
         taken = [racer.wait_for("end") for racer in racers]
         assert sorted(taken) == ["end False", "end False", "end False", "end True"], i
         assert json.loads((folder / "lease.json").read_text())["pid"] == racers[taken.index("end True")].pid

@@ -60,7 +60,7 @@ def test_a_path_names_a_class_or_function(path: str, target: object) -> None:
         (LR + "StepLRR", ("scheduler._target_=.*StepLRR", "cannot be imported", "Did you mean 'StepLR'")),
         (LR + "CosineAnealingLR", ("Did you mean 'CosineAnnealingLR'",)),
         (LR + "Nothing", ("cannot be imported", "Give the full path, such as package.module.Class")),
-        ("nopackage.Thing", ("No module named 'nopackage'", "full path")),
+        ("nopackage.Thing", ("No module named 'nopackage'", "pip install nopackage")),
         ("StepLR", ("cannot be imported", "full path")),
         ("torch..StepLR", ("cannot be imported", "full path")),
         ("", ("cannot be imported", "full path")),
