@@ -13,12 +13,13 @@ ROOT = Path(__file__).parent.parent / "lrbench"
 
 # From the ground up. A module imports its own package and the rows below its own. A new one needs a place here.
 LAYERS = (
-    ("lrbench", "errors", "randomness", "lease", "schema", "plugins"),
+    ("lrbench", "errors", "randomness", "lease", "schema", "plugins", "stats"),
     ("horizon", "targets", "trackers", "models", "tasks"),
     ("experiment",),
     ("schedules", "record", "progress", "optim", "data"),
     ("plots",),
     ("engine",),
+    ("report",),
     ("config", "hydra_errors"),  # the one pair that knows each other: a fork's parent is composed inside `config`
     ("commands",),
     ("cli",),
@@ -33,12 +34,14 @@ ONLY = {
     ("matplotlib", "plotext"): {"plots"},
     ("rich",): {"progress", "commands"},
     ("wandb", "tensorboard"): {"trackers"},
+    ("wandb_workspaces",): {"report"},
+    ("scipy",): {"stats"},
     ("torchvision", "sklearn", "timm"): {"data", "models"},
 }
 KNOW_CONFIG = {"commands", "cli", "hydra_errors"}
 NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "targets", "randomness", "trackers", "progress",
             "data", "data.digits", "data.fashion_mnist", "schema", "config", "hydra_errors", "cli", "commands",
-            "plugins.hydra_plugins.lrbench_local")  # fmt: skip
+            "stats.intervals", "stats.paired", "plugins.hydra_plugins.lrbench_local")  # fmt: skip
 
 
 def files() -> dict[str, Path]:
