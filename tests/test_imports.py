@@ -33,7 +33,8 @@ ONLY = {
     ("hydra", "omegaconf"): {"config", "schema", "hydra_errors", "cli", "commands", "plugins"},
     ("matplotlib", "plotext"): {"plots"},
     ("rich",): {"progress", "commands"},
-    ("wandb", "tensorboard"): {"trackers"},
+    ("wandb",): {"trackers", "report"},
+    ("tensorboard",): {"trackers"},
     ("wandb_workspaces",): {"report"},
     ("scipy",): {"stats"},
     ("torchvision", "sklearn", "timm"): {"data", "models"},
@@ -41,7 +42,8 @@ ONLY = {
 KNOW_CONFIG = {"commands", "cli", "hydra_errors"}
 NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "targets", "randomness", "trackers", "progress",
             "data", "data.digits", "data.fashion_mnist", "schema", "config", "hydra_errors", "cli", "commands",
-            "stats.intervals", "stats.paired", "plugins.hydra_plugins.lrbench_local")  # fmt: skip
+            "report.compare", "report.html", "report.markdown", "report.wandb", "report.selection", "stats.intervals",
+            "stats.paired", "plugins.hydra_plugins.lrbench_local")  # fmt: skip
 
 
 def files() -> dict[str, Path]:

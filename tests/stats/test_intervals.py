@@ -52,7 +52,7 @@ def test_wilson_of_a_clean_record() -> None:
             (1, 1, 7, 12),
             -0.507,
             -0.026,
-        ),  # Bentur et al. (2009), in Fagerland et al., Statistical Analysis of ... (2017)
+        ),  # Bentur et al. (2009), in Fagerland et al. (2017)
     ],
 )
 def test_newcombe_as_published(table: tuple[int, int, int, int], low: float, high: float) -> None:
