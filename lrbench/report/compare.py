@@ -8,7 +8,7 @@ from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import arm_id
 from lrbench.record import Record
 from lrbench.report.commands import command_of
-from lrbench.report.curves import measured, metric_curve, rate_curves
+from lrbench.report.curves import metric_curve, rate_curves
 from lrbench.report.naming import differing, flat, names, shared, without_rate
 from lrbench.report.result import (
     Arm,
@@ -183,7 +183,7 @@ def _pair(index: int, arm: Sequence[Run], base: Sequence[Run], metric: str) -> P
 
 
 def _curves(good: Sequence[Sequence[Run]]) -> dict[str, tuple[Curve, ...]]:
-    metrics = dict.fromkeys(m for a in good for m in measured(a))
+    metrics = dict.fromkeys(m for a in good for r in a for m in r.series)
     found = {m: [metric_curve(i, a, m, LEVEL) for i, a in enumerate(good)] for m in metrics}
     return {m: tuple(c for c in curves if c is not None) for m, curves in found.items()}
 

@@ -1,6 +1,6 @@
 """Curves of an arm: metrics over epochs with a band, and the rates that were used."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,50 +15,40 @@ RATE_POINTS = 400  # a step of the schedule stays within a pixel
 DIGITS = 6  # significant, of a drawn point
 
 
-def measured(runs: Sequence[Run]) -> list[str]:
-    """The metrics that have curves: training loss, and what was evaluated on the way."""
-    seen = dict.fromkeys(k for run in runs for row in run.rows for k in row)
-    return [k for k in seen if k == "train/loss" or k.startswith("val/")]
-
-
 def metric_curve(arm: int, runs: Sequence[Run], metric: str, level: float) -> Curve | None:
     """The mean of the runs where each has a value, at most 100 points; None where that is nowhere.
 
     The training loss, logged far more often, is averaged over 50 equal stretches of the run first.
     """
-    series = [_averaged(run, metric) if metric == "train/loss" else _evaluated(run, metric) for run in runs]
+    clock = runs[0].experiment.clock if runs else None
+    series = [run.series.get(metric, {}) for run in runs]
+    if metric == "train/loss" and clock:
+        series = [_averaged(s, clock.updates) for s in series]
     common = sorted(set.intersection(*(set(s) for s in series))) if series else []
-    if not common:
+    if clock is None or not common:
         return None
     at = _thinned(len(common), POINTS)
     updates = [common[i] for i in at]
     values = np.array([[s[u] for u in updates] for s in series])
-    per_epoch = runs[0].experiment.clock.per_epoch
     bands = [t_interval(column, level) for column in values.T]
     low, high = ([_short(b[side]) for b in bands if b is not None] for side in (0, 1))
     several = len(runs) > 1
     return Curve(
         arm=arm,
         n=len(runs),
-        epochs=[_short(u / per_epoch) for u in updates],
+        epochs=[_short(u / clock.per_epoch) for u in updates],
         mean=[_short(m) for m in values.mean(axis=0)],
         low=low if several else None,
         high=high if several else None,
     )
 
 
-def _evaluated(run: Run, metric: str) -> dict[int, float]:
-    return {int(row["update"]): row[metric] for row in run.rows if metric in row}
-
-
-def _averaged(run: Run, metric: str) -> dict[int, float]:
-    """The mean of the rows in each stretch of the run, by the stretch's last update."""
-    updates = run.experiment.clock.updates
+def _averaged(values: Mapping[int, float], updates: int) -> dict[int, float]:
+    """The mean in each of 50 equal stretches of the run, by the stretch's last update."""
     ends = np.unique(np.ceil(np.linspace(0, updates, STRETCHES + 1)[1:]).astype(int))
-    stretches: dict[int, list[float]] = {}
-    for update, value in _evaluated(run, metric).items():
-        stretches.setdefault(int(ends[np.searchsorted(ends, update)]), []).append(value)
-    return {end: float(np.mean(values)) for end, values in stretches.items()}
+    place = np.searchsorted(ends, list(values))
+    sums, counts = np.bincount(place, list(values.values()), len(ends)), np.bincount(place, minlength=len(ends))
+    return {int(ends[i]): float(sums[i] / counts[i]) for i in np.flatnonzero(counts)}
 
 
 def rate_curves(arm: int, runs: Sequence[Run]) -> list[RateCurve]:
@@ -68,12 +58,13 @@ def rate_curves(arm: int, runs: Sequence[Run]) -> list[RateCurve]:
     """
     found: list[RateCurve] = []
     drawn: list[NDArray[np.float64]] = []
-    used = [run.record.rates() for run in runs]
-    alike = all(np.array_equal(u, used[0]) for u in used)
-    for run, rates in zip(runs[:1] if alike else runs, used, strict=False):
+    used = [(run, run.record.rates()) for run in runs]
+    used = [(run, rates) for run, rates in used if len(rates)]  # a record laid out from a summary has none
+    alike = all(np.array_equal(rates, used[0][1]) for _, rates in used)
+    for run, rates in used[:1] if alike else used:
         per_epoch = run.experiment.clock.per_epoch
         for group, column in zip(run.experiment.peaks, rates.T, strict=False):
-            if not len(column) or any(np.array_equal(column, d) for d in drawn):
+            if any(np.array_equal(column, d) for d in drawn):
                 continue
             drawn.append(column)
             at = _thinned(len(column), RATE_POINTS)

@@ -32,8 +32,14 @@ class Run:
         return self.experiment.seed
 
     @cached_property
-    def rows(self) -> list[dict[str, float]]:
-        return self.record.rows()
+    def series(self) -> dict[str, dict[int, float]]:
+        """Training loss, and what was evaluated on the way, by update."""
+        found: dict[str, dict[int, float]] = {}
+        for row in self.record.rows():
+            for name, value in row.items():
+                if name == "train/loss" or name.startswith("val/"):
+                    found.setdefault(name, {})[int(row["update"])] = value
+        return found
 
     def metrics(self) -> list[str]:
         """What the summary holds that can be compared."""

@@ -273,7 +273,7 @@ def environment_table(c: Comparison) -> Table:
 
 
 def commands(c: Comparison) -> list[str]:
-    return [a.command or f"# {a.name}: the command was not recorded" for a in c.arms]
+    return [a.command or f"# arm {a.arm_id}: its command was not recorded" for a in c.arms]
 
 
 def setting(c: Comparison) -> str:
