@@ -90,7 +90,7 @@ def _runset(wr: Any, c: Comparison, index: int, project: str) -> Any:
     return wr.Runset(
         project=project,
         name=arm.name,
-        filters=[expr.Metric("ID").isin(ids)],
+        filters=expr.And(expr.Metric("ID").isin(ids)),
         groupby=["group"],
         run_settings={run_id: wr.RunSettings(color=colour) for run_id in ids},
     )

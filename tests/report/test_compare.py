@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handmade import CONSTANT, COSINE, arm, diverged, experiment, record, two_arms
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from report_records import CONSTANT, COSINE, arm, diverged, experiment, record, two_arms
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, LRScaling, Optimizer, Start, Warmup, arm_id, run_id

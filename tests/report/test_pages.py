@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handmade import CONSTANT, COSINE, arm, diverged, experiment, record, rows_of_a_run, two_arms
+from report_records import CONSTANT, COSINE, arm, diverged, experiment, record, rows_of_a_run, two_arms
 
 from lrbench.report import html, markdown, words
 from lrbench.report.compare import compare
