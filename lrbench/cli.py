@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from lrbench.commands import Job
 
-COMMANDS = ("train", "plot", "show", "report")
-PLAIN = ("show", "report")  # these take no overrides, so Hydra is left out
+COMMANDS = ("train", "plot", "show", "report", "wandb")
+PLAIN = ("show", "report", "wandb")  # these take no overrides, so Hydra is left out
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 

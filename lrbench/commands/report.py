@@ -30,7 +30,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def run(arguments: Sequence[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     results = results_folder(options.results)
     name = options.name or "runs"
     if Path(name).name != name or name in (".", ".."):

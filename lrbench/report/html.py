@@ -183,7 +183,7 @@ def _table(t: Table) -> str:
         f"<tr>{cell(0, row[0], 'th scope=row', mark)}{''.join(cell(i, text) for i, text in enumerate(row) if i)}</tr>"
         for mark, row in zip(marks, t.rows, strict=True)
     )
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _beside_each_other(table: Table, figure: str) -> str:
