@@ -14,6 +14,7 @@ from lrbench.targets import resolve
 
 MARGIN = 0.1  # of the way from chance to perfect: what an accuracy must exceed to count as trained
 UNKNOWN = "not recorded"
+NOT_DONE = {"new": "not trained yet", "running": "still running"}
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def read(record: Record) -> Run | str:
     """The run, or why it is no result: only finished and diverged runs are."""
     standing = record.standing()
     if standing not in DONE:
-        return f"{standing}: {record.damage()}" if standing == "corrupt" else standing
+        return f"corrupt: {record.damage()}" if standing == "corrupt" else NOT_DONE.get(standing, standing)
     return Run(record, record.experiment(), record.summary(), _environments(record))
 
 
@@ -97,10 +98,15 @@ def _environment(attempt: dict[str, Any], record: Record) -> Environment:
         python=attempt.get("python", UNKNOWN),
         numpy=versions.get("numpy", UNKNOWN),
         lrbench=attempt.get("lrbench", UNKNOWN),
-        git=(attempt.get("git") or UNKNOWN).removesuffix("+dirty")[:12]
-        + ("+dirty" if "+dirty" in (attempt.get("git") or "") else ""),
+        git=_short(attempt.get("git") or UNKNOWN),
         cpu=attempt.get("cpu", UNKNOWN),
     )
+
+
+def _short(revision: str) -> str:
+    """A commit in 12 digits, still marked where files differed from it."""
+    commit, plus, dirty = revision.partition("+")
+    return f"{commit[:12]}{plus}{dirty}"
 
 
 def why_not_paired(first: Run, second: Run) -> list[str]:

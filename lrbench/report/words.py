@@ -112,7 +112,7 @@ def remarks(c: Comparison) -> list[str]:
     if edges:
         told.append(f"The best rate is at an end of the grid, so a better one may lie beyond: {_few(edges)}.")
     left = sorted({x.why for x in c.left_out})
-    return told + [f"Left out, {why}: {_few(x.run_id for x in c.left_out if x.why == why)}." for why in left]
+    return told + [f"Left out ({why}): {_few(x.run_id for x in c.left_out if x.why == why)}." for why in left]
 
 
 def _about_pair(p: Pair) -> list[str]:

@@ -13,9 +13,11 @@ from report_records import CONSTANT, COSINE, arm, diverged, experiment, record, 
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, LRScaling, Optimizer, Start, Warmup, arm_id, run_id
+from lrbench.record import Record
 from lrbench.report.compare import compare
 from lrbench.report.naming import names
 from lrbench.report.runs import MARGIN
+from lrbench.report.words import remarks
 
 
 def test_a_comparison_by_hand(tmp_path: Path) -> None:
@@ -104,10 +106,13 @@ def test_unfinished_and_damaged_runs_are_left_out(tmp_path: Path) -> None:
     failed = record(tmp_path, experiment(seed=8), state="failed")
     broken = record(tmp_path, experiment(seed=9), 0.9)
     (broken.folder / "summary.json").write_text("{")
-    c = compare([*two_arms(tmp_path), running, failed, broken])
+    new = Record(tmp_path / "runs" / "0123456789abcdef")
+    c = compare([*two_arms(tmp_path), running, failed, broken, new])
     why = {x.run_id: x.why for x in c.left_out}
     assert (why[running.run_id], why[failed.run_id]) == ("interrupted", "failed")
     assert why[broken.run_id].startswith("corrupt: ")
+    assert why[new.run_id] == "not trained yet"
+    assert f"Left out (failed): {failed.run_id}." in remarks(c)
     assert c.arms[0].estimate.n == 3
 
 
