@@ -228,12 +228,13 @@ def _ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def _log_ticks(low: float, high: float, most: int) -> list[float]:
-    """Powers of ten, with 2 and 5 times them where there is room; one each few powers over a long way."""
+    """Powers of ten, with 2 and 5 (or 3) times them where there is room; fewer over a long way, round numbers over a
+    short one."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1, 2, 5), (1, 3), (1,)):
         found = [f * 10.0**d for d in decades for f in factors if low <= f * 10.0**d <= high]
         if len(found) <= most + 1:
-            return found
+            return found if len(found) > 1 else _ticks(low, high, most)
     return found[:: math.ceil(len(found) / most)]
 
 
