@@ -1,15 +1,12 @@
 """The W&B report of a comparison: built and validated offline; published to a server on this machine."""
 
-import gzip
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from report_records import COSINE, experiment, record, rows_of_a_run
+from wandb_server import Server, serving
 
 from lrbench.errors import ConfigError
 from lrbench.report import markdown, wandb
@@ -91,73 +88,18 @@ def test_it_stays_here_unless_asked_and_able(found: Comparison, monkeypatch: pyt
     assert report.publish(spec) == f"{spec} (not published: ConnectionError: nobody there)"
 
 
-class Server(BaseHTTPRequestHandler):
-    """As much of W&B's GraphQL as saving a report asks for; it keeps what was saved."""
-
-    saved: list[dict[str, Any]]
-
-    def do_POST(self) -> None:
-        if self.path != "/graphql":  # its reports of errors, which are none of ours
-            self.send_error(404)
-            return
-        sent = self.rfile.read(int(self.headers["Content-Length"]))
-        asked = json.loads(gzip.decompress(sent) if self.headers["Content-Encoding"] == "gzip" else sent)
-        query, variables = asked["query"], asked.get("variables") or {}
-        if "upsertView" in query:
-            self.server.saved.append(variables)  # type: ignore[attr-defined]
-            view = {
-                "id": "Vmlldzox",
-                "type": "runs",
-                "name": variables["name"],
-                "displayName": variables["displayName"],
-            }
-            user = {"id": "u", "username": "me", "photoUrl": None, "admin": False, "name": "me"}
-            project = {"id": "p", "name": variables["projectName"], "entityName": variables["entityName"]}
-            view |= {"description": "", "project": project, "createdAt": "2026-01-01T00:00:00", "updatedAt": None}
-            view |= {"spec": variables["spec"], "user": user, "previewUrl": None}
-            answer: dict[str, Any] = {"upsertView": {"view": view, "inserted": True}}
-        elif "GetProjects" in query:
-            node = {
-                "id": "p",
-                "name": "a-project",
-                "entityName": "me",
-                "createdAt": "",
-                "isBenchmark": False,
-                "user": None,
-            }
-            edges = {"edges": [{"node": node, "cursor": "c"}], "pageInfo": {"endCursor": "c", "hasNextPage": False}}
-            answer = {"models": edges}
-        else:
-            viewer = {"id": "u", "username": "me", "name": "me", "email": "", "entity": "me", "flags": "{}",
-                      "admin": False, "apiKeys": {"edges": []}, "teams": {"edges": []}, "deletedAt": None}  # fmt: skip
-            answer = {"viewer": viewer, "serverInfo": {"features": []}}
-        body = json.dumps({"data": answer}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
-    served = ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    served.saved = []  # type: ignore[attr-defined]
-    threading.Thread(target=served.serve_forever, daemon=True).start()
-    monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{served.server_port}")
-    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
-    yield served
-    served.shutdown()
-    served.server_close()
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with serving() as served:
+        monkeypatch.setenv("WANDB_BASE_URL", served.url)
+        monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+        yield served
 
 
-def test_published_where_a_server_is(found: Comparison, server: ThreadingHTTPServer) -> None:
+def test_published_where_a_server_is(found: Comparison, server: Server) -> None:
     report = wandb.build(found, "a-project")
     said = report.publish(Path("wandb.json"))
-    (saved,) = server.saved  # type: ignore[attr-defined]
+    (saved,) = server.reports
     assert (saved["entityName"], saved["projectName"], saved["displayName"]) == (
         "me",
         "a-project",
