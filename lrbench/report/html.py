@@ -5,10 +5,10 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from lrbench.report import words
+from lrbench.report import tables, words
 from lrbench.report.result import Comparison, Sensitivity
 from lrbench.report.svg import LOG_FROM, Format, Line, Row, interval_figure, line_figure, swatch
-from lrbench.report.words import Table
+from lrbench.report.tables import Table
 
 PAGE = Path(__file__).with_name("page.html")
 
@@ -46,7 +46,7 @@ def _arms(c: Comparison) -> str:
     ]
     figure = interval_figure(rows, c.metric, _tick(c.metric))
     told = f"Mean of each arm with its {c.level:.0%} t interval; each ring is one seed."
-    return _section("Arms", _beside_each_other(words.arm_table(c), _figure("", figure, told)))
+    return _section("Arms", _beside_each_other(tables.arm_table(c), _figure("", figure, told)))
 
 
 def _pairs(c: Comparison) -> str:
@@ -67,9 +67,9 @@ def _pairs(c: Comparison) -> str:
     label = f"{c.metric}, minus that of the baseline" + (" (points)" if words.is_share(c.metric) else "")
     told = f"Mean difference from {base} on the same seeds, with its {c.level:.0%} paired t interval."
     figure = interval_figure(rows, label, _gap_tick(c.metric), zero=True)
-    body = _beside_each_other(words.pair_table(c), _figure("", figure, told))
+    body = _beside_each_other(tables.pair_table(c), _figure("", figure, told))
     if any(p.excluded for p in c.pairs):
-        body += f"<h3>Successes, on the same seeds as {escape(base)}</h3>{_table(words.success_table(c))}"
+        body += f"<h3>Successes, on the same seeds as {escape(base)}</h3>{_table(tables.success_table(c))}"
     return _section(f"Paired differences from {base}", body)
 
 
@@ -124,7 +124,7 @@ def _sensitivity(c: Comparison) -> str:
     )
     drawn = any(line.y for line in lines)
     figure = line_figure(lines, "optimizer.lr", c.metric, _tick(c.metric), log_x=True) if drawn else ""
-    pair = _beside_each_other(words.sensitivity_table(c), _figure("", figure, told))
+    pair = _beside_each_other(tables.sensitivity_table(c), _figure("", figure, told))
     return _section("Sensitivity to the learning rate", f'<div class="legend">{keys}</div>{pair}')
 
 
@@ -149,15 +149,15 @@ def _beside(c: Comparison) -> str:
     told = (
         '<p class="soft">Mean over the seeds that succeeded, and in brackets the standard deviation between them.</p>'
     )
-    runs = f"<details><summary>Every run</summary>{_table(words.run_table(c))}</details>"
-    return _section("Other metrics", told + _table(words.beside_table(c)) + runs)
+    runs = f"<details><summary>Every run</summary>{_table(tables.run_table(c))}</details>"
+    return _section("Other metrics", told + _table(tables.beside_table(c)) + runs)
 
 
 def _provenance(c: Comparison) -> str:
     rows = tuple((k, str(v)) for k, v in c.shared.items())
     shared = _table(Table(("key", "value of all arms"), rows, names=2))
     body = (
-        f"<ul>{_items(words.reading(c))}</ul><h3>Made with</h3>{_table(words.environment_table(c))}"
+        f"<ul>{_items(words.reading(c))}</ul><h3>Made with</h3>{_table(tables.environment_table(c))}"
         f"<h3>To train the arms again</h3><pre>{escape(chr(10).join(words.commands(c)))}</pre>"
         f"<details><summary>Configuration that all arms share</summary>{shared}</details>"
     )

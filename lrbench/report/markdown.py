@@ -1,8 +1,8 @@
 """A comparison as Markdown, for a README or a pull request."""
 
-from lrbench.report import words
+from lrbench.report import tables, words
 from lrbench.report.result import Comparison
-from lrbench.report.words import Table
+from lrbench.report.tables import Table
 
 
 def render(c: Comparison) -> str:
@@ -11,18 +11,18 @@ def render(c: Comparison) -> str:
     parts = [f"# {escape(c.name)}: {escape(c.metric)}", escape(words.finding(c))]
     if setting := words.setting(c):
         parts.append(f"All arms: {escape(setting)}.")
-    parts += ["## Arms", table(words.arm_table(c))]
+    parts += ["## Arms", table(tables.arm_table(c))]
     if c.pairs:
-        parts += [f"## Paired differences from {base}", table(words.pair_table(c))]
+        parts += [f"## Paired differences from {base}", table(tables.pair_table(c))]
         if any(p.excluded for p in c.pairs):
-            parts += [f"### Successes, paired with {base}", table(words.success_table(c))]
+            parts += [f"### Successes, paired with {base}", table(tables.success_table(c))]
     if c.sensitivity:
-        parts += ["## Sensitivity to the learning rate", table(words.sensitivity_table(c))]
-    parts += ["## Other metrics, mean (seed sd)", table(words.beside_table(c))]
+        parts += ["## Sensitivity to the learning rate", table(tables.sensitivity_table(c))]
+    parts += ["## Other metrics, mean (seed sd)", table(tables.beside_table(c))]
     if said := words.remarks(c):
         parts += ["## Remarks", _bullets(said)]
     parts += ["## How it was measured", _bullets(words.reading(c))]
-    parts += ["## Made with", table(words.environment_table(c)), _code(words.commands(c))]
+    parts += ["## Made with", table(tables.environment_table(c)), _code(words.commands(c))]
     return "\n\n".join(parts) + "\n"
 
 

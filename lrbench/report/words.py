@@ -1,9 +1,8 @@
-"""A comparison's numbers in words and tables: said here once, shown alike by every renderer."""
+"""A comparison's numbers in words: said here once, shown alike by every renderer."""
 
-from dataclasses import dataclass, fields
 from typing import Any
 
-from lrbench.report.result import Arm, Comparison, Environment, Estimate, Pair
+from lrbench.report.result import Comparison, Estimate, Pair
 from lrbench.stats.intervals import BCA_FROM, Interval
 from lrbench.stats.paired import EXACT_UP_TO, POWER
 
@@ -14,16 +13,6 @@ MEANING = {
     "train": "the last one logged",
     "best": "the best evaluation of each run, and so flatters it",
 }
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells as text; the first `names` columns are words, the rest numbers."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    names: int = 1
-    arms: tuple[int, ...] = ()  # the arm of each row, where rows are arms
 
 
 def is_share(metric: str) -> bool:
@@ -41,7 +30,7 @@ def gap(metric: str, value: float | None) -> str:
     """A difference of two values: an accuracy's in percentage points."""
     if value is None:
         return NONE
-    return f"{_signed(100 * value, '.2f')} pt" if is_share(metric) else _signed(value, ".3g")
+    return f"{signed(100 * value, '.2f')} pt" if is_share(metric) else signed(value, ".3g")
 
 
 def spread(metric: str, value: float | None) -> str:
@@ -49,7 +38,7 @@ def spread(metric: str, value: float | None) -> str:
     return gap(metric, value).removeprefix("+")
 
 
-def _signed(value: float, how: str) -> str:
+def signed(value: float, how: str) -> str:
     shown = f"{value:+{how}}"
     return shown.replace("-", "+", 1) if float(shown) == 0 else shown.replace("-", "\N{MINUS SIGN}", 1)
 
@@ -79,14 +68,20 @@ def finding(c: Comparison) -> str:
         f"Mean {c.metric} of {_count(len(measured), 'arm')} goes from {_estimate(c, low.estimate)} for {low.name} to "
         f"{_estimate(c, high.estimate)} for {high.name} ({trained})."
     )
-    paired = [p for p in c.pairs if p.difference.interval is not None]
+    base, paired = c.arms[c.baseline].name, [p for p in c.pairs if p.difference.interval is not None]
     if not paired:
-        return f"{said} No two runs share a seed that lets them be paired twice: no difference has an interval."
+        return f"{said} No arm shares two seeds that can be paired with {base}, so no difference has an interval."
+    if len(paired) == 1:
+        d, arm = paired[0].difference, c.arms[paired[0].arm].name
+        return (
+            f"{said} On the same seeds, {arm} minus {base} is {gap(c.metric, d.mean)} ({c.level:.0%} interval "
+            f"{gap_within(c.metric, d.interval)}, {d.n} pairs)."
+        )
     apart = sum(
         not p.difference.interval.low <= 0 <= p.difference.interval.high for p in paired if p.difference.interval
     )
     return (
-        f"{said} Of {_count(len(paired), 'paired difference')} from {c.arms[c.baseline].name}, "
+        f"{said} Of {_count(len(paired), 'paired difference')} from {base}, "
         f"{apart or 'none'} {'have' if apart > 1 else 'has'} a {c.level:.0%} interval without 0."
     )
 
@@ -160,118 +155,6 @@ def reading(c: Comparison) -> list[str]:
     ]
 
 
-def arm_table(c: Comparison) -> Table:
-    rows = [
-        (
-            a.name,
-            number(c.metric, a.estimate.mean),
-            within(c.metric, a.estimate.interval),
-            spread(c.metric, a.estimate.sd),
-            str(a.estimate.n),
-            str(a.failures),
-            NONE if a.success is None else f"{a.success.low:.0%} to {a.success.high:.0%}",
-        )
-        for a in c.arms
-    ]
-    header = ("arm", "mean", f"{c.level:.0%} interval", "seed sd", "n", "failed", "success rate")
-    return Table(header, tuple(rows), arms=tuple(range(len(rows))))
-
-
-def beside_table(c: Comparison) -> Table:
-    """The other metrics: mean, and the standard deviation between seeds in brackets."""
-    metrics = list(dict.fromkeys(m for a in c.arms for m in a.beside))
-
-    def cell(a: Arm, m: str) -> str:
-        e = a.beside.get(m, Estimate(0, None, None, None))
-        return number(m, e.mean) if e.sd is None else f"{number(m, e.mean)} ({spread(m, e.sd)})"
-
-    rows = [(a.name, *(cell(a, m) for m in metrics)) for a in c.arms]
-    return Table(("arm", *metrics), tuple(rows), arms=tuple(range(len(rows))))
-
-
-def pair_table(c: Comparison) -> Table:
-    with_bca = any(p.difference.bca for p in c.pairs)
-
-    def row(p: Pair) -> tuple[str, ...]:
-        d = p.difference
-        cells = (
-            c.arms[p.arm].name,
-            gap(c.metric, d.mean),
-            gap_within(c.metric, d.interval),
-            NONE if d.sign_flip_p is None else _p(d.sign_flip_p) + ("" if d.sign_flip_exact else " (drawn)"),
-            str(d.n),
-            str(len(p.excluded)),
-            spread(c.metric, d.sd),
-            NONE if d.correlation is None else _signed(d.correlation, ".2f"),
-            spread(c.metric, d.detectable),
-        )
-        return (*cells, gap_within(c.metric, d.bca)) if with_bca else cells
-
-    level = f"{c.level:.0%}"
-    header = ("arm", "difference", f"{level} interval", "sign-flip p", "pairs", "excluded", "sd", "correlation",
-              "detectable")  # fmt: skip
-    rows = tuple(row(p) for p in c.pairs)
-    return Table((*header, f"BCa {level}") if with_bca else header, rows, arms=tuple(p.arm for p in c.pairs))
-
-
-def success_table(c: Comparison) -> Table:
-    """Of the pairs in which a run failed."""
-    pairs = [p for p in c.pairs if p.excluded]
-    rows = [
-        (
-            c.arms[p.arm].name,
-            *(str(n) for n in (p.success.both, p.success.only_second, p.success.only_first, p.success.neither)),
-            gap("success/accuracy", p.success.difference),
-            gap_within("success/accuracy", p.success.interval),
-            NONE if p.success.mcnemar_p is None else _p(p.success.mcnemar_p),
-        )
-        for p in pairs
-    ]
-    header = (
-        "arm",
-        "both",
-        "only it",
-        "only baseline",
-        "neither",
-        "difference",
-        f"{c.level:.0%} interval",
-        "McNemar p",
-    )
-    return Table(header, tuple(rows), arms=tuple(p.arm for p in pairs))
-
-
-def sensitivity_table(c: Comparison) -> Table:
-    rows = [
-        (
-            s.name,
-            f"{rate:g}",
-            number(c.metric, c.arms[i].estimate.mean) + (" (best)" if i == s.best else ""),
-            within(c.metric, c.arms[i].estimate.interval),
-            str(c.arms[i].estimate.n),
-            str(c.arms[i].failures),
-        )
-        for s in c.sensitivity
-        for i, rate in zip(s.arms, s.rates, strict=True)
-    ]
-    header = ("arms", "optimizer.lr", "mean", f"{c.level:.0%} interval", "n", "failed")
-    return Table(header, tuple(rows))
-
-
-def run_table(c: Comparison) -> Table:
-    rows = [
-        (a.name, o.run_id, o.failure or "finished", str(o.seed), number(c.metric, o.value))
-        for a in c.arms
-        for o in a.outcomes
-    ]
-    return Table(("arm", "run", "outcome", "seed", c.metric), tuple(rows), names=3)
-
-
-def environment_table(c: Comparison) -> Table:
-    header = tuple(f.name for f in fields(Environment))
-    rows = tuple(tuple(str(getattr(e, name)) for name in header) for e in c.environments)
-    return Table(header, rows, names=len(header))
-
-
 def commands(c: Comparison) -> list[str]:
     return [a.command or f"# arm {a.arm_id}: its command was not recorded" for a in c.arms]
 
@@ -282,7 +165,3 @@ def setting(c: Comparison) -> str:
     shown = [str(c.shared[key]).rpartition(".")[2] for key in parts if key in c.shared]
     numbers = {"lr": "optimizer.lr", "warmup": "warmup.length", "horizon": "horizon", "batch": "batch_size"}
     return ", ".join([*shown, *(f"{said} {c.shared[key]}" for said, key in numbers.items() if key in c.shared)])
-
-
-def _p(value: float) -> str:
-    return f"{value:.2g}" if value >= 1e-4 else f"{value:.1e}"
