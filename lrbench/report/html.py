@@ -105,7 +105,7 @@ def _rate_figure(c: Comparison, group: str) -> str:
     told = "As read back from the optimizer after every update."
     if any(r.seed is not None for r in curves):
         told += " Where the seeds of an arm used different rates, each has a line."
-    return _figure(f"lr/{group}", line_figure(lines, "epoch", f"lr/{group}", lambda v: f"{v:g}"), told)
+    return _figure(f"lr/{group}", line_figure(lines, "epoch", f"lr/{group}", lambda v: f"{v:g}", zero=True), told)
 
 
 def _of_seed(seed: int | None) -> str:

@@ -84,11 +84,12 @@ def line_figure(
     log_x: bool = False,
     log_y: bool = False,
     top: float | None = None,
+    zero: bool = False,
 ) -> str:
     """Lines over a shared x. Bands are cut where the axis ends: a logarithmic one follows the lines alone, a linear one
-    does not go below 0 for lines that do not, nor above `top`, the most that a value can be."""
+    does not go below 0 for lines that do not (and begins there with `zero`), nor above `top`, a value's limit."""
     x = _x_axis([v for line in lines for v in (*line.x, *line.crosses)], log_x)
-    y = _y_axis(lines, log_y, top)
+    y = _y_axis(lines, log_y, top, zero)
     body = [_frame(x, y, _number, y_format, x_label, y_label), '<g clip-path="url(#plot)">']
     body += [_line(line, x, y) for line in lines]
     told = f"{y_label} over {x_label}: {', '.join(line.label for line in lines[:12])}"
@@ -103,12 +104,12 @@ def _x_axis(values: Sequence[float], log: bool) -> Axis:
     return Axis(min(values) / room, max(values) * room, True)
 
 
-def _y_axis(lines: Sequence[Line], log: bool, top: float | None) -> Axis:
+def _y_axis(lines: Sequence[Line], log: bool, top: float | None, zero: bool) -> Axis:
     values = [v for line in lines for v in line.y]
     if log:
         return axis_over(values, log)
     bands = [v for line in lines for side in (line.low, line.high) for v in side or () if v is not None]
-    axis = axis_over([*values, *bands])
+    axis = axis_over([*values, *bands, *([0.0] if zero else [])])
     low = max(axis.low, 0.0) if min(values) >= 0 else axis.low
     return Axis(low, axis.high if top is None else min(axis.high, top))
 

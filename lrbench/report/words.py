@@ -115,7 +115,8 @@ def _about_pair(p: Pair) -> list[str]:
     said = []
     alone = [(p.only_arm, "the arm"), (p.only_baseline, "the baseline")]
     if lacking := [f"{_seeds(seeds)} of {whose} alone" for seeds, whose in alone if seeds]:
-        said.append(f"pairs are formed from the seeds in common ({_seeds(p.seeds)}; {', '.join(lacking)})")
+        common = sorted([*p.seeds, *(s for seeds in p.refused.values() for s in seeds)])
+        said.append(f"pairs are formed from the seeds in common ({_seeds(common)}; {', '.join(lacking)})")
     said += [f"{_seeds(seeds)} not paired, for {why} differ" for why, seeds in p.refused.items()]
     if p.excluded:
         said.append(f"{p.difference.n} of {len(p.seeds)} pairs make the difference, a run of the others having failed")

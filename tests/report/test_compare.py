@@ -122,6 +122,10 @@ def test_arms_with_different_seeds_pair_what_is_common(tmp_path: Path) -> None:
     assert (pair.seeds, pair.only_arm, pair.only_baseline) == ([0, 1], [2], [5])
     assert pair.difference.n == 2
     assert pair.difference.mean == pytest.approx(0.01)
+    assert remarks(compare(records)) == [
+        "Against ConstantLR, pairs are formed from the seeds in common (seeds 0, 1; seed 2 of the arm alone, seed 5 of "
+        "the baseline alone): CosineAnnealingLR."
+    ]
     none = [*arm(tmp_path / "none", CONSTANT, {0: 0.9}), *arm(tmp_path / "none", COSINE, {1: 0.93})]
     (pair,) = compare(none).pairs
     assert (pair.seeds, pair.difference.n, pair.difference.mean, pair.success.difference) == ([], 0, None, None)
@@ -193,6 +197,7 @@ def test_what_changes_numbers_by_itself_is_not_paired(tmp_path: Path, changes: A
     records = [*arm(tmp_path, CONSTANT, {0: 0.9, 1: 0.92}), *others]
     (pair,) = compare(records).pairs
     assert pair.refused == {why: [0, 1]}
+    assert f", seeds 0, 1 not paired, for {why} differ: " in remarks(compare(records))[-1]
     assert (pair.seeds, pair.difference.n, pair.success.both) == ([], 0, 0)
 
 
