@@ -69,7 +69,7 @@ class Row:
 def axis_over(values: Sequence[float], log: bool = False) -> Axis:
     """An axis that holds all values; linear ones with a little room."""
     low, high = min(values), max(values)
-    if low == high:
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # one value, but for rounding
         low, high = (low / 2, high * 2) if log else (low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1))
     elif not log:
         low, high = low - 0.04 * (high - low), high + 0.04 * (high - low)
