@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from report_records import COSINE, experiment, record, rows_of_a_run
+from wandb.sdk.lib import wbauth
 from wandb_server import Server, serving
 
 from lrbench.errors import ConfigError
@@ -83,7 +84,7 @@ def test_it_stays_here_unless_asked_and_able(found: Comparison, monkeypatch: pyt
     monkeypatch.setenv("WANDB_MODE", "offline")
     assert report.publish(spec) == f"{spec} (not published: WANDB_MODE=offline)"
     monkeypatch.setenv("WANDB_MODE", "online")
-    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+    monkeypatch.setattr("wandb.login", lambda **_: True)
     monkeypatch.setattr("wandb.Api", lambda: (_ for _ in ()).throw(ConnectionError("nobody there\nat all")))
     assert report.publish(spec) == f"{spec} (not published: ConnectionError: nobody there)"
 
@@ -94,6 +95,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.setenv("WANDB_BASE_URL", served.url)
         monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
         yield served
+    wbauth.unauthenticate_session()  # wandb keeps the key for the process
 
 
 def test_published_where_a_server_is(found: Comparison, server: Server) -> None:
