@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from lrbench.commands import Job
 
-COMMANDS = ("train", "sweep", "plot", "show", "runs")
-PLAIN = ("show", "runs")  # these take no overrides, so Hydra is left out
+COMMANDS = ("train", "sweep", "plot", "show", "runs", "report", "wandb")
+PLAIN = ("show", "runs", "report", "wandb")  # these take no overrides, so Hydra is left out
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 

@@ -13,13 +13,14 @@ ROOT = Path(__file__).parent.parent / "lrbench"
 
 # From the ground up. A module imports its own package and the rows below its own. A new one needs a place here.
 LAYERS = (
-    ("lrbench", "errors", "randomness", "lease", "schema", "flags"),
+    ("lrbench", "errors", "randomness", "lease", "schema", "flags", "stats"),
     ("horizon", "targets", "trackers", "models", "tasks", "param_groups", "grid"),
     ("experiment", "plugins"),
     ("schedules", "record", "progress", "optim", "data"),
     ("plots", "evidence", "index"),
     ("engine", "runs"),
     ("sweep",),
+    ("report",),
     ("config", "hydra_errors"),  # the one pair that knows each other: a fork's parent is composed inside `config`
     ("composer",),
     ("commands",),
@@ -35,15 +36,18 @@ ONLY = {
     ("matplotlib", "plotext"): {"plots"},
     ("pandas", "pyarrow"): {"runs"},
     ("rich",): {"progress", "sweep", "commands"},
-    ("wandb", "tensorboard"): {"trackers"},
+    ("wandb",): {"trackers", "report"},
+    ("tensorboard",): {"trackers"},
+    ("wandb_workspaces",): {"report"},
+    ("scipy",): {"stats"},
     ("torchvision", "sklearn", "timm"): {"data", "models", "param_groups"},
 }
 KNOW_CONFIG = {"commands", "cli", "hydra_errors", "composer"}
 NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "evidence", "index", "runs", "targets", "randomness",
             "trackers", "progress", "data", "data.digits", "data.fashion_mnist", "data.cifar", "data.image_folder",
             "data.local", "schema", "config", "hydra_errors", "composer", "grid", "flags", "sweep.named", "cli",
-            "commands", "commands.runs",
-            "plugins.hydra_plugins.lrbench_local")  # fmt: skip
+            "commands", "commands.runs", "report.compare", "report.html", "report.markdown", "report.wandb",
+            "report.selection", "stats.intervals", "stats.paired", "plugins.hydra_plugins.lrbench_local")  # fmt: skip
 
 
 def files() -> dict[str, Path]:

@@ -1,0 +1,102 @@
+"""`lrbench report`: compare the arms of some runs, as a page, as Markdown and as a W&B report."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from lrbench.config import results_folder
+from lrbench.errors import ConfigError
+from lrbench.record import write_json, write_text
+from lrbench.report import html, markdown, words
+from lrbench.report.compare import compare
+from lrbench.report.selection import records_of
+
+EPILOG = """examples:
+  lrbench report                                     all runs of the results folder
+  lrbench report --where model=mlp --name schedules  those of one model
+  lrbench report 753c 0051 df13 --baseline CosineAnnealingLR
+  lrbench report --metric val/loss --json            the comparison for a program, nothing written
+
+Arms are the runs that differ only in seed; differences are paired by seed. Exit codes: 0 fine, 2 bad usage."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses as lrbench does: one paragraph, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"report: {message}; lrbench report --help says more.")
+
+
+def run(arguments: Sequence[str]) -> int:
+    options = _parser().parse_intermixed_args(arguments)
+    results = results_folder(options.results)
+    name = options.name or "runs"
+    if Path(name).name != name or name in (".", ".."):
+        raise ConfigError(f"--name {name}: it names a folder, so it can hold no path; --out FOLDER writes elsewhere.")
+    if options.json and (options.wandb or options.out):
+        raise ConfigError("--json: it prints and writes nothing, so it goes with neither --out nor --wandb; run twice.")
+    found = compare(records_of(results, options.runs, options.where), name, options.metric, options.baseline)
+    if options.json:
+        print(json.dumps(found.to_plain(), indent=2))
+        return 0
+    folder = options.out or results / "reports" / name
+    report = None
+    if options.wandb:
+        from lrbench.report import wandb
+
+        report = wandb.build(found, options.project, options.entity)
+    try:
+        write_text(folder / "index.html", html.render(found))
+        write_text(folder / "report.md", markdown.render(found))
+        write_json(folder / "comparison.json", found.to_plain())
+        if report is not None:
+            write_json(folder / "wandb.json", report.spec)
+    except OSError as error:
+        raise ConfigError(f"--out {folder}: the report cannot be written ({error}); give another folder.") from error
+    print(words.finding(found))
+    print(*(f"  {remark}" for remark in words.remarks(found)), sep="\n")
+    print(
+        f"page      {folder / 'index.html'}\nmarkdown  {folder / 'report.md'}\ndata      {folder / 'comparison.json'}"
+    )
+    if report is not None:
+        print(f"W&B       {report.publish(folder / 'wandb.json')}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="lrbench report",
+        description="Compare the arms of some runs: means, intervals, failures, curves, paired differences.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "runs", nargs="*", metavar="RUN", help="run ids (or their beginnings), record or results folders; default: all"
+    )
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="only runs whose experiment has this, as scheduler=StepLR; may be repeated",
+    )
+    parser.add_argument("--metric", help="what is compared (default: test/accuracy, else test/loss)")
+    parser.add_argument(
+        "--baseline",
+        metavar="ARM",
+        help="an arm's name, words of it, or an id: differences are from it (default: the first arm)",
+    )
+    parser.add_argument("--name", help="of the report and its folder (default: runs)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: RESULTS/reports/NAME)")
+    parser.add_argument("--results", help="where records live (default: $LRBENCH_RESULTS, else ./results)")
+    parser.add_argument("--json", action="store_true", help="print the comparison as JSON, write nothing")
+    parser.add_argument(
+        "--wandb",
+        action="store_true",
+        help="a W&B report too: its spec beside the page, published when a server and a key are there",
+    )
+    parser.add_argument("--project", default="lrbench", help="the W&B project that the runs are in (lrbench)")
+    parser.add_argument("--entity", help="the W&B entity (default: $WANDB_ENTITY, else your own)")
+    return parser

@@ -1,0 +1,212 @@
+"""`compare(runs) -> Comparison`: arms, paired differences, curves, sensitivity, provenance. Reads, never writes."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lrbench.errors import ConfigError, did_you_mean
+from lrbench.experiment import arm_id
+from lrbench.record import Record
+from lrbench.report.commands import command_of
+from lrbench.report.curves import metric_curve, rate_curves
+from lrbench.report.naming import differing, flat, names, shared, without_rate
+from lrbench.report.result import (
+    Arm,
+    Comparison,
+    Curve,
+    Environment,
+    Estimate,
+    LeftOut,
+    Outcome,
+    Pair,
+    Sensitivity,
+)
+from lrbench.report.runs import MARGIN, Run, read, why_not_paired
+from lrbench.stats.intervals import LEVEL, t_interval, wilson
+from lrbench.stats.paired import difference, success
+
+DEFAULT_METRICS = ("test/accuracy", "test/loss")
+LOWER_IS_BETTER = ("loss", "error", "perplexity")
+
+
+def compare(
+    records: Sequence[Record], name: str = "runs", metric: str | None = None, baseline: str | None = None
+) -> Comparison:
+    """Compare the arms of some records, in the order in which they are given.
+
+    metric: a name in the runs' summaries (default: test/accuracy, else test/loss). baseline: an arm's name, or words of
+    it, or the beginning of its id or of one of its runs' (default: the first arm). Raises ConfigError for a metric that
+    no run has, a baseline that is no arm, and for nothing to compare.
+    """
+    runs, left_out = _read(records)
+    metric = _chosen_metric(runs, metric, left_out)
+    left_out += [LeftOut(r.run_id, f"it has no {metric}") for r in runs if not _has(r, metric)]
+    grouped: dict[str, list[Run]] = {}
+    for run in runs:
+        if _has(run, metric):
+            grouped.setdefault(arm_id(run.experiment), []).append(run)
+    arms = [sorted(g, key=lambda r: r.seed) for g in grouped.values()]
+    flats = [flat(a[0].experiment) for a in arms]
+    called = names([a[0].experiment for a in arms])
+    base = _chosen_baseline(arms, called, baseline)
+    differ = differing(flats)
+    good = [[r for r in a if r.failure(metric) is None] for a in arms]
+    higher = not metric.endswith(LOWER_IS_BETTER)
+    told = [_arm(a, n, d, metric) for a, n, d in zip(arms, called, differ, strict=True)]
+    return Comparison(
+        name=name,
+        metric=metric,
+        higher_is_better=higher,
+        level=LEVEL,
+        criterion=f"it finished with a finite {metric} and, where the number of classes is known, an accuracy above "
+        f"chance by {MARGIN:.0%} of the way to 100%",
+        shared=shared(flats),
+        arms=tuple(told),
+        baseline=base,
+        pairs=tuple(_pair(i, arms[i], arms[base], metric) for i in _others(arms, base)),
+        curves=_curves(good),
+        rates=tuple(c for i, a in enumerate(good) for c in rate_curves(i, a)),
+        sensitivity=tuple(_sensitivity(arms, told, higher)),
+        environments=_environments([r for a in arms for r in a]),
+        left_out=tuple(left_out),
+    )
+
+
+def _read(records: Sequence[Record]) -> tuple[list[Run], list[LeftOut]]:
+    """Each run once, and those that are no result."""
+    once = {r.run_id: r for r in reversed(records)}
+    found = {k: read(once[k]) for k in dict.fromkeys(r.run_id for r in records)}
+    runs = [r for r in found.values() if isinstance(r, Run)]
+    return runs, [LeftOut(k, why) for k, why in found.items() if isinstance(why, str)]
+
+
+def _has(run: Run, metric: str) -> bool:
+    """A diverged run has no final metric, and counts all the same."""
+    return run.summary["state"] == "diverged" or metric in run.summary
+
+
+def _chosen_metric(runs: Sequence[Run], metric: str | None, left_out: Sequence[LeftOut]) -> str:
+    known = list(dict.fromkeys(m for r in runs for m in r.metrics()))
+    if not runs:
+        standings = Counter(x.why.partition(":")[0] for x in left_out)
+        told = ", ".join(f"{n} {why}" for why, n in sorted(standings.items())) or "no run is selected"
+        raise ConfigError(f"nothing to compare: none of the runs is finished or diverged ({told}); train them first.")
+    if metric is None:
+        metric = next((m for m in DEFAULT_METRICS if m in known), None)
+    if metric is None:
+        raise ConfigError(f"--metric: no run has {' or '.join(DEFAULT_METRICS)}; choose one of {_listed(known)}.")
+    if metric not in known:
+        raise ConfigError(f"--metric {metric}: no run has it.{did_you_mean(metric, known)}")
+    return metric
+
+
+def _listed(known: Sequence[str]) -> str:
+    return ", ".join(known) or "none: their summaries hold no metric"
+
+
+def _chosen_baseline(arms: Sequence[Sequence[Run]], called: Sequence[str], baseline: str | None) -> int:
+    """By its name, by all words of the name that are given, or by an id's beginning."""
+    if baseline is None:
+        return 0
+    words = set(baseline.lower().split())
+    found = (
+        [i for i, n in enumerate(called) if n == baseline]
+        or [i for i, n in enumerate(called) if words <= set(n.lower().split())]
+        or [i for i, a in enumerate(arms) if any(x.startswith(baseline) for x in _ids(a))]
+    )
+    if len(found) == 1:
+        return found[0]
+    listed = [called[i] for i in found] or list(called)
+    more = f"; and {len(listed) - 12} more" if len(listed) > 12 else ""
+    raise ConfigError(
+        f"--baseline {baseline}: {'several arms have these words' if found else 'no arm is called so'}; give the name "
+        f"of one: {'; '.join(listed[:12])}{more}."
+    )
+
+
+def _ids(arm: Sequence[Run]) -> list[str]:
+    return [arm_id(arm[0].experiment), *(r.run_id for r in arm)]
+
+
+def _arm(runs: Sequence[Run], name: str, differs: dict[str, object], metric: str) -> Arm:
+    outcomes = []
+    for run in runs:
+        failure = run.failure(metric)
+        value = None if failure else float(run.summary[metric])
+        outcomes.append(Outcome(run.run_id, run.seed, value, failure))
+    good = [r for r, o in zip(runs, outcomes, strict=True) if o.failure is None]
+    others = dict.fromkeys(m for r in good for m in r.metrics() if m != metric)
+    return Arm(
+        arm_id=arm_id(runs[0].experiment),
+        name=name,
+        differs=differs,
+        outcomes=tuple(outcomes),
+        estimate=_estimate([o.value for o in outcomes if o.value is not None]),
+        beside={m: _estimate([r.summary[m] for r in good if m in r.summary]) for m in others},
+        failures=len(runs) - len(good),
+        success=wilson(len(good), len(runs)),
+        command=command_of([r.record for r in runs], [r.seed for r in runs]),
+    )
+
+
+def _estimate(values: Sequence[float]) -> Estimate:
+    n = len(values)
+    mean = sum(values) / n if n else None
+    sd = (sum((v - mean) ** 2 for v in values) / (n - 1)) ** 0.5 if mean is not None and n > 1 else None
+    return Estimate(n, mean, t_interval(values), sd)
+
+
+def _others(arms: Sequence[object], base: int) -> list[int]:
+    return [i for i in range(len(arms)) if i != base]
+
+
+def _pair(index: int, arm: Sequence[Run], base: Sequence[Run], metric: str) -> Pair:
+    ours, theirs = ({r.seed: r for r in a} for a in (arm, base))
+    common = sorted(ours.keys() & theirs.keys())
+    refused: dict[str, list[int]] = {}
+    for seed in common:
+        if why := why_not_paired(theirs[seed], ours[seed]):
+            refused.setdefault("; ".join(why), []).append(seed)
+    seeds = [s for s in common if not any(s in r for r in refused.values())]
+    failed = {s: (theirs[s].failure(metric) is not None, ours[s].failure(metric) is not None) for s in seeds}
+    both = [s for s in seeds if not any(failed[s])]
+    return Pair(
+        arm=index,
+        seeds=seeds,
+        only_arm=sorted(ours.keys() - theirs.keys()),
+        only_baseline=sorted(theirs.keys() - ours.keys()),
+        refused=refused,
+        excluded=[s for s in seeds if any(failed[s])],
+        difference=difference([theirs[s].summary[metric] for s in both], [ours[s].summary[metric] for s in both]),
+        success=success([not failed[s][0] for s in seeds], [not failed[s][1] for s in seeds]),
+    )
+
+
+def _curves(good: Sequence[Sequence[Run]]) -> dict[str, tuple[Curve, ...]]:
+    metrics = dict.fromkeys(m for a in good for r in a for m in r.series)
+    found = {m: [metric_curve(i, a, m, LEVEL) for i, a in enumerate(good)] for m in metrics}
+    return {m: tuple(c for c in curves if c is not None) for m, curves in found.items()}
+
+
+def _sensitivity(arms: Sequence[Sequence[Run]], told: Sequence[Arm], higher: bool) -> list[Sensitivity]:
+    """A line for the arms that differ in optimizer.lr alone."""
+    lines: dict[str, list[int]] = {}
+    for i, a in enumerate(arms):
+        lines.setdefault(arm_id(without_rate(a[0].experiment)), []).append(i)
+    several = [sorted(line, key=lambda i: arms[i][0].experiment.optimizer.lr) for line in lines.values() if line[1:]]
+    called = names([without_rate(arms[line[0]][0].experiment) for line in several]) if several else []
+    found = []
+    for line, name in zip(several, called, strict=True):
+        means = {i: told[i].estimate.mean for i in line if told[i].estimate.mean is not None}
+        if not means:
+            continue
+        # Ties go to the lower rate, which stands first.
+        best = (max if higher else min)(means, key=lambda i: means[i] or 0.0)
+        rates = [arms[i][0].experiment.optimizer.lr for i in line]
+        found.append(Sensitivity(name, line, rates, best, best in (line[0], line[-1])))
+    return found
+
+
+def _environments(runs: Sequence[Run]) -> tuple[Environment, ...]:
+    counted = Counter(e for r in runs for e in r.environments)
+    return tuple(replace(e, runs=n) for e, n in counted.most_common())

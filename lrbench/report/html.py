@@ -1,0 +1,208 @@
+"""A comparison as one self-contained HTML page: nothing is loaded from anywhere, and no script is needed to read it."""
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+
+from lrbench.report import tables, words
+from lrbench.report.result import Comparison, Sensitivity
+from lrbench.report.svg import LOG_FROM, Format, Line, Row, interval_figure, line_figure, swatch
+from lrbench.report.tables import Table
+
+PAGE = Path(__file__).with_name("page.html")
+
+
+def render(c: Comparison) -> str:
+    """The whole page."""
+    sections = [_head(c), _arms(c), _pairs(c), _over_time(c), _sensitivity(c), _beside(c), _provenance(c)]
+    return Template(PAGE.read_text()).substitute(title=escape(f"{c.name}: {c.metric}"), body="\n".join(sections))
+
+
+def _head(c: Comparison) -> str:
+    """What was compared, and what was seen."""
+    setting = words.setting(c)
+    shared = f'<p class="soft">All arms: {escape(setting)}.</p>' if setting else ""
+    said = words.remarks(c)
+    remarks = f'<ul class="remarks">{_items(said)}</ul>' if said else ""
+    return (
+        f"<h1>{escape(c.name)}: {escape(c.metric)}</h1>\n"
+        f'<p class="finding">{escape(words.finding(c))}</p>\n{shared}\n{remarks}'
+    )
+
+
+def _arms(c: Comparison) -> str:
+    rows = [
+        Row(
+            arm=i,
+            label=a.name,
+            value=a.estimate.mean,
+            low=a.estimate.interval.low if a.estimate.interval else None,
+            high=a.estimate.interval.high if a.estimate.interval else None,
+            points=[o.value for o in a.outcomes if o.value is not None],
+            note=f"n = {a.estimate.n}" + (f", {a.failures} failed" if a.failures else ""),
+        )
+        for i, a in enumerate(c.arms)
+    ]
+    figure = interval_figure(rows, c.metric, _tick(c.metric))
+    told = f"Mean of each arm with its {c.level:.0%} t interval; each ring is one seed."
+    return _section("Arms", _beside_each_other(tables.arm_table(c), _figure("", figure, told)))
+
+
+def _pairs(c: Comparison) -> str:
+    if not c.pairs:
+        return ""
+    base = c.arms[c.baseline].name
+    rows = [
+        Row(
+            arm=p.arm,
+            label=c.arms[p.arm].name,
+            value=p.difference.mean,
+            low=p.difference.interval.low if p.difference.interval else None,
+            high=p.difference.interval.high if p.difference.interval else None,
+            note=f"{p.difference.n} pairs",
+        )
+        for p in c.pairs
+    ]
+    label = f"{c.metric}, minus that of the baseline" + (" (points)" if words.is_share(c.metric) else "")
+    told = f"Mean difference from {base} on the same seeds, with its {c.level:.0%} paired t interval."
+    figure = interval_figure(rows, label, _gap_tick(c.metric), zero=True)
+    body = _beside_each_other(tables.pair_table(c), _figure("", figure, told))
+    if any(p.excluded for p in c.pairs):
+        body += f"<h3>Successes, on the same seeds as {escape(base)}</h3>{_table(tables.success_table(c))}"
+    return _section(f"Paired differences from {base}", body)
+
+
+def _over_time(c: Comparison) -> str:
+    """Metrics and rates over epochs, under one legend."""
+    shown = sorted({u.arm for curves in c.curves.values() for u in curves} | {r.arm for r in c.rates})
+    keys = "".join(
+        f'<button type="button" aria-pressed="true" data-arm="{i}">{swatch(i)}{escape(c.arms[i].name)}</button>'
+        for i in shown
+    )
+    figures = [_metric_figure(c, metric) for metric, curves in c.curves.items() if curves]
+    figures += [_rate_figure(c, group) for group in dict.fromkeys(r.group for r in c.rates)]
+    body = f'<div class="legend">{keys}</div><div class="panels">{"".join(figures)}</div>'
+    return _section("Curves and learning rates", body) if figures else ""
+
+
+def _metric_figure(c: Comparison, metric: str) -> str:
+    curves = c.curves[metric]
+    lines = [Line(u.arm, c.arms[u.arm].name, u.epochs, u.mean, u.low, u.high) for u in curves]
+    values = [v for u in curves for v in u.mean]
+    log = not words.is_share(metric) and min(values) > 0 and max(values) > LOG_FROM * min(values)
+    counts = sorted({u.n for u in curves})
+    n = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
+    band = f"with pointwise {c.level:.0%} t intervals" if counts[-1] > 1 else "one run, so no band"
+    told = f"Mean over seeds ({n}; failed runs left out), {band}." + log * " Logarithmic axis."
+    top = 1.0 if words.is_share(metric) else None
+    return _figure(metric, line_figure(lines, "epoch", metric, _tick(metric), log_y=log, top=top), told)
+
+
+def _rate_figure(c: Comparison, group: str) -> str:
+    curves = [r for r in c.rates if r.group == group]
+    lines = [Line(r.arm, c.arms[r.arm].name + _of_seed(r.seed), r.epochs, r.rates) for r in curves]
+    told = "As read back from the optimizer after every update."
+    if any(r.seed is not None for r in curves):
+        told += " Where the seeds of an arm used different rates, each has a line."
+    return _figure(f"lr/{group}", line_figure(lines, "epoch", f"lr/{group}", lambda v: f"{v:g}", zero=True), told)
+
+
+def _of_seed(seed: int | None) -> str:
+    return "" if seed is None else f" seed {seed}"
+
+
+def _sensitivity(c: Comparison) -> str:
+    if not c.sensitivity:
+        return ""
+    lines = [_sensitivity_line(c, i, s) for i, s in enumerate(c.sensitivity)]
+    keys = "".join(f'<span class="key">{swatch(i)}{escape(s.name)}</span>' for i, s in enumerate(c.sensitivity))
+    told = (
+        f"Mean {c.metric} and {c.level:.0%} t interval at each peak rate (logarithmic; drawn a little apart where arms "
+        "share one). A cross: no run succeeded. The best is marked by this metric; a rate to be used is chosen on "
+        "validation (--metric)."
+    )
+    drawn = any(line.y for line in lines)
+    figure = line_figure(lines, "optimizer.lr", c.metric, _tick(c.metric), log_x=True) if drawn else ""
+    pair = _beside_each_other(tables.sensitivity_table(c), _figure("", figure, told))
+    return _section("Sensitivity to the learning rate", f'<div class="legend">{keys}</div>{pair}')
+
+
+def _sensitivity_line(c: Comparison, index: int, s: Sensitivity) -> Line:
+    at = [(rate, c.arms[i].estimate) for i, rate in zip(s.arms, s.rates, strict=True)]
+    known = [(rate, e.mean, e.interval) for rate, e in at if e.mean is not None]
+    return Line(
+        arm=index,
+        label=s.name,
+        x=[rate for rate, _, _ in known],
+        y=[mean for _, mean, _ in known],
+        low=[e.low if e else None for _, _, e in known],
+        high=[e.high if e else None for _, _, e in known],
+        crosses=[rate for rate, e in at if e.mean is None],
+        markers=True,
+        kind="line",
+        shift=4 * (index - (len(c.sensitivity) - 1) / 2),
+    )
+
+
+def _beside(c: Comparison) -> str:
+    told = (
+        '<p class="soft">Mean over the seeds that succeeded, and in brackets the standard deviation between them.</p>'
+    )
+    runs = f"<details><summary>Every run</summary>{_table(tables.run_table(c))}</details>"
+    return _section("Other metrics", told + _table(tables.beside_table(c)) + runs)
+
+
+def _provenance(c: Comparison) -> str:
+    rows = tuple((k, str(v)) for k, v in c.shared.items())
+    shared = _table(Table(("key", "value of all arms"), rows, names=2))
+    body = (
+        f"<ul>{_items(words.reading(c))}</ul><h3>Made with</h3>{_table(tables.environment_table(c))}"
+        f"<h3>To train the arms again</h3><pre>{escape(chr(10).join(words.commands(c)))}</pre>"
+        f"<details><summary>Configuration that all arms share</summary>{shared}</details>"
+    )
+    return _section("How it was measured", body)
+
+
+def _section(title: str, body: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>{body}</section>"
+
+
+def _items(lines: Sequence[str]) -> str:
+    return "".join(f"<li>{escape(line)}</li>" for line in lines)
+
+
+def _table(t: Table) -> str:
+    def cell(i: int, text: str, tag: str = "td", mark: str = "") -> str:
+        shown = f'<span class="key">{mark}{escape(text)}</span>' if mark else escape(text)
+        return f"<{tag}{' class=name' if i < t.names else ''}>{shown}</{tag.split()[0]}>"
+
+    head = "".join(cell(i, text, "th scope=col") for i, text in enumerate(t.header))
+    marks = [swatch(arm) for arm in t.arms] or [""] * len(t.rows)
+    body = "".join(
+        f"<tr>{cell(0, row[0], 'th scope=row', mark)}{''.join(cell(i, text) for i, text in enumerate(row) if i)}</tr>"
+        for mark, row in zip(marks, t.rows, strict=True)
+    )
+    return f'<div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _beside_each_other(table: Table, figure: str) -> str:
+    return f'<div class="side">{_table(table)}{figure}</div>'
+
+
+def _figure(title: str, figure: str, told: str) -> str:
+    """A figure with its caption; nothing where there was nothing to draw."""
+    if not figure:
+        return ""
+    head = f"<h3>{escape(title)}</h3>" if title else ""
+    readout = '<div class="readout" aria-live="polite"></div>' if "data-x" in figure else ""
+    return f"<figure>{head}{figure}{readout}<figcaption>{escape(told)}</figcaption></figure>"
+
+
+def _tick(metric: str) -> Format:
+    return (lambda v: f"{100 * v:g}%") if words.is_share(metric) else (lambda v: f"{v:g}")
+
+
+def _gap_tick(metric: str) -> Format:
+    factor = 100 if words.is_share(metric) else 1
+    return lambda v: f"{factor * v:+g}" if v else "0"

@@ -1,0 +1,139 @@
+"""What a comparison found, as plain frozen data: every number that a report shows stands here first."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lrbench.stats.intervals import Interval
+from lrbench.stats.paired import Difference, Success
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric over the n seeds of an arm that succeeded. None: not to be had from so few."""
+
+    n: int
+    mean: float | None
+    interval: Interval | None  # t
+    sd: float | None  # between seeds
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run of an arm. `value` is the metric's, None where the run failed; `failure` says how."""
+
+    run_id: str
+    seed: int
+    value: float | None
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class Arm:
+    """The runs that differ only in seed."""
+
+    arm_id: str
+    name: str
+    differs: dict[str, Any]  # dotted keys of the Experiment in which the arms differ, and this arm's values
+    outcomes: tuple[Outcome, ...]
+    estimate: Estimate  # of the compared metric
+    beside: dict[str, Estimate]  # of the other metrics
+    failures: int
+    success: Interval | None  # Wilson, of the rate of success
+    command: str | None  # trains the arm again
+
+    @property
+    def seeds(self) -> list[int]:
+        return [o.seed for o in self.outcomes]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A metric of one arm over epochs: mean over the n seeds that succeeded, with pointwise t intervals from n = 2."""
+
+    arm: int
+    n: int
+    epochs: list[float]
+    mean: list[float]
+    low: list[float] | None
+    high: list[float] | None
+
+
+@dataclass(frozen=True)
+class RateCurve:
+    """Rates used by one parameter group. `seed` is None where all seeds of the arm used the same."""
+
+    arm: int
+    group: str
+    seed: int | None
+    epochs: list[float]
+    rates: list[float]
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Arms that differ in optimizer.lr alone, from the lowest rate to the highest."""
+
+    name: str
+    arms: list[int]
+    rates: list[float]
+    best: int  # the arm with the best mean
+    at_edge: bool  # that arm's rate is an end of the grid: the optimum may lie beyond
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An arm against the baseline, seed by seed. Differences are the arm's minus the baseline's."""
+
+    arm: int
+    seeds: list[int]  # that both have, and that may be paired
+    only_arm: list[int]  # seeds that the baseline lacks
+    only_baseline: list[int]  # seeds that the arm lacks
+    refused: dict[str, list[int]]  # why runs were not paired: those seeds
+    excluded: list[int]  # seeds where one of the two failed
+    difference: Difference  # among pairs where both succeeded
+    success: Success
+
+
+@dataclass(frozen=True)
+class Environment:
+    """With what runs were made, and how many."""
+
+    runs: int
+    torch: str
+    device: str
+    threads: int
+    python: str
+    numpy: str
+    lrbench: str
+    git: str
+    cpu: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A run that is in no arm, and why."""
+
+    run_id: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    name: str
+    metric: str
+    higher_is_better: bool
+    level: float  # of every interval
+    criterion: str  # what counts as a success, in words
+    shared: dict[str, Any]  # dotted keys with the value that all arms have
+    arms: tuple[Arm, ...]
+    baseline: int
+    pairs: tuple[Pair, ...]
+    curves: dict[str, tuple[Curve, ...]]
+    rates: tuple[RateCurve, ...]
+    sensitivity: tuple[Sensitivity, ...]
+    environments: tuple[Environment, ...]
+    left_out: tuple[LeftOut, ...]
+
+    def to_plain(self) -> dict[str, Any]:
+        """For JSON: dicts, lists, numbers; an interval is [low, high]."""
+        return asdict(self)

@@ -1,0 +1,132 @@
+"""A comparison's tables, cell by cell as text: made here once, laid out by every renderer."""
+
+from dataclasses import dataclass, fields
+
+from lrbench.report.result import Arm, Comparison, Environment, Estimate, Pair
+from lrbench.report.words import NONE, gap, gap_within, number, signed, spread, within
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text; the first `names` columns are words, the rest numbers."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    names: int = 1
+    arms: tuple[int, ...] = ()  # the arm of each row, where rows are arms
+
+
+def arm_table(c: Comparison) -> Table:
+    rows = [
+        (
+            a.name,
+            number(c.metric, a.estimate.mean),
+            within(c.metric, a.estimate.interval),
+            spread(c.metric, a.estimate.sd),
+            str(a.estimate.n),
+            str(a.failures),
+            NONE if a.success is None else f"{a.success.low:.0%} to {a.success.high:.0%}",
+        )
+        for a in c.arms
+    ]
+    header = ("arm", "mean", f"{c.level:.0%} interval", "seed sd", "n", "failed", "success rate")
+    return Table(header, tuple(rows), arms=tuple(range(len(rows))))
+
+
+def beside_table(c: Comparison) -> Table:
+    """The other metrics: mean, and the standard deviation between seeds in brackets."""
+    metrics = list(dict.fromkeys(m for a in c.arms for m in a.beside))
+
+    def cell(a: Arm, m: str) -> str:
+        e = a.beside.get(m, Estimate(0, None, None, None))
+        return number(m, e.mean) if e.sd is None else f"{number(m, e.mean)} ({spread(m, e.sd)})"
+
+    rows = [(a.name, *(cell(a, m) for m in metrics)) for a in c.arms]
+    return Table(("arm", *metrics), tuple(rows), arms=tuple(range(len(rows))))
+
+
+def pair_table(c: Comparison) -> Table:
+    with_bca = any(p.difference.bca for p in c.pairs)
+
+    def row(p: Pair) -> tuple[str, ...]:
+        d = p.difference
+        cells = (
+            c.arms[p.arm].name,
+            gap(c.metric, d.mean),
+            gap_within(c.metric, d.interval),
+            NONE if d.sign_flip_p is None else p_value(d.sign_flip_p) + ("" if d.sign_flip_exact else " (drawn)"),
+            str(d.n),
+            str(len(p.excluded)),
+            spread(c.metric, d.sd),
+            NONE if d.correlation is None else signed(d.correlation, ".2f"),
+            spread(c.metric, d.detectable),
+        )
+        return (*cells, gap_within(c.metric, d.bca)) if with_bca else cells
+
+    level = f"{c.level:.0%}"
+    header = ("arm", "difference", f"{level} interval", "sign-flip p", "pairs", "excluded", "sd", "correlation",
+              "detectable")  # fmt: skip
+    rows = tuple(row(p) for p in c.pairs)
+    return Table((*header, f"BCa {level}") if with_bca else header, rows, arms=tuple(p.arm for p in c.pairs))
+
+
+def success_table(c: Comparison) -> Table:
+    """Of the pairs in which a run failed."""
+    pairs = [p for p in c.pairs if p.excluded]
+    rows = [
+        (
+            c.arms[p.arm].name,
+            *(str(n) for n in (p.success.both, p.success.only_second, p.success.only_first, p.success.neither)),
+            gap("success/accuracy", p.success.difference),
+            gap_within("success/accuracy", p.success.interval),
+            NONE if p.success.mcnemar_p is None else p_value(p.success.mcnemar_p),
+        )
+        for p in pairs
+    ]
+    header = (
+        "arm",
+        "both",
+        "only it",
+        "only baseline",
+        "neither",
+        "difference",
+        f"{c.level:.0%} interval",
+        "McNemar p",
+    )
+    return Table(header, tuple(rows), arms=tuple(p.arm for p in pairs))
+
+
+def sensitivity_table(c: Comparison) -> Table:
+    rows = [
+        (
+            s.name,
+            f"{rate:g}",
+            number(c.metric, c.arms[i].estimate.mean) + (" (best)" if i == s.best else ""),
+            within(c.metric, c.arms[i].estimate.interval),
+            str(c.arms[i].estimate.n),
+            str(c.arms[i].failures),
+        )
+        for s in c.sensitivity
+        for i, rate in zip(s.arms, s.rates, strict=True)
+    ]
+    header = ("arms", "optimizer.lr", "mean", f"{c.level:.0%} interval", "n", "failed")
+    return Table(header, tuple(rows))
+
+
+def run_table(c: Comparison) -> Table:
+    rows = [
+        (a.name, o.run_id, o.failure or "finished", str(o.seed), number(c.metric, o.value))
+        for a in c.arms
+        for o in a.outcomes
+    ]
+    return Table(("arm", "run", "outcome", "seed", c.metric), tuple(rows), names=3)
+
+
+def environment_table(c: Comparison) -> Table:
+    header = tuple(f.name for f in fields(Environment))
+    rows = tuple(tuple(str(getattr(e, name)) for name in header) for e in c.environments)
+    return Table(header, rows, names=len(header))
+
+
+def p_value(value: float) -> str:
+    return f"{value:.2g}" if value >= 1e-4 else f"{value:.1e}"

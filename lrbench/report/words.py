@@ -1,0 +1,168 @@
+"""A comparison's numbers in words: said here once, shown alike by every renderer."""
+
+from typing import Any
+
+from lrbench.report.result import Comparison, Estimate, Pair
+from lrbench.stats.intervals import BCA_FROM, Interval
+from lrbench.stats.paired import EXACT_UP_TO, POWER
+
+NONE = "\N{EN DASH}"  # in a cell without a number
+MEANING = {
+    "test": "measured once, on the final weights: nothing was chosen by looking at it",
+    "val": "that of the last evaluation on the way",
+    "train": "the last one logged",
+    "best": "the best evaluation of each run, and so flatters it",
+}
+
+
+def is_share(metric: str) -> bool:
+    return metric.endswith("accuracy")
+
+
+def number(metric: str, value: float | None) -> str:
+    """A value of a metric: an accuracy in percent, anything else to 4 significant digits."""
+    if value is None:
+        return NONE
+    return f"{value:.2%}" if is_share(metric) else f"{value:.4g}"
+
+
+def gap(metric: str, value: float | None) -> str:
+    """A difference of two values: an accuracy's in percentage points."""
+    if value is None:
+        return NONE
+    return f"{signed(100 * value, '.2f')} pt" if is_share(metric) else signed(value, ".3g")
+
+
+def spread(metric: str, value: float | None) -> str:
+    """A standard deviation, or the size of an effect: a difference without a sign."""
+    return gap(metric, value).removeprefix("+")
+
+
+def signed(value: float, how: str) -> str:
+    shown = f"{value:+{how}}"
+    return shown.replace("-", "+", 1) if float(shown) == 0 else shown.replace("-", "\N{MINUS SIGN}", 1)
+
+
+def within(metric: str, interval: Interval | None) -> str:
+    return NONE if interval is None else f"{number(metric, interval.low)} to {number(metric, interval.high)}"
+
+
+def gap_within(metric: str, interval: Interval | None) -> str:
+    if interval is None:
+        return NONE
+    low, high = gap(metric, interval.low), gap(metric, interval.high)
+    return f"{low.removesuffix(' pt')} to {high}"
+
+
+def finding(c: Comparison) -> str:
+    """What was seen, in numbers and without a verdict."""
+    runs, failed = sum(len(a.outcomes) for a in c.arms), sum(a.failures for a in c.arms)
+    trained = f"{_count(runs, 'run')}, {failed or 'none'} of them failed"
+    measured = [a for a in c.arms if a.estimate.mean is not None]
+    if not measured:
+        return f"{_count(len(c.arms), 'arm')}, {trained}: no run has a {c.metric} to compare."
+    if len(measured) == 1:
+        return f"{measured[0].name}: mean {c.metric} {_estimate(c, measured[0].estimate)}. {trained.capitalize()}."
+    low, high = (choose(measured, key=lambda a: a.estimate.mean or 0.0) for choose in (min, max))
+    said = (
+        f"Mean {c.metric} of {_count(len(measured), 'arm')} goes from {_estimate(c, low.estimate)} for {low.name} to "
+        f"{_estimate(c, high.estimate)} for {high.name} ({trained})."
+    )
+    base, paired = c.arms[c.baseline].name, [p for p in c.pairs if p.difference.interval is not None]
+    if not paired:
+        return f"{said} No arm shares two seeds that can be paired with {base}, so no difference has an interval."
+    if len(paired) == 1:
+        d, arm = paired[0].difference, c.arms[paired[0].arm].name
+        return (
+            f"{said} On the same seeds, {arm} minus {base} is {gap(c.metric, d.mean)} ({c.level:.0%} interval "
+            f"{gap_within(c.metric, d.interval)}, {d.n} pairs)."
+        )
+    apart = sum(
+        not p.difference.interval.low <= 0 <= p.difference.interval.high for p in paired if p.difference.interval
+    )
+    return (
+        f"{said} Of {_count(len(paired), 'paired difference')} from {base}, "
+        f"{apart or 'none'} {'have' if apart > 1 else 'has'} a {c.level:.0%} interval without 0."
+    )
+
+
+def _estimate(c: Comparison, e: Estimate) -> str:
+    if e.interval is None:
+        return f"{number(c.metric, e.mean)} (one run, so no interval)"
+    return f"{number(c.metric, e.mean)} ({c.level:.0%} interval {within(c.metric, e.interval)}, n = {e.n})"
+
+
+def remarks(c: Comparison) -> list[str]:
+    """What a reader must know before believing the tables."""
+    base = c.arms[c.baseline].name
+    said: dict[str, list[str]] = {}  # a remark, and the arms that it is about
+    for p in c.pairs:
+        for remark in _about_pair(p):
+            said.setdefault(remark, []).append(c.arms[p.arm].name)
+    told = [f"Against {base}, {remark}: {_few(arms)}." for remark, arms in said.items()]
+    alone = [a.name for a in c.arms if a.estimate.n == 1]
+    if alone:
+        told.append(f"One run that succeeded, so no interval and no spread: {_few(alone)}.")
+    edges = [s.name for s in c.sensitivity if s.at_edge]
+    if edges:
+        told.append(f"The best rate is at an end of the grid, so a better one may lie beyond: {_few(edges)}.")
+    left = sorted({x.why for x in c.left_out})
+    return told + [f"Left out ({why}): {_few(x.run_id for x in c.left_out if x.why == why)}." for why in left]
+
+
+def _about_pair(p: Pair) -> list[str]:
+    """In what the pairs of an arm are not simply all its seeds."""
+    said = []
+    alone = [(p.only_arm, "the arm"), (p.only_baseline, "the baseline")]
+    if lacking := [f"{_seeds(seeds)} of {whose} alone" for seeds, whose in alone if seeds]:
+        common = sorted([*p.seeds, *(s for seeds in p.refused.values() for s in seeds)])
+        said.append(f"pairs are formed from the seeds in common ({_seeds(common)}; {', '.join(lacking)})")
+    said += [f"{_seeds(seeds)} not paired, for {why} differ" for why, seeds in p.refused.items()]
+    if p.excluded:
+        said.append(f"{p.difference.n} of {len(p.seeds)} pairs make the difference, a run of the others having failed")
+    return said
+
+
+def _seeds(seeds: list[int]) -> str:
+    return f"seed{'' if len(seeds) == 1 else 's'} {_few(map(str, seeds))}" if seeds else "no seed"
+
+
+def _few(words: Any, most: int = 6) -> str:
+    words = list(words)
+    rest = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + rest
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def reading(c: Comparison) -> list[str]:
+    """How the numbers were made."""
+    kind = MEANING.get(c.metric.partition("/")[0], "as the run's summary has it")
+    return [
+        f"{c.metric} is {kind}. A run succeeds if {c.criterion}. Means, spreads and differences are over the runs that "
+        "succeeded; failures are counted beside them.",
+        f"Intervals are {c.level:.0%}: Student's t of a mean and of paired differences, Wilson's of a success rate, "
+        f"Newcombe's (for pairs) of a difference of two rates; BCa bootstrap from {BCA_FROM} pairs.",
+        "A pair is two runs of one seed: same initial weights, batches and noise under both arms. The sign-flip p is "
+        f"two-sided and exact (drawn at random beyond {EXACT_UP_TO} pairs); with n pairs it cannot be below 2/2^n. "
+        "McNemar's p is exact.",
+        f"The detectable effect is the true difference that a test at this n and spread finds in {POWER:.0%} of cases.",
+        "Each interval stands by itself: nothing is corrected for the number of comparisons, and fewer than 10 pairs "
+        "are a look, not evidence. Arms are compared as configured; a rate tuned for one may not suit another.",
+        "Where the data set redraws its test split with the seed, the spread includes that; where the test set is "
+        "fixed, everything here is conditional on that test set.",
+    ]
+
+
+def commands(c: Comparison) -> list[str]:
+    return [a.command or f"# arm {a.arm_id}: its command was not recorded" for a in c.arms]
+
+
+def setting(c: Comparison) -> str:
+    """What all arms share, in a few words."""
+    parts = [f"{part}.target" for part in ("model", "data", "optimizer", "scheduler")]
+    shown = [str(c.shared[key]).rpartition(".")[2] for key in parts if key in c.shared]
+    numbers = {"lr": "optimizer.lr", "warmup": "warmup.length", "horizon": "horizon", "batch": "batch_size"}
+    return ", ".join([*shown, *(f"{said} {c.shared[key]}" for said, key in numbers.items() if key in c.shared)])

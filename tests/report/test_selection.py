@@ -1,0 +1,99 @@
+"""Which records a comparison is of."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from report_records import COSINE, experiment, record
+
+from lrbench.errors import ConfigError
+from lrbench.experiment import Start
+from lrbench.record import Record
+from lrbench.report.selection import records_of
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Constant then cosine, of two rates and two seeds; begun in this order, one a second."""
+    made = [experiment(n, s, lr) for n in ("ConstantLR", COSINE) for lr in (0.1, 0.3) for s in (0, 1)]
+    for i, one in enumerate(made):
+        record(tmp_path, one, 0.9, provenance={"started": f"2026-01-01T00:00:0{i}+0000"})
+    return tmp_path
+
+
+def told(records: list[Record]) -> list[tuple[str, float, int]]:
+    made = [r.experiment() for r in records]
+    return [(e.scheduler.target.rpartition(".")[2], e.optimizer.lr, e.seed) for e in made]
+
+
+def test_all_in_the_order_in_which_they_were_begun(results: Path) -> None:
+    everything = told(records_of(results, []))
+    assert everything == [(n, lr, s) for n in ("ConstantLR", COSINE) for lr in (0.1, 0.3) for s in (0, 1)]
+    (results / "runs" / "0123.aside-1").mkdir()  # set aside
+    assert told(records_of(results, [])) == everything
+
+
+def test_begun_in_one_second_or_unknown(tmp_path: Path) -> None:
+    made = [record(tmp_path, experiment(seed=s), 0.9) for s in range(6)]
+    for i, one in enumerate(made):
+        os.utime(one.folder / "experiment.yaml", ns=(i, i))
+    assert [seed for _, _, seed in told(records_of(tmp_path, []))] == list(range(6))
+    (made[3].folder / "provenance.json").write_text("{")
+    assert len(records_of(tmp_path, [])) == 6
+
+
+def test_by_id_by_folder_and_by_results_folder(results: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    one, two, *_ = records_of(results, [])
+    assert records_of(results, [two.run_id[:8], one.run_id]) == [two, one]
+    assert [r.run_id for r in records_of(results, [str(one.folder)])] == [one.run_id]
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    assert len(records_of(elsewhere, [str(results)])) == 8
+    with pytest.raises(ConfigError, match="no record under"):
+        records_of(results, ["zzzz"])
+    with pytest.raises(ConfigError, match="there is no record under"):
+        records_of(elsewhere, [])
+
+
+@pytest.mark.parametrize(
+    ("where", "n"),
+    [
+        (["scheduler=ConstantLR"], 4),
+        (["scheduler.target=torch.optim.lr_scheduler.ConstantLR"], 4),
+        (["optimizer.lr=0.3"], 4),
+        (["optimizer.lr=0.3", "seed=1"], 2),
+        (["model.args.hidden=[8]"], 8),
+        (["horizon=4ep"], 8),
+    ],
+)
+def test_where(results: Path, where: list[str], n: int) -> None:
+    assert len(records_of(results, [], where)) == n
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ("scheduler", ("--where scheduler", "give KEY=VALUE")),
+        ("schedular=StepLR", ("no run has the key schedular", "Did you mean 'scheduler'")),
+        ("scheduler=StepLR", ("no run has this value; there are ConstantLR, CosineAnnealingLR.",)),
+        ("optimizer.lr=0.2", ("there are 0.1, 0.3.",)),
+    ],
+)
+def test_where_refused(results: Path, where: str, words: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError) as refused:
+        records_of(results, [], [where])
+    assert all(w in str(refused.value) for w in words), refused.value
+
+
+def test_where_passes_over_what_cannot_be_read(results: Path) -> None:
+    broken = records_of(results, [])[0]
+    (broken.folder / "experiment.yaml").write_text("{")
+    assert len(records_of(results, [], ["scheduler=ConstantLR"])) == 3
+
+
+def test_a_fork_is_found_by_its_parent(tmp_path: Path) -> None:
+    parent = experiment()
+    fork = replace(parent, start=Start(of=parent, at="end"))
+    record(tmp_path, parent, 0.9)
+    made = record(tmp_path, fork, 0.9)
+    assert [r.run_id for r in records_of(tmp_path, [], ["start.at=end"])] == [made.run_id]
