@@ -4,8 +4,8 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from lrbench.commands import Parser
 from lrbench.config import results_folder
 from lrbench.errors import ConfigError
 from lrbench.record import write_json, write_text
@@ -15,6 +15,7 @@ from lrbench.report.selection import records_of
 
 EPILOG = """examples:
   lrbench report                                     all runs of the results folder
+  lrbench report tour                                those of a sweep, by its name
   lrbench report --where model=mlp --name schedules  those of one model
   lrbench report 753c 0051 df13 --baseline CosineAnnealingLR
   lrbench report --metric val/loss --json            the comparison for a program, nothing written
@@ -22,17 +23,10 @@ EPILOG = """examples:
 Arms are the runs that differ only in seed; differences are paired by seed. Exit codes: 0 fine, 2 bad usage."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """Refuses as lrbench does: one paragraph, exit code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"report: {message}; lrbench report --help says more.")
-
-
 def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_intermixed_args(arguments)
     results = results_folder(options.results)
-    name = options.name or "runs"
+    name = options.name or _name_of(results, options.runs)
     if Path(name).name != name or name in (".", ".."):
         raise ConfigError(f"--name {name}: it names a folder, so it can hold no path; --out FOLDER writes elsewhere.")
     if options.json and (options.wandb or options.out):
@@ -65,15 +59,24 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _name_of(results: Path, runs: Sequence[str]) -> str:
+    """A sweep's own name where the report is of one sweep."""
+    one_sweep = len(runs) == 1 and (results / "sweeps" / runs[0] / "sweep.json").exists()
+    return runs[0] if one_sweep else "runs"
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="lrbench report",
         description="Compare the arms of some runs: means, intervals, failures, curves, paired differences.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "runs", nargs="*", metavar="RUN", help="run ids (or their beginnings), record or results folders; default: all"
+        "runs",
+        nargs="*",
+        metavar="RUN",
+        help="sweeps, run ids (or their beginnings), record or results folders; default: all",
     )
     parser.add_argument(
         "--where",
@@ -88,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ARM",
         help="an arm's name, words of it, or an id: differences are from it (default: the first arm)",
     )
-    parser.add_argument("--name", help="of the report and its folder (default: runs)")
+    parser.add_argument("--name", help="of the report and its folder (default: the sweep's, else runs)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: RESULTS/reports/NAME)")
     parser.add_argument("--results", help="where records live (default: $LRBENCH_RESULTS, else ./results)")
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON, write nothing")

@@ -6,8 +6,8 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from lrbench.commands import Parser
 from lrbench.config import results_folder
 from lrbench.errors import ConfigError
 from lrbench.experiment import arm_id, title, to_plain
@@ -21,13 +21,6 @@ EPILOG = """A run that was trained with tracker=none, or on a machine without W&
 
 An export replaces what an earlier one, or the training itself, left: one segment a run, with the record's rows.
 Exit codes: 0 fine, 1 a run could not be sent, 2 bad usage."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """Refuses as lrbench does: one paragraph, exit code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"wandb: {message}; lrbench wandb --help says more.")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -86,7 +79,7 @@ def segment_of(record: Record) -> Path | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="lrbench wandb",
         description="Bring finished runs to Weights & Biases after the fact.",
         epilog=EPILOG,

@@ -1,32 +1,35 @@
 """Which records a comparison is of."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from lrbench.errors import ConfigError, did_you_mean
+from lrbench.errors import ConfigError
 from lrbench.record import Record, find_record
-from lrbench.report.naming import flat
+from lrbench.runs import choose, read, unmatched
 
 
 def records_of(results: Path, selection: Sequence[str], where: Sequence[str] = ()) -> list[Record]:
-    """Records by run id (or its beginning), record folder or results folder; without any, all under `results`.
+    """Records by sweep, run id (or its beginning), record folder or results folder; without any, all under `results`.
 
-    where: `KEY=VALUE` filters on the experiment's dotted keys; a class may be given by its last name, as in
-    `scheduler=StepLR`. Raises ConfigError for what is not there, and where nothing is left.
+    where: filters as `lrbench runs` takes them, all of which must hold. Raises ConfigError for what is not there, and
+    where nothing is left.
     """
     chosen = [r for name in selection for r in _named(results, name)] if selection else _all_in(results)
-    for condition in where:
-        chosen = _filtered(chosen, condition)
     if not chosen:
         raise ConfigError(f"nothing to compare: there is no record under {results / 'runs'}; train some first, or give "
                           "--results FOLDER.")  # fmt: skip
-    return chosen
+    return _filtered(chosen, where) if where else chosen
 
 
 def _named(results: Path, name: str) -> list[Record]:
-    folder = Path(name)
+    folder, sweep = Path(name), results / "sweeps" / name
+    if (sweep / "sweep.json").exists():
+        from lrbench.sweep.store import Sweep  # brings torch along
+
+        entries = Sweep.load(sweep).plan.entries
+        asked = [e.record for e in entries if e.number is not None]  # a fork's parent was not asked for
+        return [r for r in asked if r.folder.exists()]
     return _all_in(folder) if (folder / "runs").is_dir() else [find_record(results, name)]
 
 
@@ -47,34 +50,10 @@ def _began(record: Record) -> tuple[str, int, str]:
         return "", written, record.run_id
 
 
-def _filtered(records: Sequence[Record], condition: str) -> list[Record]:
-    key, equals, value = condition.partition("=")
-    if not equals:
-        raise ConfigError(f"--where {condition}: give KEY=VALUE, such as scheduler=StepLR or optimizer.lr=0.1.")
-    configs = [(r, _config(r)) for r in records if r.damage() is None]
-    if not any(key in c for _, c in configs):
-        raise ConfigError(f"--where {condition}: no run has the key {key}.{did_you_mean(key, _keys(configs))}")
-    found = [r for r, c in configs if key in c and value in _spellings(c[key])]
+def _filtered(records: Sequence[Record], where: Sequence[str]) -> list[Record]:
+    rows = [row for folder in {r.folder.parents[1] for r in records} for row in read(folder)]
+    ids = {row["run_id"] for row in choose(rows, where)}
+    found = [r for r in records if r.run_id in ids]
     if not found:
-        seen = sorted({_spellings(c[key])[-1] for _, c in configs if key in c})
-        raise ConfigError(f"--where {condition}: no run has this value; there are {', '.join(seen)}.")
+        raise ConfigError(f"--where {' '.join(where)}: {unmatched(where, rows)}.")
     return found
-
-
-def _config(record: Record) -> Mapping[str, Any]:
-    """Dotted keys; `scheduler` stands for `scheduler.target`."""
-    experiment = record.experiment()
-    config = flat(experiment)
-    targets = {k.removesuffix(".target"): v for k, v in config.items() if k.endswith(".target")}
-    return {**config, **targets, "seed": experiment.seed}
-
-
-def _keys(configs: Sequence[tuple[Record, Mapping[str, Any]]]) -> list[str]:
-    return sorted({k for _, c in configs for k in c if not k.endswith((".target", "numerics", "fingerprint"))})
-
-
-def _spellings(value: Any) -> list[str]:
-    """How a value may be written, the shortest last."""
-    if isinstance(value, float):
-        return [repr(value), f"{value:g}"]
-    return [str(value), str(value).rpartition(".")[2]] if isinstance(value, str) else [str(value), str(value).lower()]

@@ -53,7 +53,7 @@ def test_from_training_to_the_page(lrbench: Lrbench, tmp_path: Path) -> None:
     assert command[:2] == ["lrbench", "-m"]
     again = lrbench(*command[1:])
     assert again.code == 0
-    assert "2 finished" in again.err  # the runs that are there
+    assert "2 done" in again.err  # the runs that are there
 
 
 def test_json_writes_nothing(lrbench: Lrbench, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_elsewhere_and_for_wandb(lrbench: Lrbench, tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (("--metric", "test/acc"), ("--metric test/acc", "no run has it", "test/accuracy")),
-        (("--where", "seed=9"), ("--where seed=9", "there are 0")),
+        (("--where", "seed=9"), ("--where seed=9", "there is 0")),
         (("abcdef",), ("abcdef", "no record")),
         (("--name", "a/b"), ("--name a/b", "--out")),
         (("--json", "--wandb"), ("--json", "run twice")),
@@ -92,6 +92,7 @@ def test_elsewhere_and_for_wandb(lrbench: Lrbench, tmp_path: Path) -> None:
 def test_refused(lrbench: Lrbench, tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
     lrbench(*TINY)
     (tmp_path / "file").write_text("in the way")
+    lrbench("runs")  # the index is brought up to date by every question, also by one that is refused
     before = files(tmp_path)
     assert_refused(lrbench("report", *arguments), *words)
     assert files(tmp_path) == before

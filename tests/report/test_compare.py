@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from report_records import CONSTANT, COSINE, arm, diverged, experiment, record, two_arms
 
 from lrbench.errors import ConfigError
-from lrbench.experiment import Experiment, LRScaling, Optimizer, Start, Warmup, arm_id, run_id
+from lrbench.experiment import Experiment, LRScaling, Optimizer, ParamGroups, Start, Warmup, arm_id, run_id
 from lrbench.record import Record
 from lrbench.report.compare import compare
 from lrbench.report.naming import names
 from lrbench.report.runs import MARGIN
 from lrbench.report.words import remarks
+
+SPLIT = ParamGroups(target="lrbench.param_groups.no_decay_norm_bias", lr_scales={"decay": 1.0, "no_decay": 1.0})
 
 
 def test_a_comparison_by_hand(tmp_path: Path) -> None:
@@ -293,7 +295,7 @@ def test_rates_of_all_seeds_or_of_each(tmp_path: Path) -> None:
     ]
     heard = [record(tmp_path / "p", experiment(seed=s), 0.9, rates=[0.1, 0.1 - s / 100]) for s in (0, 1)]
     assert [(r.seed, r.rates) for r in compare(heard).rates] == [(0, [0.1, 0.1]), (1, [0.1, 0.09])]
-    groups = experiment(param_groups="no_decay_norm_bias")
+    groups = experiment(param_groups=SPLIT)
     for columns, drawn in (([[0.1, 0.2]] * 3, ["decay", "no_decay"]), ([[0.1, 0.1]] * 3, ["decay"])):
         made = record(tmp_path / "g", groups, 0.9)
         np.save(made.folder / "rates.npy", np.array(columns))

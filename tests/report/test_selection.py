@@ -8,9 +8,12 @@ import pytest
 from report_records import COSINE, experiment, record
 
 from lrbench.errors import ConfigError
-from lrbench.experiment import Start
+from lrbench.experiment import Settings, Start, run_id
 from lrbench.record import Record
 from lrbench.report.selection import records_of
+from lrbench.sweep.entry import Entry
+from lrbench.sweep.plan import make_plan
+from lrbench.sweep.store import Sweep
 
 
 @pytest.fixture
@@ -64,6 +67,7 @@ def test_by_id_by_folder_and_by_results_folder(results: Path, tmp_path_factory: 
         (["optimizer.lr=0.3", "seed=1"], 2),
         (["model.args.hidden=[8]"], 8),
         (["horizon=4ep"], 8),
+        (["optimizer.lr>0.2", "test/accuracy>=0.5"], 4),
     ],
 )
 def test_where(results: Path, where: list[str], n: int) -> None:
@@ -73,9 +77,9 @@ def test_where(results: Path, where: list[str], n: int) -> None:
 @pytest.mark.parametrize(
     ("where", "words"),
     [
-        ("scheduler", ("--where scheduler", "give KEY=VALUE")),
-        ("schedular=StepLR", ("no run has the key schedular", "Did you mean 'scheduler'")),
-        ("scheduler=StepLR", ("no run has this value; there are ConstantLR, CosineAnnealingLR.",)),
+        ("scheduler", ("a filter is KEY=VALUE",)),
+        ("schedular=StepLR", ("schedular: no run has", "Did you mean 'scheduler'")),
+        ("scheduler=StepLR", ("--where scheduler=StepLR: no run has", "there are ConstantLR, CosineAnnealingLR.")),
         ("optimizer.lr=0.2", ("there are 0.1, 0.3.",)),
     ],
 )
@@ -97,3 +101,16 @@ def test_a_fork_is_found_by_its_parent(tmp_path: Path) -> None:
     record(tmp_path, parent, 0.9)
     made = record(tmp_path, fork, 0.9)
     assert [r.run_id for r in records_of(tmp_path, [], ["start.at=end"])] == [made.run_id]
+
+
+def test_a_sweep_by_its_name(results: Path) -> None:
+    """The runs that it asked for and that have a record, in the order of its plan; no parents."""
+    parent, *others = [r.experiment() for r in records_of(results, [])]
+    fork = replace(others[0], start=Start(of=parent, at="end"))
+    record(results, fork, 0.9)
+    missing = replace(parent, seed=99)
+    entries = [
+        Entry(f"run {i}", e, Settings(results=results), number=i) for i, e in enumerate([others[2], fork, missing])
+    ]
+    Sweep(results / "sweeps" / "mine", make_plan(entries)).save()
+    assert [r.run_id for r in records_of(results, ["mine"])] == [run_id(others[2]), run_id(fork)]
