@@ -57,6 +57,12 @@ torch.set_num_threads(1)
 Make = Callable[[torch.optim.Optimizer, Plan], Any]
 
 
+def peak_of(o: torch.optim.Optimizer) -> float:
+    """Also where a warmup was built before."""
+    group = o.param_groups[0]
+    return float(group.get("initial_lr", group["lr"]))
+
+
 def wsd(o: torch.optim.Optimizer, p: Plan) -> LambdaLR:
     begin, decay = p.left - p.share(20), p.share(20)
     return LambdaLR(o, lambda t: 1.0 if t < begin else 1 - sqrt((t - begin) / decay))
@@ -88,6 +94,7 @@ MAIN: dict[str, Make] = {
     "cosine": lambda o, p: CosineAnnealingLR(o, T_max=p.left),
     "cosine_floor1e-5": lambda o, p: CosineAnnealingLR(o, T_max=p.left, eta_min=1e-5),
     "cosine_floor1e-6": lambda o, p: CosineAnnealingLR(o, T_max=p.left, eta_min=1e-6),
+    "cosine_floor_10pct": lambda o, p: CosineAnnealingLR(o, T_max=p.left, eta_min=0.1 * peak_of(o)),
     "cosine_restarts": lambda o, p: CosineAnnealingWarmRestarts(o, T_0=p.share(20)),
     "custom": exponential(0.9),
     "cyclic": cyclic,
