@@ -141,6 +141,7 @@ RAMP: dict[str, Callable[[torch.optim.Optimizer, int], Any]] = {
     "linear5_one_over_w": lambda o, steps: LambdaLR(o, lambda t: min((t + 1) / steps, 1)),
     "linear_10pct": lambda o, steps: LinearLR(o, start_factor=0.01, end_factor=1.0, total_iters=steps),
     "linear_10pct_zero": lambda o, steps: LambdaLR(o, lambda t: min(t / steps, 1)),
+    "linear_3pct": lambda o, steps: LinearLR(o, start_factor=0.01, end_factor=1.0, total_iters=steps),
     "linear_5pct": lambda o, steps: LinearLR(o, start_factor=0.01, end_factor=1.0, total_iters=steps),
 }
 
