@@ -38,7 +38,8 @@ DATA = {
 TASKS = {"classification": ("task=classification", "task.args.label_smoothing=0.1")}
 EVERYWHERE = {"sgd": ("optimizer=sgd",), "adamw": ("optimizer=adamw", "param_groups=no_decay_norm_bias")}
 OPTIMIZERS = EVERYWHERE | {
-    name: (f"optimizer={name}",) for name in ("sgd_nesterov", "adam", "rmsprop", "lamb", "muon", "schedulefree_adamw")
+    name: (f"optimizer={name}",)
+    for name in ("sgd_nesterov", "adam", "rmsprop", "lamb", "muon", "schedulefree_adamw", "lion")
 }
 KINDS = {
     f"{model} {data} {task} {optimizer}": (model, data, task, optimizer)
