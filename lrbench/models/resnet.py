@@ -26,6 +26,11 @@ def resnet20(shape: tuple[int, int, int], num_classes: int, width: int = 16) -> 
     return _resnet(shape[0], num_classes, width, n=3)
 
 
+def resnet32(shape: tuple[int, int, int], num_classes: int, width: int = 16) -> nn.Module:
+    """ResNet-32 (n = 5), otherwise as `resnet8`."""
+    return _resnet(shape[0], num_classes, width, n=5)
+
+
 def _resnet(channels: int, num_classes: int, width: int, n: int) -> nn.Module:
     """6n + 2 layers: a convolution, three stages of n blocks (strides 1, 2, 2), a linear classifier."""
     if type(width) is not int or width < 1:

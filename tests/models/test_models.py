@@ -10,7 +10,7 @@ from torch import nn
 
 from lrbench.errors import ConfigError
 from lrbench.models.mlp import mlp
-from lrbench.models.resnet import _resnet, resnet8, resnet20
+from lrbench.models.resnet import _resnet, resnet8, resnet20, resnet32
 from lrbench.models.timm import by_name
 from lrbench.models.vit import VisionTransformer
 
@@ -99,6 +99,12 @@ def test_a_resnet_has_6n_plus_2_weighted_layers(n):
     assert all(conv.bias is None for conv in layers(model, nn.Conv2d))
 
 
+def test_resnet32_is_two_blocks_a_stage_deeper():
+    """Two more blocks of two 3x3 convolutions with their norms in each stage: 0.46 million, as the paper says."""
+    more = sum(2 * (2 * (9 * c * c + 2 * c)) for c in (16, 32, 64))
+    assert count(resnet32((3, 32, 32), 10)) == count(resnet20((3, 32, 32), 10)) + more == 466906
+
+
 def test_resnet20_has_the_paper_s_size():
     # He et al. 2015, table 6: 0.27 M. Ours has two shortcuts of 1x1 convolutions beside that.
     assert count(resnet20((3, 32, 32), 10)) == 269722 + (16 * 32 + 2 * 32) + (32 * 64 + 2 * 64) == 272474
@@ -163,6 +169,7 @@ LEVELS = {
     "resnet8": (resnet8, {}),
     "resnet8_w8": (resnet8, {"width": 8}),
     "resnet20": (resnet20, {}),
+    "resnet32": (resnet32, {}),
     "vit_micro": (VisionTransformer, {}),
     "vit_micro_postln": (VisionTransformer, {"norm": "post"}),
     "vit_micro_patch4": (VisionTransformer, {"patch": 4}),
