@@ -136,12 +136,16 @@ class _Base:
         """The place and value that a plain `key=value` changes; None if it is anything else, or changes more."""
         line = str(override.input_line)
         if line not in self._effects:
-            self._effects[line] = self._measured(override, line)
+            self._effects[line] = self._measured(override)
         return self._effects[line]
 
-    def _measured(self, override: Override, line: str) -> tuple[Path, Any] | None:
+    def _measured(self, override: Override) -> tuple[Path, Any] | None:
         path = tuple(override.key_or_group.split("."))
-        plain = override.type is OverrideType.CHANGE and "${" not in line and not isinstance(override.value(), dict)
+        plain = (
+            override.type is OverrideType.CHANGE
+            and not isinstance(override.value(), dict)
+            and "${" not in str(override.value())
+        )
         if not plain or self._plain is None or not _has(self._plain, path):
             return None
         try:

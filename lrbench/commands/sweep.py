@@ -72,7 +72,8 @@ def _frozen(
                     entries.append(_entry(composed(job), label, checks, number))
             except ConfigError as error:
                 if not skip_invalid:
-                    raise
+                    hint = "" if len(overrides) == 1 else " (--skip-invalid leaves refused runs of a sweep out.)"
+                    raise ConfigError(f"{error}{hint}") from error
                 entries.append(None)
                 refused.append(Refused(label, str(error.__cause__ or error)))
     return entries, refused
