@@ -1,4 +1,4 @@
-"""The benchmarks: `python tests/benchmarks/run.py [main_job loop batches trace first_update help plan sweep]` (all by default).
+"""The benchmarks: `python tests/benchmarks/run.py [main_job loop batches trace first_update help plan sweep]`, or all.
 
 Each is a ratio, or a bound that the design sets; results go to results/benchmarks. Run on an otherwise idle machine.
 """

@@ -21,7 +21,8 @@ PLAIN = (
     "data.augment.crop=1", "results=here", "force=1",
 )  # fmt: skip
 UNUSUAL = (
-    "log_every=$\\{eval_every\\}", "+model.args.depth=3", "++optimizer.args.momentum=0.1", "~clip", "~optimizer.args.momentum",
+    "log_every=$\\{eval_every\\}",
+    "+model.args.depth=3", "++optimizer.args.momentum=0.1", "~clip", "~optimizer.args.momentum",
     "optimizer.args={momentum:0.3}", "optimizer={lr:0.7}", "optimizer.args.momentum={a:1}",
     "checkpoint_every=${eval_every}", "log_every=${horizon}", "eval_every=${checkpoint_every}",
     "horizon='${batch_size}ba'", "optimizer.args=null", "keep.0=3ep", "batchsize=3", "+scheduler.args.x=${seed}",
