@@ -7,8 +7,12 @@ is a `lrbench.sweep.store.Sweep`, whose entries any launcher can carry elsewhere
 import sys
 from collections.abc import Sequence
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from lrbench.commands import labels, naming
-from lrbench.commands.train import Checks, checked, table
+from lrbench.commands.train import Checks, checked
 from lrbench.composer import Job, composer
 from lrbench.engine.attempt import Interrupted
 from lrbench.engine.ranks import leads, rank_count
@@ -17,14 +21,16 @@ from lrbench.engine.train import train
 from lrbench.errors import ConfigError
 from lrbench.flags import Asked, Flags
 from lrbench.progress import Reporter
+from lrbench.record import DONE
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry, failure, with_files
-from lrbench.sweep.plan import Plan, Refused, make_plan
+from lrbench.sweep.plan import Plan, Refused, counted, make_plan
 from lrbench.sweep.pool import Outcome, Pool, default_workers, start_server
 from lrbench.sweep.store import sweep_of
 
 INTERRUPTED = 130  # as in cli
 SHOWN = 60  # runs at most in the table at the end
+FINALS = ("test/accuracy", "test/loss", "val/loss")
 
 Values = list[str | None]
 
@@ -112,13 +118,29 @@ def _train_here(plan: Plan) -> Outcome:
 
 def _told(plan: Plan, outcome: Outcome) -> int:
     """Say how all runs stand at the end; the exit code."""
-    now = Plan(plan.entries, len(plan.entries))  # its standings are those of this moment
-    if len(plan.entries) <= SHOWN:
-        table({e.label: e.record for e in plan.entries})
+    standings = [e.record.glance() for e in plan.entries]
+    if len(standings) <= SHOWN:
+        _show_table(plan.entries)
     else:
-        print(now.headline())
+        print(f"{len(standings)} runs: {counted(standings)}")
     if outcome != "done":
-        print(f"lrbench: {outcome}. {now.headline()}; the same command goes on from there.", file=sys.stderr)
+        print(f"lrbench: {outcome}. {counted(standings)}; the same command goes on from there.", file=sys.stderr)
     if outcome == "interrupted":
         return INTERRUPTED
-    return 0 if set(now.standings.values()) == {"finished"} else 1
+    return 0 if set(standings) == {"finished"} else 1
+
+
+def _show_table(entries: Sequence[Entry]) -> None:
+    """What came out of each run."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "", "state", *FINALS, "s"):
+        table.add_column(column, justify="left" if column in ("run", "", "state") else "right")
+    for entry in entries:
+        state = entry.record.standing()
+        s = entry.record.summary() if state in DONE else {}
+        cells = [(f"{s[k]:.2%}" if k.endswith("accuracy") else f"{s[k]:.4f}") if k in s else "" for k in FINALS]
+        table.add_row(entry.run_id[:8], Text(entry.label), state, *cells, f"{s.get('seconds', 0):.1f}")
+    console = Console(soft_wrap=True)
+    if not console.is_terminal:  # so that a line is a run for grep
+        console.width = max(console.width, 80 + max(len(e.label) for e in entries))
+    console.print(table)

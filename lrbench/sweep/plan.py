@@ -1,7 +1,7 @@
 """A sweep's plan: every run once, parents before children, how each stands, and what the rest will cost."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
@@ -70,11 +70,9 @@ class Plan:
 
     def headline(self) -> str:
         """`36 runs: 10 done, 26 new`."""
-        counts = Counter(self.standings.values())
-        parts = [f"{counts[s]} {word}" for s, word in WORDS.items() if counts[s]]
         jobs = f" (of {self.asked} jobs; equal ones are one run)" if self.asked > len(self.entries) else ""
         runs = f"{len(self.entries)} run{'s' * (len(self.entries) != 1)}"
-        return f"{runs}: {', '.join(parts)}{jobs}"
+        return f"{runs}: {counted(self.standings.values())}{jobs}"
 
     def cost_line(self, workers: int) -> str:
         """What is left to do, in words; empty when nothing is."""
@@ -97,6 +95,12 @@ class Plan:
     def refusals(self) -> Iterator[str]:
         """What was left out, in lines."""
         yield from _listed(f"left out ({len(self.refused)})", [f"{r.label}: {r.reason}" for r in self.refused])
+
+
+def counted(standings: Iterable[str]) -> str:
+    """`10 done, 26 new`."""
+    counts = Counter(standings)
+    return ", ".join(f"{counts[s]} {word}" for s, word in WORDS.items() if counts[s])
 
 
 def make_plan(entries: Sequence[Entry], refused: Sequence[Refused] = ()) -> Plan:
@@ -204,7 +208,8 @@ def _seconds_per_update(plan: Plan) -> dict[str, float]:
 
 def _timed(plan: Plan, wanted: set[str]) -> Iterator[tuple[Experiment, Record]]:
     """Finished runs with their experiments. Records of other sweeps are read only where this one's do not tell."""
-    done = [e for e in plan.entries if plan.standings[e.run_id] == "finished"]
+    tell = [e for e in plan.entries if plan.standings[e.run_id] in ("finished", "again")]
+    done = [e for e in tell if e.record.glance() == "finished"]
     yield from ((e.experiment, e.record) for e in done[-LOOKED_AT:])
     if wanted <= {_kind(e.experiment) for e in done}:
         return

@@ -207,9 +207,18 @@ def test_a_signal_in_the_last_update_of_a_run_stops_the_sweep(
     monkeypatch.setattr(Batches, "__call__", acting)
     said = lrbench("-m", *QUICK, "seed=0,1,2", HERE)
     assert said.code == 130
-    assert "lrbench: interrupted. 3 runs: 1 done, 2 new; the same command goes on from there.\n" in said.err
+    assert "lrbench: interrupted. 1 done, 2 new; the same command goes on from there.\n" in said.err
     monkeypatch.setattr(Batches, "__call__", batch)
     assert lrbench("-m", *QUICK, "seed=0,1,2", HERE).err.startswith("3 runs: 1 done, 2 new\n")
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_forced_sweep_trains_all_again(lrbench: Lrbench, tmp_path: Path) -> None:
+    assert lrbench("-m", *QUICK, "seed=0,1", HERE).code == 0
+    said = lrbench("-m", *QUICK, "seed=0,1", HERE, "force=true")
+    assert said.code == 0
+    assert said.err.startswith("2 runs: 2 to be trained again\ncost     about ")
+    assert len(list((tmp_path / "results" / "runs").iterdir())) == 4  # the old records lie aside
 
 
 def test_ctrl_c_in_a_terminal(tmp_path: Path) -> None:
