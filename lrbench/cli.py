@@ -62,6 +62,8 @@ def _run(argv: list[str]) -> int:
         print(f"lrbench {__version__}")
         return 0
     flags, rest = take_flags(rest)
+    if flags != Flags() and command not in ("train", "sweep"):
+        raise ConfigError(f"{command}: {', '.join(FLAGS)} are for training; leave them out.")
     if command == "sweep":
         from lrbench.sweep.named import named_sweep
 

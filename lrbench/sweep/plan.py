@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
@@ -201,8 +202,9 @@ def _seconds_per_update(plan: Plan) -> dict[str, float]:
     for experiment, record in _timed(plan, wanted):
         kind = _kind(experiment)
         if kind in wanted:
-            summary = record.summary()
-            found.setdefault(kind, []).append(summary["seconds"] / max(1, summary["updates"]))
+            with suppress(OSError, ValueError, KeyError):  # damaged: it tells nothing
+                summary = record.summary()
+                found.setdefault(kind, []).append(summary["seconds"] / max(1, summary["updates"]))
     return {kind: median(values) for kind, values in found.items()}
 
 

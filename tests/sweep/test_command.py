@@ -115,6 +115,10 @@ def test_a_plan_that_cannot_be_written_is_refused(lrbench: Lrbench, tiny_disk: P
     assert files(tiny_disk) == ["filler"]
 
 
+def test_plots_have_no_plan(lrbench: Lrbench) -> None:
+    assert_refused(lrbench("plot", *QUICK, "--dry-run"), "plot: --dry-run", "leave them out")
+
+
 # ---- Named sweeps.
 
 

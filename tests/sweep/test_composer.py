@@ -94,6 +94,17 @@ def test_an_option_that_follows_another_one(composed):
     assert composed(both).typed["checkpoint_every"] == "${eval_every}"
 
 
+def test_a_level_whose_options_follow_others(tmp_path):
+    """Such a level makes every override of what it follows change more than one option."""
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe" / "follows.yaml").write_text("# @package _global_\ncheckpoint_every: ${eval_every}\n")
+    with composer([f"hydra.searchpath=[file://{tmp_path}]"]) as composed:
+        for times in ("2ep", "3ep"):
+            job = composed(["recipe=follows", "eval_every=" + times, "seed=1"])
+            assert job.plain["checkpoint_every"] == times
+            assert job.typed["checkpoint_every"] == "${eval_every}"
+
+
 def test_hydra_composes_once_for_each_choice_of_groups(monkeypatch):
     calls = []
     monkeypatch.setattr(module, "compose", lambda *a, **k: calls.append(a) or compose(*a, **k))
