@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -114,7 +113,7 @@ class _Base:
     def changed(self, overrides: Sequence[Override]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """The configuration with overrides applied in order: resolved, and as typed."""
         effects = [self._effect(o) for o in overrides]
-        if self._plain is None or None in effects or _overlap([e[0] for e in effects if e]):
+        if self._plain is None or None in effects:
             config = _applied(self.config, overrides)
             return resolved(config), _typed(config)
         plain: Mapping[str, Any] = self._plain
@@ -125,7 +124,8 @@ class _Base:
 
     @cached_property
     def _plain(self) -> Mapping[str, Any] | None:
-        """The resolved configuration; None where an option follows another one, or has no value yet."""
+        """The resolved configuration; None where an option follows others (two overrides may then do together what
+        neither does alone), or has no value yet."""
         try:
             plain = resolved(self.config)
         except ConfigError:
@@ -185,11 +185,6 @@ def _has(tree: Any, path: Path) -> bool:
             return False
         tree = tree[key]
     return not isinstance(tree, dict)
-
-
-def _overlap(paths: Sequence[Path]) -> bool:
-    """Whether one path leads through another (the same place twice is fine: the later one counts)."""
-    return any(a != b and a[: len(b)] == b[: len(a)] for a, b in combinations(set(paths), 2))
 
 
 def _strings(tree: Any) -> Iterator[str]:

@@ -60,7 +60,9 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
     for line in filter(None, (plan.headline(), *plan.refusals(), plan.cost_line(many))):
         print(line, file=sys.stderr)
     sweep.save()
-    outcome = _train_here(plan) if many == 1 else _train_in_workers(plan, many)
+    # All ranks must come to the same runs, so with several none is passed over for being done.
+    here = plan.to_do if rank_count() == 1 else plan.entries
+    outcome = _train_here(here) if many == 1 else _train_in_workers(plan, many)
     return _told(plan, outcome), [None if e is None else e.record.glance() for e in entries]
 
 
@@ -95,13 +97,13 @@ def _train_in_workers(plan: Plan, workers: int) -> Outcome:
         return Pool(plan, workers, display).run()
 
 
-def _train_here(plan: Plan) -> Outcome:
+def _train_here(entries: Sequence[Entry]) -> Outcome:
     """All runs in this process in order; a failed one does not stop the rest."""
     with until_signalled() as stop:
-        for i, entry in enumerate(plan.to_do, 1):
+        for i, entry in enumerate(entries, 1):
             if stop.asked:
                 return "interrupted"
-            print(f"[{i}/{len(plan.to_do)}] {entry.label}", file=sys.stderr)
+            print(f"[{i}/{len(entries)}] {entry.label}", file=sys.stderr)
             try:
                 with Reporter(entry.experiment) as reporter:
                     train(entry.experiment, with_files(entry), reporter, reporter.say)

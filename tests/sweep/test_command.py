@@ -225,6 +225,19 @@ def test_a_forced_sweep_trains_all_again(lrbench: Lrbench, tmp_path: Path) -> No
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 4  # the old records lie aside
 
 
+@pytest.mark.slow
+def test_two_ranks_go_through_a_sweep_together(tmp_path: Path) -> None:
+    """What is done already is passed over by both, not by one that leaves the other waiting."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*torchrun, "-m", "lrbench", "-m", *QUICK, "device=cpu"]
+    for sweep, standing in (("seed=0,1", "2 new"), ("seed=0,1,2", "2 done, 1 new")):
+        done = subprocess.run([*command, sweep], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert f"runs: {standing}" in done.stderr
+    assert len(list((tmp_path / "results" / "runs").iterdir())) == 3
+    assert len(list((tmp_path / "results" / "sweeps").iterdir())) == 2
+
+
 def test_ctrl_c_in_a_terminal(tmp_path: Path) -> None:
     """SIGINT to the whole process group, as a terminal sends it: nothing is left running, and all can go on."""
     command = [sys.executable, "-m", "lrbench", "-m", *TINY, "horizon=20000ba", "eval_every=1000ba",

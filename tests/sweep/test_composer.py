@@ -105,6 +105,17 @@ def test_a_level_whose_options_follow_others(tmp_path):
             assert job.typed["checkpoint_every"] == "${eval_every}"
 
 
+def test_two_overrides_that_only_together_change_a_third_option(tmp_path):
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe" / "points.yaml").write_text(
+        "# @package _global_\nout: eval_every\nlog_every: 1ep\ncheckpoint_every: ${${out}}\n"
+    )
+    with composer([f"hydra.searchpath=[file://{tmp_path}]"]) as composed:
+        for overrides, expected in ((["out=log_every"], "1ep"), (["log_every=2ep"], "1ep"),
+                                    (["out=log_every", "log_every=2ep"], "2ep")):  # fmt: skip
+            assert composed(["recipe=points", *overrides]).plain["checkpoint_every"] == expected
+
+
 def test_hydra_composes_once_for_each_choice_of_groups(monkeypatch):
     calls = []
     monkeypatch.setattr(module, "compose", lambda *a, **k: calls.append(a) or compose(*a, **k))
