@@ -57,7 +57,7 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
         print("\n".join([plan.headline(), *plan.listing(), plan.cost_line(many)]).rstrip())
         return 0, [None] * len(entries)
     sweep = sweep_of(plan, flags.name, asked.overrides)
-    for line in filter(None, (plan.headline(), *plan.refusals(), plan.cost_line(many))):
+    for line in filter(None, (plan.headline(), *plan.refusals(), plan.elsewhere_line(), plan.cost_line(many))):
         print(line, file=sys.stderr)
     sweep.save()
     # All ranks must come to the same runs, so with several none is passed over for being done.

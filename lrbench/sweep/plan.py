@@ -75,6 +75,11 @@ class Plan:
         runs = f"{len(self.entries)} run{'s' * (len(self.entries) != 1)}"
         return f"{runs}: {counted(self.standings.values())}{jobs}"
 
+    def elsewhere_line(self) -> str:
+        """What becomes of runs that another process trains; empty where there are none."""
+        n = sum(s == "running" for s in self.standings.values())
+        return f"beside   another process trains {n} of these runs; they are followed at the end" if n else ""
+
     def cost_line(self, workers: int) -> str:
         """What is left to do, in words; empty when nothing is."""
         seconds, known, unknown = self.cost

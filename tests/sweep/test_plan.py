@@ -74,9 +74,13 @@ def test_a_run_that_another_process_holds(entry):
     stands(run, "running")
     lease = Lease(run.record.folder)
     assert lease.take()
-    assert make_plan([run]).headline() == "1 run: 1 running elsewhere"
+    plan = make_plan([run])
+    assert plan.headline() == "1 run: 1 running elsewhere"
+    assert plan.elsewhere_line() == "beside   another process trains 1 of these runs; they are followed at the end"
     lease.release()
-    assert make_plan([run]).headline() == "1 run: 1 resumable"
+    plan = make_plan([run])
+    assert plan.headline() == "1 run: 1 resumable"
+    assert plan.elsewhere_line() == ""
 
 
 def test_a_damaged_record_is_seen_where_it_claims_to_be_done(entry):
