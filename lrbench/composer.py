@@ -2,7 +2,7 @@
 
 Hydra itself works in two steps: the chosen levels are merged, then the other overrides are applied in order. A job
 therefore is a copy of what its groups make, with the rest applied by Hydra's own function. Most of the rest are plain
-`key=value`: what such an override does to the resolved configuration is found out once, and done again by hand.
+`key=value`: which value such an override leaves in the resolved configuration is found out once.
 """
 
 import re
@@ -133,7 +133,7 @@ class _Base:
         return plain if all(_ALONE.fullmatch(v) for v in _strings(self.typed) if "${" in v) else None
 
     def _effect(self, override: Override) -> tuple[Path, Any] | None:
-        """The place and value that a plain `key=value` changes; None if it is anything else, or changes more."""
+        """The place that a plain `key=value` changes, and its value there; None if it is anything else."""
         line = str(override.input_line)
         if line not in self._effects:
             self._effects[line] = self._measured(override)
@@ -141,21 +141,17 @@ class _Base:
 
     def _measured(self, override: Override) -> tuple[Path, Any] | None:
         path = tuple(override.key_or_group.split("."))
-        plain = (
-            override.type is OverrideType.CHANGE
-            and not isinstance(override.value(), dict)
-            and "${" not in str(override.value())
-        )
+        given = override.value()
+        plain = override.type is OverrideType.CHANGE and not isinstance(given, dict) and "${" not in str(given)
         if not plain or self._plain is None or not _has(self._plain, path):
             return None
         try:
-            after = resolved(_applied(self.config, [override]))
+            value: Any = resolved(_applied(self.config, [override]))
         except ConfigError:  # `key=???`: another override may give the value
             return None
-        value = after
         for key in path:
             value = value[key]
-        return (path, value) if _with(self._plain, path, value) == after else None
+        return path, value
 
 
 def _applied(config: DictConfig, overrides: Sequence[Override]) -> DictConfig:
