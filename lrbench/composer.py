@@ -141,8 +141,7 @@ class _Base:
 
     def _measured(self, override: Override) -> tuple[Path, Any] | None:
         path = tuple(override.key_or_group.split("."))
-        given = override.value()
-        plain = override.type is OverrideType.CHANGE and not isinstance(given, dict) and "${" not in str(given)
+        plain = override.type is OverrideType.CHANGE and "${" not in str(override.value())
         if not plain or self._plain is None or not _has(self._plain, path):
             return None
         try:

@@ -299,6 +299,23 @@ def test_a_signal_stops_every_run_at_an_update(entries, tmp_path, require_same_r
         require_same_run(entry.record, other.record)
 
 
+def test_a_signal_while_a_run_is_being_set_up_stops_it(entries):
+    runs, sent = entries(*seeds(3, *custom("slow", "pause=0.05"), "horizon=60ep")), []
+
+    def interrupting(pool):
+        def act(kind, place, entry):
+            if kind == "began" and not sent:
+                sent.append(entry)
+                os.kill(os.getpid(), signal.SIGINT)
+
+        return act
+
+    pool, _, outcome = swept(runs, act=interrupting)
+    assert outcome == "interrupted"
+    assert set(pool.ended.values()) == {"stopped"}
+    assert {e.record.standing() for e in runs} <= {"interrupted", "new"}
+
+
 def test_a_second_signal_ends_at_once(entries):
     runs = entries(*seeds(2, *custom("slow", "pause=5")))
     sent = []
