@@ -85,9 +85,7 @@ class Composer:
         return self._parsed[text]
 
     def _sets_a_value(self, override: Override) -> bool:
-        """Whether Hydra applies this override after the levels are merged (else it chooses a level, or is Hydra's)."""
-        if override.is_hydra_override() or override.is_sweep_override():
-            return False
+        """Whether Hydra applies this override after the levels are merged; else it chooses a level."""
         return isinstance(override.value(), dict) or not self._is_group(override.key_or_group)
 
     def _by_hydra(self, overrides: Sequence[str]) -> Job:

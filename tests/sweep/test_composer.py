@@ -22,6 +22,7 @@ PLAIN = (
 )  # fmt: skip
 UNUSUAL = (
     "log_every=$\\{eval_every\\}",
+    "seed=1,2", "scheduler=cosine,step", "hydra/job_logging=none", "hydra.verbose=true", "seed=range(3)",
     "+model.args.depth=3", "++optimizer.args.momentum=0.1", "~clip", "~optimizer.args.momentum",
     "optimizer.args={momentum:0.3}", "optimizer={lr:0.7}", "optimizer.args.momentum={a:1}",
     "checkpoint_every=${eval_every}", "log_every=${horizon}", "eval_every=${checkpoint_every}",
