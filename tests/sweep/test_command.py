@@ -268,6 +268,7 @@ def _alive(pid: int) -> psutil.Process | None:
         return None
 
 
+@pytest.mark.slow
 def test_in_a_terminal_there_is_a_live_table(tmp_path: Path) -> None:
     master, slave = pty.openpty()
     env = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
