@@ -54,10 +54,10 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
         return 0, [None] * len(entries)
     many = 1 if alone else max(1, min(workers or default_workers(plan), len(plan.to_do)))
     if flags.dry_run:
-        print("\n".join([plan.headline(), *plan.listing(), plan.cost_line(many)]).rstrip())
+        print("\n".join([plan.headline(), *plan.listing(), *plan.remarks(), plan.cost_line(many)]).rstrip())
         return 0, [None] * len(entries)
     sweep = sweep_of(plan, flags.name, asked.overrides)
-    for line in filter(None, (plan.headline(), *plan.refusals(), plan.elsewhere_line(), plan.cost_line(many))):
+    for line in filter(None, (plan.headline(), *plan.refusals(), *plan.remarks(), plan.cost_line(many))):
         print(line, file=sys.stderr)
     sweep.save()
     # All ranks must come to the same runs, so with several none is passed over for being done.

@@ -75,10 +75,13 @@ class Plan:
         runs = f"{len(self.entries)} run{'s' * (len(self.entries) != 1)}"
         return f"{runs}: {counted(self.standings.values())}{jobs}"
 
-    def elsewhere_line(self) -> str:
-        """What becomes of runs that another process trains; empty where there are none."""
-        n = sum(s == "running" for s in self.standings.values())
-        return f"beside   another process trains {n} of these runs; they are followed at the end" if n else ""
+    def remarks(self) -> Iterator[str]:
+        """What becomes of runs that another process trains, and how failed ones are tried again."""
+        counts = Counter(self.standings.values())
+        if n := counts["running"]:
+            yield f"beside   another process trains {n} of these runs; they are followed at the end"
+        if n := counts["failed"]:
+            yield f"failed   {n} of these runs; retry=true goes on from their last checkpoints"
 
     def cost_line(self, workers: int) -> str:
         """What is left to do, in words; empty when nothing is."""

@@ -60,6 +60,7 @@ def test_how_each_stands(entry):
     assert plan.headline() == "6 runs: 1 done, 1 diverged, 1 resumable, 1 failed, 2 new"
     assert [e.label for e in plan.to_do] == ["seed=2", "seed=4", "seed=5"]
     assert list(plan.listing())[:2] == ["done (1)", f"  {runs[0].run_id[:8]}  seed=0"]
+    assert list(plan.remarks()) == ["failed   1 of these runs; retry=true goes on from their last checkpoints"]
     retried = make_plan([replace(r, settings=replace(r.settings, retry=True)) for r in runs])
     assert [e.label for e in retried.to_do] == ["seed=2", "seed=3", "seed=4", "seed=5"]
     forced = make_plan([replace(r, settings=replace(r.settings, force=True)) for r in runs])
@@ -76,11 +77,11 @@ def test_a_run_that_another_process_holds(entry):
     assert lease.take()
     plan = make_plan([run])
     assert plan.headline() == "1 run: 1 running elsewhere"
-    assert plan.elsewhere_line() == "beside   another process trains 1 of these runs; they are followed at the end"
+    assert list(plan.remarks()) == ["beside   another process trains 1 of these runs; they are followed at the end"]
     lease.release()
     plan = make_plan([run])
     assert plan.headline() == "1 run: 1 resumable"
-    assert plan.elsewhere_line() == ""
+    assert list(plan.remarks()) == []
 
 
 def test_a_damaged_record_is_seen_where_it_claims_to_be_done(entry):
