@@ -63,6 +63,8 @@ def _run(argv: list[str]) -> int:
         print(f"lrbench {__version__}")
         return 0
     flags, rest = take_flags(rest)
+    if flags != Flags() and command not in ("train", "sweep"):
+        raise ConfigError(f"{command}: {', '.join(FLAGS)} are for training; leave them out.")
     if command == "sweep":
         from lrbench.sweep.named import named_sweep
 
@@ -106,16 +108,17 @@ def _through_hydra(command: str, arguments: list[str], ours: Flags) -> int:
     from lrbench import CONF
     from lrbench.hydra_errors import explain
 
-    arguments = _overrides_first(arguments)
-    task = _Task(command, ours)
+    overrides, flags = _overrides_and_flags(arguments)
+    to_hydra, to_sweeper = _shared_out(overrides, flags)
+    task = _Task(command, ours, to_sweeper)
     before = sys.argv
-    sys.argv = [before[0], *arguments]
+    sys.argv = [before[0], *to_hydra, *flags]
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
     except ConfigError:
         raise
     except Exception as error:  # the task keeps its own errors, so this one is from composing
-        raise ConfigError(explain(error, arguments)) from error
+        raise ConfigError(explain(error, overrides)) from error
     finally:
         sys.argv = before
     if task.error is not None:
@@ -123,9 +126,11 @@ def _through_hydra(command: str, arguments: list[str], ours: Flags) -> int:
     return task.code
 
 
-def _overrides_first(arguments: list[str]) -> list[str]:
-    """The overrides, then the flags: Hydra's parser takes overrides in one place only, so that `a=1 -m b=2,3` fails.
-    Raises ConfigError for a flag that is none."""
+def _overrides_and_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Apart, since Hydra's parser takes overrides in one place only, so that `a=1 -m b=2,3` fails.
+
+    Raises ConfigError for a flag that is none.
+    """
     from hydra._internal.utils import get_args_parser
 
     def refuse(message: str) -> NoReturn:
@@ -143,7 +148,16 @@ def _overrides_first(arguments: list[str]) -> list[str]:
     modes = ("help", "hydra_help", "cfg", "run", "multirun", "shell_completion", "info", "experimental_rerun")
     if not any(getattr(known, mode) for mode in modes) and not any("hydra.mode" in o for o in overrides):
         flags.append("--run")  # else Hydra composes everything once more to see which mode is asked for: 0.1 s
-    return [*(a for a in arguments if a in overrides), *flags]
+    return [a for a in arguments if a in overrides], flags
+
+
+def _shared_out(overrides: list[str], flags: list[str]) -> tuple[list[str], list[str]]:
+    """What Hydra composes before it sweeps, and what only the jobs are composed from. Hydra would try a sweep's other
+    overrides on the default levels, and refuse `scheduler=step,multistep scheduler.args.gamma=0.5` for the cosine."""
+    if set(flags) not in ({"-m"}, {"--multirun"}) or any("hydra/sweeper" in o for o in overrides):
+        return overrides, []
+    own = [o for o in overrides if o.lstrip("+~").startswith(("hydra.", "hydra/"))]
+    return own, [o for o in overrides if o not in own]
 
 
 class _Task:
@@ -152,9 +166,9 @@ class _Task:
     It keeps the command's exit code, and its error, which Hydra would wrap and announce in its own words.
     """
 
-    def __init__(self, command: str, flags: Flags) -> None:
+    def __init__(self, command: str, flags: Flags, overrides: Sequence[str] = ()) -> None:
         self._command, self._flags, self.code = command, flags, 0
-        self.yes = flags.yes
+        self.overrides, self.yes = overrides, flags.yes  # what our sweeper asks for
         self.error: BaseException | None = None
 
     def __call__(self, config: "DictConfig") -> None:
@@ -165,23 +179,24 @@ class _Task:
 
         if self._command == "train" and self._flags.dry_run:
             node = HydraConfig.get()
-            self.run_all([list(node.overrides.task)], Asked(tuple(node.overrides.task), tuple(node.overrides.hydra), 1))
+            self.run_all([list(node.overrides.task)], list(node.overrides.hydra), 1)
         else:
             self._keeping(lambda: self._execute([job_of(config, HydraConfig.get())]))
 
-    def run_all(self, overrides: Sequence[Sequence[str]], asked: Asked) -> list[Any]:
-        """All jobs of a sweep, by their overrides; a value for each."""
+    def run_all(self, overrides: Sequence[Sequence[str]], hydra: Sequence[str], workers: int | None) -> list[Any]:
+        """All jobs of a sweep, by their overrides and those of Hydra's own node; a value for each."""
         values: list[Any] = [None] * len(overrides)
 
         def work() -> None:
             if self._command == "train":
                 from lrbench.commands.sweep import run as run_sweep
 
+                asked = Asked(tuple(self.overrides), tuple(hydra), workers)
                 self.code, values[:] = run_sweep(overrides, asked, self._flags)
             else:
                 from lrbench.composer import composer
 
-                with composer(asked.hydra) as composed:
+                with composer(hydra) as composed:
                     jobs = [composed(job) for job in overrides]
                 self._execute(jobs)
 

@@ -2,7 +2,7 @@
 
 Hydra itself works in two steps: the chosen levels are merged, then the other overrides are applied in order. A job
 therefore is a copy of what its groups make, with the rest applied by Hydra's own function. Most of the rest are plain
-`key=value`: what such an override does to the resolved configuration is found out once, and done again by hand.
+`key=value`: which value such an override leaves in the resolved configuration is found out once.
 """
 
 import re
@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -86,9 +85,7 @@ class Composer:
         return self._parsed[text]
 
     def _sets_a_value(self, override: Override) -> bool:
-        """Whether Hydra applies this override after the levels are merged (else it chooses a level, or is Hydra's)."""
-        if override.is_hydra_override() or override.is_sweep_override():
-            return False
+        """Whether Hydra applies this override after the levels are merged; else it chooses a level."""
         return isinstance(override.value(), dict) or not self._is_group(override.key_or_group)
 
     def _by_hydra(self, overrides: Sequence[str]) -> Job:
@@ -114,7 +111,7 @@ class _Base:
     def changed(self, overrides: Sequence[Override]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """The configuration with overrides applied in order: resolved, and as typed."""
         effects = [self._effect(o) for o in overrides]
-        if self._plain is None or None in effects or _overlap([e[0] for e in effects if e]):
+        if self._plain is None or None in effects:
             config = _applied(self.config, overrides)
             return resolved(config), _typed(config)
         plain: Mapping[str, Any] = self._plain
@@ -125,7 +122,8 @@ class _Base:
 
     @cached_property
     def _plain(self) -> Mapping[str, Any] | None:
-        """The resolved configuration; None where an option follows another one, or has no value yet."""
+        """The resolved configuration; None where an option follows others (two overrides may then do together what
+        neither does alone), or has no value yet."""
         try:
             plain = resolved(self.config)
         except ConfigError:
@@ -133,25 +131,24 @@ class _Base:
         return plain if all(_ALONE.fullmatch(v) for v in _strings(self.typed) if "${" in v) else None
 
     def _effect(self, override: Override) -> tuple[Path, Any] | None:
-        """The place and value that a plain `key=value` changes; None if it is anything else, or changes more."""
+        """The place that a plain `key=value` changes, and its value there; None if it is anything else."""
         line = str(override.input_line)
         if line not in self._effects:
-            self._effects[line] = self._measured(override, line)
+            self._effects[line] = self._measured(override)
         return self._effects[line]
 
-    def _measured(self, override: Override, line: str) -> tuple[Path, Any] | None:
+    def _measured(self, override: Override) -> tuple[Path, Any] | None:
         path = tuple(override.key_or_group.split("."))
-        plain = override.type is OverrideType.CHANGE and "${" not in line and not isinstance(override.value(), dict)
+        plain = override.type is OverrideType.CHANGE and "${" not in str(override.value())
         if not plain or self._plain is None or not _has(self._plain, path):
             return None
         try:
-            after = resolved(_applied(self.config, [override]))
+            value: Any = resolved(_applied(self.config, [override]))
         except ConfigError:  # `key=???`: another override may give the value
             return None
-        value = after
         for key in path:
             value = value[key]
-        return (path, value) if _with(self._plain, path, value) == after else None
+        return path, value
 
 
 def _applied(config: DictConfig, overrides: Sequence[Override]) -> DictConfig:
@@ -181,11 +178,6 @@ def _has(tree: Any, path: Path) -> bool:
             return False
         tree = tree[key]
     return not isinstance(tree, dict)
-
-
-def _overlap(paths: Sequence[Path]) -> bool:
-    """Whether one path leads through another (the same place twice is fine: the later one counts)."""
-    return any(a != b and a[: len(b)] == b[: len(a)] for a, b in combinations(set(paths), 2))
 
 
 def _strings(tree: Any) -> Iterator[str]:

@@ -364,3 +364,17 @@ def test_two_processes_that_ask_at_once_both_get_it(make, committed, run, server
     assert {p.wait() for p in processes} == {"end finished"}
     for experiment in experiments:
         assert Record(run.results / "runs" / run_id(experiment)).restored_from() == str(committed)
+
+
+def test_a_sweeps_plan_counts_committed_runs_and_no_cost_for_them(trained, committed, run, make):
+    from lrbench.experiment import Settings
+    from lrbench.sweep.entry import Entry
+    from lrbench.sweep.plan import make_plan
+
+    settings = Settings(results=run.results)
+    asked = [r.experiment() for r in trained] + [make("seed=9")]
+    plan = make_plan([Entry(f"run {i}", e, settings) for i, e in enumerate(asked)])
+    assert plan.headline() == "5 runs: 4 in committed evidence, to be restored, 1 new"
+    assert len(plan.to_do) == 5
+    assert plan.cost == (0, 0, 1)
+    assert make_plan([Entry("one", asked[0], settings)]).cost_line(2) == ""

@@ -7,8 +7,12 @@ is a `lrbench.sweep.store.Sweep`, whose entries any launcher can carry elsewhere
 import sys
 from collections.abc import Sequence
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from lrbench.commands import labels, naming
-from lrbench.commands.train import Checks, checked, table
+from lrbench.commands.train import Checks, checked
 from lrbench.composer import Job, composer
 from lrbench.engine.attempt import Interrupted
 from lrbench.engine.ranks import leads, rank_count
@@ -17,14 +21,16 @@ from lrbench.engine.train import train
 from lrbench.errors import ConfigError
 from lrbench.flags import Asked, Flags
 from lrbench.progress import Reporter
+from lrbench.record import DONE
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry, failure, with_files
-from lrbench.sweep.plan import Plan, Refused, make_plan
+from lrbench.sweep.plan import Plan, Refused, counted, make_plan
 from lrbench.sweep.pool import Outcome, Pool, default_workers, start_server
 from lrbench.sweep.store import sweep_of
 
 INTERRUPTED = 130  # as in cli
 SHOWN = 60  # runs at most in the table at the end
+FINALS = ("test/accuracy", "test/loss", "val/loss")
 
 Values = list[str | None]
 
@@ -48,13 +54,15 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
         return 0, [None] * len(entries)
     many = 1 if alone else max(1, min(workers or default_workers(plan), len(plan.to_do)))
     if flags.dry_run:
-        print("\n".join([plan.headline(), *plan.listing(), plan.cost_line(many)]).rstrip())
+        print("\n".join([plan.headline(), *plan.listing(), *plan.remarks(), plan.cost_line(many)]).rstrip())
         return 0, [None] * len(entries)
     sweep = sweep_of(plan, flags.name, asked.overrides)
-    for line in filter(None, (plan.headline(), *plan.refusals(), plan.cost_line(many))):
+    for line in filter(None, (plan.headline(), *plan.refusals(), *plan.remarks(), plan.cost_line(many))):
         print(line, file=sys.stderr)
     sweep.save()
-    outcome = _train_here(plan) if many == 1 else _train_in_workers(plan, many)
+    # All ranks must come to the same runs, so with several none is passed over for being done.
+    here = plan.to_do if rank_count() == 1 else plan.entries
+    outcome = _train_here(here) if many == 1 else _train_in_workers(plan, many)
     return _told(plan, outcome), [None if e is None else e.record.glance() for e in entries]
 
 
@@ -72,7 +80,8 @@ def _frozen(
                     entries.append(_entry(composed(job), label, checks, number))
             except ConfigError as error:
                 if not skip_invalid:
-                    raise
+                    hint = "" if len(overrides) == 1 else " (--skip-invalid leaves refused runs of a sweep out.)"
+                    raise ConfigError(f"{error}{hint}") from error
                 entries.append(None)
                 refused.append(Refused(label, str(error.__cause__ or error)))
     return entries, refused
@@ -88,13 +97,13 @@ def _train_in_workers(plan: Plan, workers: int) -> Outcome:
         return Pool(plan, workers, display).run()
 
 
-def _train_here(plan: Plan) -> Outcome:
+def _train_here(entries: Sequence[Entry]) -> Outcome:
     """All runs in this process in order; a failed one does not stop the rest."""
     with until_signalled() as stop:
-        for i, entry in enumerate(plan.to_do, 1):
+        for i, entry in enumerate(entries, 1):
             if stop.asked:
                 return "interrupted"
-            print(f"[{i}/{len(plan.to_do)}] {entry.label}", file=sys.stderr)
+            print(f"[{i}/{len(entries)}] {entry.label}", file=sys.stderr)
             try:
                 with Reporter(entry.experiment) as reporter:
                     train(entry.experiment, with_files(entry), reporter, reporter.say)
@@ -111,13 +120,29 @@ def _train_here(plan: Plan) -> Outcome:
 
 def _told(plan: Plan, outcome: Outcome) -> int:
     """Say how all runs stand at the end; the exit code."""
-    now = Plan(plan.entries, len(plan.entries))  # its standings are those of this moment
-    if len(plan.entries) <= SHOWN:
-        table({e.label: e.record for e in plan.entries})
+    standings = [e.record.glance() for e in plan.entries]
+    if len(standings) <= SHOWN:
+        _show_table(plan.entries)
     else:
-        print(now.headline())
+        print(f"{len(standings)} runs: {counted(standings)}")
     if outcome != "done":
-        print(f"lrbench: {outcome}. {now.headline()}; the same command goes on from there.", file=sys.stderr)
+        print(f"lrbench: {outcome}. {counted(standings)}; the same command goes on from there.", file=sys.stderr)
     if outcome == "interrupted":
         return INTERRUPTED
-    return 0 if set(now.standings.values()) == {"finished"} else 1
+    return 0 if set(standings) == {"finished"} else 1
+
+
+def _show_table(entries: Sequence[Entry]) -> None:
+    """What came out of each run."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "", "state", *FINALS, "s"):
+        table.add_column(column, justify="left" if column in ("run", "", "state") else "right")
+    for entry in entries:
+        state = entry.record.standing()
+        s = entry.record.summary() if state in DONE else {}
+        cells = [(f"{s[k]:.2%}" if k.endswith("accuracy") else f"{s[k]:.4f}") if k in s else "" for k in FINALS]
+        table.add_row(entry.run_id[:8], Text(entry.label), state, *cells, f"{s.get('seconds', 0):.1f}")
+    console = Console(soft_wrap=True)
+    if not console.is_terminal:  # so that a line is a run for grep
+        console.width = max(console.width, 80 + max(len(e.label) for e in entries))
+    console.print(table)

@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from lrbench.commands import Job
 from lrbench.config import experiment_from, settings_from
@@ -119,17 +117,3 @@ def describe(record: Record) -> str:
             "  compare  lrbench -m scheduler=constant,cosine,onecycle seed=0,1,2",
         ]
     )
-
-
-def table(records: dict[str, Record]) -> None:
-    """What came out of each run of a sweep, by its label."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "", "state", "test/accuracy", "test/loss", "val/loss", "s"):
-        table.add_column(column, justify="right" if column not in ("run", "", "state") else "left")
-    for name, record in records.items():
-        state = record.standing()
-        s = record.summary() if state in ("finished", "diverged") else {}
-        cells = [f"{s[k]:.2%}" if k.endswith("accuracy") else f"{s[k]:.4f}" if k in s else "" for k in
-                 ("test/accuracy", "test/loss", "val/loss") if k in s]  # fmt: skip
-        table.add_row(record.run_id[:8], name, state, *(cells or ["", "", ""]), f"{s.get('seconds', 0):.1f}")
-    Console(soft_wrap=True).print(table)

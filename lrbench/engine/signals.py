@@ -4,11 +4,8 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
-from typing import Any
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass
@@ -18,33 +15,30 @@ class Stop:
     asked: bool = False
 
 
-@dataclass
-class _Handler:
-    """What a signal calls. Where one is inside another (a run in a sweep), both hear the signal."""
-
-    stop: Stop
-    before: dict[signal.Signals, Any] = field(default_factory=dict)
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        handler: Any = self
-        while isinstance(handler, _Handler):
-            handler.stop.asked = True
-            handler = handler.before[signal.Signals(number)]
-        signal.signal(number, handler or signal.SIG_DFL)
+_waiting: list[Stop] = []  # those under way, the outermost first: a sweep, and the run in it
 
 
 @contextmanager
 def until_signalled() -> Iterator[Stop]:
-    """A Stop that the first SIGINT or SIGTERM sets. In a thread other than the main one, nothing sets it."""
-    handler = _Handler(Stop())
+    """A Stop that the first SIGINT or SIGTERM sets, together with those around it; what has been asked of them holds
+    for it too. In a thread other than the main one, nothing sets it."""
+    stop = Stop(any(outer.asked for outer in _waiting))
     if threading.current_thread() is not threading.main_thread():
-        yield handler.stop
+        yield Stop()
         return
-    handler.before = {s: signal.getsignal(s) for s in SIGNALS}
-    for s in SIGNALS:
-        signal.signal(s, handler)
+    before = {} if _waiting else {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        for each in _waiting:
+            each.asked = True
+        signal.signal(number, before[signal.Signals(number)] or signal.SIG_DFL)
+
+    for s in before:
+        signal.signal(s, ask)
+    _waiting.append(stop)
     try:
-        yield handler.stop
+        yield stop
     finally:
-        for s, before in handler.before.items():
-            signal.signal(s, before)
+        _waiting.pop()
+        for s, handler in before.items():
+            signal.signal(s, handler)

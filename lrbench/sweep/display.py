@@ -14,7 +14,7 @@ from lrbench.progress import QUIET_EVERY, View, numbers
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.plan import Plan, duration
 
-REDRAW = 0.2  # seconds between two drawings of the live table
+REDRAW = 0.5  # seconds between two drawings of the live table
 SHOWN = ("train/loss", "val/loss", "val/accuracy")
 
 

@@ -19,16 +19,15 @@ def sweep_names() -> list[str]:
 def named_sweep(arguments: Sequence[str]) -> tuple[str, list[str]]:
     """The name, and the overrides of that sweep with those given after it. Raises ConfigError."""
     known = sweep_names()
-    first, *rest = [a for a in arguments if not a.startswith("-")] or [""]
-    name = first.removeprefix("name=")
-    if not name or "=" in name:
-        raise ConfigError(
-            f"sweep: say which one, as in `lrbench sweep {known[0] if known else 'NAME'}`.{did_you_mean(name, known)}"
-        )
+    named = next((a for a in arguments if a.startswith("name=")), next(iter(arguments), ""))
+    name = named.removeprefix("name=")
+    if not name or "=" in name or name.startswith("-"):
+        example = known[0] if known else "NAME"
+        raise ConfigError(f"sweep: say which one, as in `lrbench sweep {example}`.{did_you_mean('', known)}")
     if name not in known:
         raise ConfigError(f"sweep name={name}: there is no such sweep.{did_you_mean(name, known)}")
-    flags = [a for a in arguments if a.startswith("-")]
-    return name, [*_overrides(name), *rest, *flags]
+    place = list(arguments).index(named)
+    return name, [*_overrides(name), *arguments[:place], *arguments[place + 1 :]]
 
 
 def _overrides(name: str) -> list[str]:

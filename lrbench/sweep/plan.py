@@ -1,13 +1,15 @@
 """A sweep's plan: every run once, parents before children, how each stands, and what the rest will cost."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 from typing import NamedTuple
 
 from lrbench.errors import ConfigError
+from lrbench.evidence import find
 from lrbench.experiment import Experiment, Start, title
 from lrbench.record import DONE, Record, Standing
 from lrbench.sweep.entry import Entry
@@ -16,6 +18,7 @@ from lrbench.sweep.entry import Entry
 WORDS = {
     "finished": "done",
     "diverged": "diverged",
+    "committed": "in committed evidence, to be restored",
     "running": "running elsewhere",
     "interrupted": "resumable",
     "failed": "failed",
@@ -70,16 +73,22 @@ class Plan:
 
     def headline(self) -> str:
         """`36 runs: 10 done, 26 new`."""
-        counts = Counter(self.standings.values())
-        parts = [f"{counts[s]} {word}" for s, word in WORDS.items() if counts[s]]
         jobs = f" (of {self.asked} jobs; equal ones are one run)" if self.asked > len(self.entries) else ""
         runs = f"{len(self.entries)} run{'s' * (len(self.entries) != 1)}"
-        return f"{runs}: {', '.join(parts)}{jobs}"
+        return f"{runs}: {counted(self.standings.values())}{jobs}"
+
+    def remarks(self) -> Iterator[str]:
+        """What becomes of runs that another process trains, and how failed ones are tried again."""
+        counts = Counter(self.standings.values())
+        if n := counts["running"]:
+            yield f"beside   another process trains {n} of these runs; they are followed at the end"
+        if n := counts["failed"]:
+            yield f"failed   {n} of these runs; retry=true goes on from their last checkpoints"
 
     def cost_line(self, workers: int) -> str:
         """What is left to do, in words; empty when nothing is."""
         seconds, known, unknown = self.cost
-        if not self.to_do:
+        if not known + unknown:
             return ""
         if not known:
             return "cost     unknown: no record has the same model, data and batch size"
@@ -97,6 +106,12 @@ class Plan:
     def refusals(self) -> Iterator[str]:
         """What was left out, in lines."""
         yield from _listed(f"left out ({len(self.refused)})", [f"{r.label}: {r.reason}" for r in self.refused])
+
+
+def counted(standings: Iterable[str]) -> str:
+    """`10 done, 26 new`."""
+    counts = Counter(standings)
+    return ", ".join(f"{counts[s]} {word}" for s, word in WORDS.items() if counts[s])
 
 
 def make_plan(entries: Sequence[Entry], refused: Sequence[Refused] = ()) -> Plan:
@@ -147,6 +162,8 @@ def _standing(entry: Entry) -> str:
     settings = entry.settings
     if (standing in (*DONE, "failed") and settings.force) or (standing == "failed" and settings.retry):
         return "again"
+    if standing == "new" and not settings.force and find(settings.results, entry.run_id):
+        return "committed"
     return standing
 
 
@@ -167,18 +184,15 @@ def duration(seconds: float) -> str:
 
 def _cost(plan: Plan) -> Cost:
     rates = _seconds_per_update(plan)
-    seconds, known = 0.0, 0
-    for entry in plan.to_do:
-        rate = rates.get(_kind(entry.experiment))
-        if rate is not None:
-            seconds += rate * _updates_left(entry, plan.standings)
-            known += 1
-    return Cost(seconds, known, len(plan.to_do) - known)
+    to_train = [e for e in plan.to_do if plan.standings[e.run_id] != "committed"]
+    known = [e for e in to_train if _kind(e.experiment) in rates]
+    seconds = sum(rates[_kind(e.experiment)] * _updates_left(e, plan.standings) for e in known)
+    return Cost(seconds, len(known), len(to_train) - len(known))
 
 
 def _updates_left(entry: Entry, standings: Mapping[str, str]) -> int:
-    updates = entry.experiment.clock.updates
-    return updates - entry.record.status()["update"] if standings[entry.run_id] == "interrupted" else updates
+    updates, standing = entry.experiment.clock.updates, standings[entry.run_id]
+    return updates - entry.record.status()["update"] if standing == "interrupted" else updates
 
 
 def _kind(experiment: Experiment) -> str:
@@ -197,14 +211,16 @@ def _seconds_per_update(plan: Plan) -> dict[str, float]:
     for experiment, record in _timed(plan, wanted):
         kind = _kind(experiment)
         if kind in wanted:
-            summary = record.summary()
-            found.setdefault(kind, []).append(summary["seconds"] / max(1, summary["updates"]))
+            with suppress(OSError, ValueError, KeyError):  # damaged: it tells nothing
+                summary = record.summary()
+                found.setdefault(kind, []).append(summary["seconds"] / max(1, summary["updates"]))
     return {kind: median(values) for kind, values in found.items()}
 
 
 def _timed(plan: Plan, wanted: set[str]) -> Iterator[tuple[Experiment, Record]]:
     """Finished runs with their experiments. Records of other sweeps are read only where this one's do not tell."""
-    done = [e for e in plan.entries if plan.standings[e.run_id] == "finished"]
+    tell = [e for e in plan.entries if plan.standings[e.run_id] in ("finished", "again")]
+    done = [e for e in tell if e.record.glance() == "finished"]
     yield from ((e.experiment, e.record) for e in done[-LOOKED_AT:])
     if wanted <= {_kind(e.experiment) for e in done}:
         return

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import torch
 
-from lrbench.engine.signals import until_signalled
+from lrbench.engine.signals import Stop, until_signalled
 from lrbench.experiment import run_id
 from lrbench.lease import Lease, holder
 from lrbench.record import DONE
@@ -78,6 +78,7 @@ class Pool:
         self._deaths: dict[str, tuple[int, int]] = {}  # by run id: how many in a row, and at which saved update
         self._stillborn = 0  # workers in a row that died before they were ready
         self._outcome: Outcome = "done"
+        self._signal = Stop()
 
     def run(self) -> Outcome:
         """Train until all is done, or no more can be. A signal stops every run at an update.
@@ -85,9 +86,9 @@ class Pool:
         Raises KeyboardInterrupt at a second Ctrl-C, RuntimeError if no worker can be started.
         """
         try:
-            with until_signalled() as stop:
+            with until_signalled() as self._signal:
                 while (self._waiting and not self._stopping) or self._busy():
-                    if stop.asked:
+                    if self._signal.asked:
                         why = "stopping: every run goes on to its next update; Ctrl-C again ends at once"
                         self._ask_to_stop("interrupted", why)
                     if not self._stopping:
@@ -165,6 +166,9 @@ class Pool:
             self.display.view(worker.place, *rest)
         elif kind == "say":
             self.display.say(*rest)
+        elif kind == "stopped" and not (self._stopping or self._signal.asked):  # somebody asked this worker alone
+            worker.ready = False  # it ends now
+            self._give_back(worker, "by a signal")
         else:
             self._ended(worker, *(rest if kind == "end" else (kind, *rest)))
 
@@ -189,13 +193,15 @@ class Pool:
             if worker.entry is not None:
                 self._ended(worker, "stopped", f"its worker ended {how}")
         elif worker.entry is not None:
-            self._give_back(worker, worker.entry, how)
+            self._give_back(worker, how)
         else:
             self._stillborn += not worker.ready
             if self._stillborn >= DEATHS:
                 raise RuntimeError(f"workers end {how} as they start; hydra.launcher.workers=1 does without them")
 
-    def _give_back(self, worker: _Worker, entry: Entry, how: str) -> None:
+    def _give_back(self, worker: _Worker, how: str) -> None:
+        entry = worker.entry
+        assert entry is not None
         saved = _saved(entry)
         count, at = self._deaths.get(entry.run_id, (0, saved))
         count = count + 1 if saved == at else 1
@@ -208,6 +214,7 @@ class Pool:
         if entry.record.glance() not in DONE:  # what `force` moves aside lies aside already
             entry = replace(entry, settings=replace(entry.settings, force=False))
         self._waiting.appendleft(entry)
+        worker.entry = None
         self.display.gave_back(worker.place, entry, f"its worker ended {how}; it goes on from update {saved}")
 
     def _end(self) -> None:

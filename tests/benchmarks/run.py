@@ -1,11 +1,10 @@
-"""The benchmarks: `python tests/benchmarks/run.py [NAME ...]`, all by default.
+"""The benchmarks: `python tests/benchmarks/run.py [NAME ...]`, all of EVERY by default.
 
-main_job, loop, batches, augment, precision, trace, first_update, help, runs.
-
-All of them without arguments. Each is a ratio, or a bound that the design sets; results go to results/benchmarks. Run
-on an otherwise idle machine.
+Each is a ratio, or a bound that the design sets; results go to results/benchmarks. Run on an otherwise idle machine.
 """
 
+import io
+import json
 import statistics
 import subprocess
 import sys
@@ -13,14 +12,18 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import torch
 from harness import interleaved, keep, seconds
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from torch import nn
 
 from lrbench import config
+from lrbench.commands.train import Checks, checked
+from lrbench.composer import composer
 from lrbench.data import Split
 from lrbench.data.batches import Batches, normaliser
 from lrbench.engine.log import Log
@@ -28,9 +31,15 @@ from lrbench.engine.loop import advance
 from lrbench.engine.state import Setup, new_state, set_up
 from lrbench.engine.train import train
 from lrbench.experiment import Augment, Settings
+from lrbench.grid import axes, jobs
 from lrbench.models.resnet import resnet8
-from lrbench.record import Record
+from lrbench.record import Record, write_json
 from lrbench.schedules import lr_table
+from lrbench.sweep.display import Display
+from lrbench.sweep.entry import Entry, run_entry
+from lrbench.sweep.named import named_sweep
+from lrbench.sweep.plan import Plan, make_plan
+from lrbench.sweep.pool import Pool
 
 CPU = torch.device("cpu")
 UPDATES = 640
@@ -344,7 +353,127 @@ def runs() -> None:
     )
 
 
+TOUR = ("sweep", "tour", "tracker=none")
+GRID = ("tracker=none", "scheduler=constant,cosine,step,onecycle", "optimizer.lr=0.1,0.2,0.4,0.8,1.6",
+        "optimizer.args.weight_decay=0,1e-4,1e-3,1e-2,1e-1", "batch_size=32,64", "seed=range(50)")  # fmt: skip
+
+
+def sweep() -> None:
+    """The tour's 36 short runs: two warm workers against one warm process, Hydra's basic launcher, a process a run."""
+    entries = _entries(_tour_jobs())
+    rounds = []
+    for _ in range(3):
+        one = seconds(lambda: _in_this_process(entries)) / len(entries)
+        two = _steady_seconds_a_run(entries)
+        ours = _whole(*TOUR)
+        basic = _whole(*TOUR, "hydra/launcher=basic")
+        single = statistics.median(_whole("tracker=none", "horizon=5ep", f"seed={i}") for i in range(3))
+        rounds.append(
+            {
+                "share_of_twice_one": one / two / 2,
+                "basic_over_ours": basic / ours,
+                "a_process_a_run_over_ours": len(entries) * single / ours,
+                "one_s_a_run": one,
+                "two_workers_s_a_run": two,
+                "ours_s": ours,
+            }
+        )
+    figures = {k: round(statistics.median(r[k] for r in rounds), 3) for k in rounds[0]}
+    keep(
+        "sweep",
+        "lrbench sweep tour (36 runs) on 2 cores",
+        "share >= 0.9, basic >= 1, a process a run >= 4",
+        {**figures, "rounds": len(rounds)},
+    )
+
+
+def _tour_jobs() -> list[tuple[str, ...]]:
+    _, overrides = named_sweep(["tour", "tracker=none"])
+    return list(jobs(axes(OverridesParser.create(), overrides)))
+
+
+def _entries(asked: list[tuple[str, ...]]) -> list[Entry]:
+    checks = Checks()
+    with composer() as composed:
+        made = [(job := composed(o), *checked(job, checks)) for o in asked]
+    return [Entry(" ".join(j.overrides), e, s, j.overrides, j.typed, j.hydra, 0) for j, e, s in made]
+
+
+def _into(entries: list[Entry], folder: str) -> list[Entry]:
+    return [replace(e, settings=replace(e.settings, results=Path(folder))) for e in entries]
+
+
+def _in_this_process(entries: list[Entry]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for entry in _into(entries, folder):
+            run_entry(entry.payload())
+
+
+class _Clock(Display):
+    """When each run ended, and nothing shown."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan, io.StringIO())
+        self.ends: list[float] = []
+
+    def ended(self, *event: object) -> None:
+        self.ends.append(time.perf_counter())
+
+
+def _steady_seconds_a_run(entries: list[Entry], cold: int = 4) -> float:
+    """With two workers, once both are warm."""
+    with tempfile.TemporaryDirectory() as folder:
+        plan = make_plan(_into(entries, folder))
+        clock = _Clock(plan)
+        assert Pool(plan, 2, clock).run() == "done"
+        return (clock.ends[-1] - clock.ends[cold - 1]) / (len(clock.ends) - cold)
+
+
+def _whole(*arguments: str) -> float:
+    """A whole command, in an empty folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "lrbench", *arguments, f"results={folder}"]
+        return seconds(lambda: subprocess.run(command, check=True, capture_output=True))
+
+
+PLANNED = """
+import json, sys, time
+from lrbench.cli import run
+anonymous = lambda: int(next(l for l in open("/proc/self/status") if l.startswith("RssAnon")).split()[1]) / 1000
+code = run(["-m", sys.argv[1], "tracker=none", "--dry-run"])
+before, began = anonymous(), time.perf_counter()
+code = code or run(["-m", sys.argv[1], *sys.argv[2:]])
+print(json.dumps({"s": time.perf_counter() - began, "MB": anonymous() - before, "whole_MB": anonymous()}))
+sys.exit(code)
+"""
+
+
+def plan() -> None:
+    """Planning a grid of 10,000 jobs, and planning it again when all of it is done: time and memory of its own."""
+    figures = {}
+    with tempfile.TemporaryDirectory() as folder:
+        figures["new"] = _planned(folder, "--dry-run")
+        parser = OverridesParser.create()
+        for entry in _into(_entries(list(jobs(axes(parser, GRID)))), folder):
+            entry.record.create(entry.experiment, {})
+            write_json(entry.record.folder / "summary.json", {"updates": 480, "seconds": 4.8})
+            entry.record.set_status("finished", 480, 480)
+        figures["finished"] = _planned(folder)
+    keep("plan", f"lrbench -m {' '.join(GRID)}: 10,000 jobs", "new <= 60 s, <= 500 MB; finished <= 20 s", figures)
+
+
+def _planned(folder: str, *flags: str) -> dict[str, float]:
+    command = [sys.executable, "-c", PLANNED, f"results={folder}", *GRID, "hydra.launcher.workers=1", *flags]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "10000 runs: 10000" in said
+    return {k: round(v, 2) for k, v in json.loads(said.splitlines()[-1]).items()}
+
+
+EVERY = (main_job, loop, batches, augment, precision, trace, first_update, help, runs, plan, sweep)
+
 if __name__ == "__main__":
-    every = ("main_job", "loop", "batches", "augment", "precision", "trace", "first_update", "help", "runs")
-    for name in sys.argv[1:] or every:
-        globals()[name]()
+    known = {benchmark.__name__: benchmark for benchmark in EVERY}
+    if unknown := set(sys.argv[1:]) - set(known):
+        sys.exit(f"{', '.join(unknown)}: no benchmark; choose of {', '.join(known)}")
+    for name in sys.argv[1:] or known:
+        known[name]()

@@ -21,6 +21,8 @@ PLAIN = (
     "data.augment.crop=1", "results=here", "force=1",
 )  # fmt: skip
 UNUSUAL = (
+    "log_every=$\\{eval_every\\}",
+    "seed=1,2", "scheduler=cosine,step", "hydra/job_logging=none", "hydra.verbose=true", "seed=range(3)",
     "+model.args.depth=3", "++optimizer.args.momentum=0.1", "~clip", "~optimizer.args.momentum",
     "optimizer.args={momentum:0.3}", "optimizer={lr:0.7}", "optimizer.args.momentum={a:1}",
     "checkpoint_every=${eval_every}", "log_every=${horizon}", "eval_every=${checkpoint_every}",
@@ -91,6 +93,28 @@ def test_an_option_that_follows_another_one(composed):
     assert composed(both).plain["checkpoint_every"] == "2ep"
     assert composed(both[::-1]).plain["checkpoint_every"] == "2ep"
     assert composed(both).typed["checkpoint_every"] == "${eval_every}"
+
+
+def test_a_level_whose_options_follow_others(tmp_path):
+    """Such a level makes every override of what it follows change more than one option."""
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe" / "follows.yaml").write_text("# @package _global_\ncheckpoint_every: ${eval_every}\n")
+    with composer([f"hydra.searchpath=[file://{tmp_path}]"]) as composed:
+        for times in ("2ep", "3ep"):
+            job = composed(["recipe=follows", "eval_every=" + times, "seed=1"])
+            assert job.plain["checkpoint_every"] == times
+            assert job.typed["checkpoint_every"] == "${eval_every}"
+
+
+def test_two_overrides_that_only_together_change_a_third_option(tmp_path):
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe" / "points.yaml").write_text(
+        "# @package _global_\nout: eval_every\nlog_every: 1ep\ncheckpoint_every: ${${out}}\n"
+    )
+    with composer([f"hydra.searchpath=[file://{tmp_path}]"]) as composed:
+        for overrides, expected in ((["out=log_every"], "1ep"), (["log_every=2ep"], "1ep"),
+                                    (["out=log_every", "log_every=2ep"], "2ep")):  # fmt: skip
+            assert composed(["recipe=points", *overrides]).plain["checkpoint_every"] == expected
 
 
 def test_hydra_composes_once_for_each_choice_of_groups(monkeypatch):

@@ -4,6 +4,7 @@ import json
 import pickle
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from lrbench.composer import composer
@@ -42,6 +43,7 @@ def stands(entry, state, update=3, seconds=2.0):
     entry.record.create(entry.experiment, {})
     entry.record.set_status(state, update, 8)
     write_json(entry.record.folder / "summary.json", {"seconds": seconds, "updates": update})
+    np.save(entry.record.folder / "rates.npy", np.zeros((update, 1)))
 
 
 def test_equal_jobs_are_one_run(entry):
@@ -60,6 +62,7 @@ def test_how_each_stands(entry):
     assert plan.headline() == "6 runs: 1 done, 1 diverged, 1 resumable, 1 failed, 2 new"
     assert [e.label for e in plan.to_do] == ["seed=2", "seed=4", "seed=5"]
     assert list(plan.listing())[:2] == ["done (1)", f"  {runs[0].run_id[:8]}  seed=0"]
+    assert list(plan.remarks()) == ["failed   1 of these runs; retry=true goes on from their last checkpoints"]
     retried = make_plan([replace(r, settings=replace(r.settings, retry=True)) for r in runs])
     assert [e.label for e in retried.to_do] == ["seed=2", "seed=3", "seed=4", "seed=5"]
     forced = make_plan([replace(r, settings=replace(r.settings, force=True)) for r in runs])
@@ -74,9 +77,13 @@ def test_a_run_that_another_process_holds(entry):
     stands(run, "running")
     lease = Lease(run.record.folder)
     assert lease.take()
-    assert make_plan([run]).headline() == "1 run: 1 running elsewhere"
+    plan = make_plan([run])
+    assert plan.headline() == "1 run: 1 running elsewhere"
+    assert list(plan.remarks()) == ["beside   another process trains 1 of these runs; they are followed at the end"]
     lease.release()
-    assert make_plan([run]).headline() == "1 run: 1 resumable"
+    plan = make_plan([run])
+    assert plan.headline() == "1 run: 1 resumable"
+    assert list(plan.remarks()) == []
 
 
 def test_a_damaged_record_is_seen_where_it_claims_to_be_done(entry):

@@ -10,7 +10,6 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from lrbench.flags import Asked
 from lrbench.grid import axes, confirm, count, jobs
 
 
@@ -20,17 +19,16 @@ class Sweeper(BasicSweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
-        self._yes = bool(getattr(task_function, "yes", False))
+        self._task = task_function
 
     def sweep(self, arguments: list[str]) -> Any:
         """Raises ConfigError for a grid that is empty or too large."""
         assert self.hydra_context is not None
         assert self.launcher is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        grid = axes(parser, [*self._parse_config(), *arguments])
-        confirm(count(grid), self._yes)
-        returns = self.launcher.launch([list(job) for job in jobs(grid)], initial_job_idx=0)
-        return [[job.return_value for job in returns]]
+        grid = axes(parser, [*self._parse_config(), *arguments, *getattr(self._task, "overrides", ())])
+        confirm(count(grid), getattr(self._task, "yes", False))
+        return [self.launcher.launch([list(job) for job in jobs(grid)], initial_job_idx=0)]
 
 
 class LocalLauncher(Launcher):
@@ -55,8 +53,7 @@ class LocalLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """The value of a job is how its run stands at the end; None for a command that trains nothing."""
         assert self.config is not None
-        typed = self.config.hydra.overrides
-        values = self.task.run_all(job_overrides, Asked(tuple(typed.task), tuple(typed.hydra), self.workers))
+        values = self.task.run_all(job_overrides, list(self.config.hydra.overrides.hydra), self.workers)
         return [
             JobReturn(overrides=list(o), _return_value=value, status=JobStatus.COMPLETED)
             for o, value in zip(job_overrides, values, strict=True)

@@ -1,0 +1,297 @@
+"""`lrbench -m ...` and `lrbench sweep NAME`: flags, refusals, interruption, the live table."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from cli_support import TINY, Lrbench, assert_refused, files, in_process
+
+from lrbench.config import compose, experiment
+from lrbench.data.batches import Batches
+from lrbench.experiment import run_id
+from lrbench.record import Record
+from lrbench.sweep import named
+from lrbench.sweep.store import Sweep
+
+QUICK = (*TINY, "horizon=1ep", "scheduler=constant")
+HERE = "hydra.launcher.workers=1"
+
+
+@pytest.fixture
+def lrbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lrbench:
+    return in_process(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lrbench.plots import run
+
+    monkeypatch.setattr(run, "plot_run", lambda record, table: None)
+
+
+# ---- The plan.
+
+
+def test_a_dry_run_says_the_plan_and_writes_nothing(lrbench: Lrbench, tmp_path: Path) -> None:
+    said = lrbench("-m", *QUICK, "seed=0,1", "--dry-run")
+    ids = [run_id(experiment(*QUICK, f"seed={i}"))[:8] for i in (0, 1)]
+    assert (said.code, said.err) == (0, "")
+    assert said.out.splitlines() == [
+        "2 runs: 2 new",
+        "new (2)",
+        f"  {ids[0]}  seed=0",
+        f"  {ids[1]}  seed=1",
+        "cost     unknown: no record has the same model, data and batch size",
+    ]
+    assert list(tmp_path.iterdir()) == []
+    assert lrbench(*QUICK, "seed=0", "--dry-run").out.startswith("1 run: 1 new\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_the_sweep_is_kept(lrbench: Lrbench, tmp_path: Path) -> None:
+    assert lrbench("-m", *QUICK, "seed=0,1", HERE).code == 0
+    (folder,) = (tmp_path / "results" / "sweeps").iterdir()
+    sweep = Sweep.load(folder)
+    assert sweep.overrides[-1] == "seed=0,1"
+    assert [e.label for e in sweep.plan.entries] == ["seed=0", "seed=1"]
+    assert [e.record.standing() for e in sweep.plan.entries] == ["finished", "finished"]
+    planned = lrbench("-m", *QUICK, "seed=0,1,2", "--dry-run")
+    assert planned.out.startswith("3 runs: 2 done, 1 new\ndone (2)\n")
+    assert re.search(r"^cost     about \d+ s of training$", planned.out, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_impossible_combinations_are_left_out_on_request(lrbench: Lrbench, tmp_path: Path) -> None:
+    grid = ("-m", *QUICK[:-1], "scheduler=onecycle,constant", "warmup=none,linear_10pct", "horizon=10ep", HERE)
+    assert_refused(lrbench(*grid), "in the run 'scheduler=onecycle warmup=linear_10pct'", "warms up by itself",
+                   "--skip-invalid")  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+    said = lrbench(*grid, "--skip-invalid")
+    assert said.code == 0
+    assert said.err.startswith(
+        "3 runs: 3 new\nleft out (1)\n  scheduler=onecycle warmup=linear_10pct: warmup.length=10%: OneCycleLR warms up"
+    )
+    (folder,) = (tmp_path / "results" / "sweeps").iterdir()
+    assert [r.label for r in Sweep.load(folder).plan.refused] == ["scheduler=onecycle warmup=linear_10pct"]
+    everything = lrbench("-m", *QUICK, "batch_size=0,-1", "--skip-invalid")
+    assert_refused(everything, "the sweep is empty; the first of 2 refused jobs is 'batch_size=0': batch_size=0:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("seed=range(3,3)",), ("seed=range(3,3): this has no values, so the grid is empty",)),
+        (("seed=range(1000000)",), ("1,000,000 jobs", "--yes")),
+        (("seed=range(1000)", "optimizer.lr=range(1,12)"), ("11,000 jobs", "--yes")),
+        (("seed=0,1", "hydra.launcher.workers=0"), ("hydra.launcher.workers=0", "from 1")),
+        (("seed=0,1", "hydra.launcher.workers=many"), ("hydra.launcher.workers", "many")),
+        (("seed=0,1", "hydra.launcher.wrokers=2"), ("hydra.launcher.wrokers",)),
+        (("results=a,b",), ("results=a,b", "one folder")),
+        (("seed=0,1", "--skipinvalid"), ("--skipinvalid: there is no such flag",)),
+    ],
+)
+def test_bad_sweeps_are_refused(arguments: tuple[str, ...], words: tuple[str, ...], lrbench: Lrbench, tmp_path: Path):
+    assert_refused(lrbench("-m", *QUICK, *arguments), *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_that_cannot_be_written_is_refused(lrbench: Lrbench, tiny_disk: Path, tmp_path: Path) -> None:
+    size = os.statvfs(tiny_disk)
+    (tiny_disk / "filler").write_bytes(b"x" * (size.f_bavail * size.f_frsize - 4096))
+    said = lrbench("-m", *QUICK, "seed=0,1", f"results={tiny_disk}", HERE)
+    assert said.code == 2
+    assert "No space left on device" in said.err
+    assert "the plan cannot be written" in said.err
+    assert files(tiny_disk) == ["filler"]
+
+
+def test_plots_have_no_plan(lrbench: Lrbench) -> None:
+    assert_refused(lrbench("plot", *QUICK, "--dry-run"), "plot: --dry-run", "leave them out")
+
+
+# ---- Named sweeps.
+
+
+@pytest.mark.parametrize("name", named.sweep_names())
+def test_every_named_sweep_can_be_planned(name: str, lrbench: Lrbench, tmp_path: Path) -> None:
+    said = lrbench("sweep", name, "--dry-run")
+    assert said.code == 0, said.err
+    assert lrbench("sweep", f"name={name}", "--dry-run").out == said.out
+    assert list(tmp_path.iterdir()) == []
+    header = (named.FOLDER / f"{name}.yaml").read_text().splitlines()
+    assert f"# Command: lrbench sweep {name}" in header
+
+
+def test_the_tour_is_four_schedules_by_three_warmups_by_three_seeds(lrbench: Lrbench) -> None:
+    assert lrbench("sweep", "tour", "--dry-run").out.startswith("36 runs: 36 new\n")
+    assert lrbench("sweep", "tour", "seed=7", "--dry-run").out.startswith("12 runs: 12 new\n")
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_named_sweep_has_its_name(lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.yaml").write_text("set: [horizon=1ep]\ngrid: ['seed=0,1']\n")
+    monkeypatch.setattr(named, "FOLDER", tmp_path)
+    said = lrbench("sweep", "mine", *QUICK, HERE)
+    assert said.code == 0, said.err
+    assert [p.name for p in (tmp_path / "results" / "sweeps").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("grdi: [seed=1]", "conf/sweep/mine.yaml: there is no key 'grdi'. Did you mean 'grid'?"),
+        ("grid: seed=1", "grid is a list of overrides"),
+        ("grid: [{seed: 1}]", "grid is a list of overrides"),
+        ("grid: [seed", "this is no YAML"),
+        ("", "give the keys set and grid"),
+        ("grid: ['sede=1,2']", "there is no option 'sede'"),
+    ],
+)
+def test_a_bad_file_is_refused(content: str, words: str, lrbench: Lrbench, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "mine.yaml").write_text(content)
+    monkeypatch.setattr(named, "FOLDER", tmp_path)
+    assert_refused(lrbench("sweep", "mine", *QUICK), words)
+    assert files(tmp_path) == ["mine.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "say which one"),
+        (("seed=1",), "say which one"),
+        (("tuor",), "Did you mean 'tour'?"),
+        (("name=x",), "name=x"),
+    ],
+)
+def test_an_unknown_name_is_refused(arguments: tuple[str, ...], words: str, lrbench: Lrbench) -> None:
+    assert_refused(lrbench("sweep", *arguments), words)
+
+
+# ---- Trained.
+
+
+def test_workers_by_the_command(lrbench: Lrbench, tmp_path: Path) -> None:
+    said = lrbench("-m", *QUICK, "seed=0,1,2", "hydra.launcher.workers=2")
+    assert said.code == 0, said.err
+    assert said.out.count("finished") == 3
+    assert said.err.startswith("3 runs: 3 new\ncost     unknown")
+    assert said.err.count("finished  test/loss") == 3
+    config = yaml.safe_load(next(tmp_path.rglob("config.yaml")).read_text())
+    assert config == yaml.safe_load(_yaml(compose([*QUICK, f"seed={config['seed']}"])))
+
+
+def _yaml(config: object) -> str:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_yaml(config)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_signal_in_the_last_update_of_a_run_stops_the_sweep(
+    lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is done, and must not swallow what was meant for all."""
+    batch = Batches.__call__
+
+    def acting(self: Batches, update: int) -> object:
+        if update == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return batch(self, update)
+
+    monkeypatch.setattr(Batches, "__call__", acting)
+    said = lrbench("-m", *QUICK, "seed=0,1,2", HERE)
+    assert said.code == 130
+    assert "lrbench: interrupted. 1 done, 2 new; the same command goes on from there.\n" in said.err
+    monkeypatch.setattr(Batches, "__call__", batch)
+    assert lrbench("-m", *QUICK, "seed=0,1,2", HERE).err.startswith("3 runs: 1 done, 2 new\n")
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_forced_sweep_trains_all_again(lrbench: Lrbench, tmp_path: Path) -> None:
+    assert lrbench("-m", *QUICK, "seed=0,1", HERE).code == 0
+    said = lrbench("-m", *QUICK, "seed=0,1", HERE, "force=true")
+    assert said.code == 0
+    assert said.err.startswith("2 runs: 2 to be trained again\ncost     about ")
+    assert len(list((tmp_path / "results" / "runs").iterdir())) == 4  # the old records lie aside
+
+
+@pytest.mark.slow
+def test_two_ranks_go_through_a_sweep_together(tmp_path: Path) -> None:
+    """What is done already is passed over by both, not by one that leaves the other waiting."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*torchrun, "-m", "lrbench", "-m", *QUICK, "device=cpu"]
+    for sweep, standing in (("seed=0,1", "2 new"), ("seed=0,1,2", "2 done, 1 new")):
+        done = subprocess.run([*command, sweep], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert f"runs: {standing}" in done.stderr
+    assert len(list((tmp_path / "results" / "runs").iterdir())) == 3
+    assert len(list((tmp_path / "results" / "sweeps").iterdir())) == 2
+
+
+def test_ctrl_c_in_a_terminal(tmp_path: Path) -> None:
+    """SIGINT to the whole process group, as a terminal sends it: nothing is left running, and all can go on."""
+    command = [sys.executable, "-m", "lrbench", "-m", *TINY, "horizon=20000ba", "eval_every=1000ba",
+               "scheduler=constant", "seed=0,1,2", "hydra.launcher.workers=2"]  # fmt: skip
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    begun: set[Path] = set()
+    until = time.monotonic() + 120
+    while len(begun) < 2 and time.monotonic() < until:
+        assert process.poll() is None
+        begun = {p.parent for p in tmp_path.rglob("metrics.jsonl") if p.stat().st_size}
+        time.sleep(0.05)
+    family = [process.pid, *(p.pid for p in psutil.Process(process.pid).children(recursive=True))]
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "2 resumable, 1 new; the same command goes on from there" in err
+    assert {Record(folder).standing() for folder in begun} == {"interrupted"}
+    assert all(Record(folder).status()["update"] > 0 for folder in begun)
+    _gone, left = psutil.wait_procs([p for p in map(_alive, family) if p], timeout=30)
+    assert not left
+
+
+def _alive(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+@pytest.mark.slow
+def test_in_a_terminal_there_is_a_live_table(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    for name in ("LRBENCH_RESULTS", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "CI"):
+        env.pop(name, None)
+    command = [sys.executable, "-m", "lrbench", "-m", *TINY, "horizon=150ep", "seed=0,1,2", "optimizer.lr=0.1,1e30",
+               "hydra.launcher.workers=2", "scheduler=constant"]  # fmt: skip
+    running = subprocess.Popen(command, cwd=tmp_path, env=env, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    seen = b""
+    while True:
+        try:
+            block = os.read(master, 65536)
+        except OSError:  # Linux's word for the other end being closed
+            break
+        if not block:
+            break
+        seen += block
+    os.close(master)
+    text = seen.decode()
+    assert running.wait(timeout=60) == 1, text  # half of them diverge
+    assert re.search(r"\d of 6 ended, .*running", text)
+    assert re.search(r"seed=\d optimizer.lr=0.1 +\d+\.\d/150", text)
+    assert "\x1b[2K" in text  # drawn again in place
+    assert text.count(" diverged") >= 3
+    assert json.loads(next(tmp_path.rglob("sweep.json")).read_text())["entries"]
