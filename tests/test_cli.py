@@ -339,7 +339,7 @@ def test_a_multirun_trains_each_experiment_once(lrbench: Lrbench, tmp_path: Path
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
     again = lrbench("-m", *QUICK, "scheduler=cosine,constant", "seed=0,1")
     assert again.code == 0
-    assert again.err == "4 runs: 4 done\n"
+    assert again.err.startswith("4 runs: 4 done\nsweep    results/sweeps/")
     assert again.out.count("finished") == 4
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()} == before
     more = lrbench("-m", *QUICK, "scheduler=constant", "seed=1,2")

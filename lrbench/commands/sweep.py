@@ -63,7 +63,10 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
     # All ranks must come to the same runs, so with several none is passed over for being done.
     here = plan.to_do if rank_count() == 1 else plan.entries
     outcome = _train_here(here) if many == 1 else _train_in_workers(plan, many)
-    return _told(plan, outcome), [None if e is None else e.record.glance() for e in entries]
+    code = _told(plan, outcome)
+    if outcome == "done" and len(plan.entries) > 1:
+        print(f"sweep    {sweep.folder}\ncompare  lrbench report {sweep.name}", file=sys.stderr)
+    return code, [None if e is None else e.record.glance() for e in entries]
 
 
 def _frozen(
