@@ -23,7 +23,9 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
         return f"{given}: a group takes the name of one of its levels."
     if found := re.search(r"Error merging override (\S+)[\s\S]* is not Optional", text):
         return f"{found[1]}: this option needs a value."
-    if found := re.search(r"(Invalid value .*|Value .* could not be converted .*|Value .* is not a valid .*|Cannot convert .*)", text):
+    if found := re.search(
+        r"(Invalid value .*|Value .* could not be converted .*|Value .* is not a valid .*|Cannot convert .*)", text
+    ):
         key = re.search(r"full_key: (\S+)", text)
         override = re.search(r"Error merging override (\S+)", text)
         where = override[1] if override else key[1] if key else "the configuration"
