@@ -112,7 +112,7 @@ class Config:
     threads: int = 1
     accumulate: int = 1
     amp: Amp = Amp.none
-    channels_last: bool = False
+    channels_last: bool = True
     compile: bool = False
     start: StartConfig = field(default_factory=StartConfig)
     device: str = "auto"

@@ -298,7 +298,7 @@ def test_what_carries_a_run_out_is_no_part_of_it() -> None:
 
 def test_neutral_options_are_left_out() -> None:
     base = run_id(config.experiment("tracker=none", "model=mlp", "horizon=2ep"))
-    for neutral in ("accumulate=1", "amp=none", "compile=false", "channels_last=false", "clip=null",
+    for neutral in ("accumulate=1", "amp=none", "compile=false", "channels_last=true", "clip=null",
                     "lr_scaling.rule=none", "lr_scaling.base_batch=128", "monitor=val/accuracy"):  # fmt: skip
         assert run_id(config.experiment("tracker=none", "model=mlp", "horizon=2ep", neutral)) == base, neutral
 

@@ -402,7 +402,7 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str, Callable[..., Any]]] = {
     "threads": (SMALL, "threads=2", seen_threads),
     "accumulate": (SMALL, "accumulate=4", seen_micro_batches),
     "amp": (SMALL, "amp=bf16", trained),
-    "channels_last": (("model=resnet8_w8", "horizon=2ep"), "channels_last=true", seen_format),
+    "channels_last": (("model=resnet8_w8", "horizon=2ep"), "channels_last=false", seen_format),
     "compile": (SMALL, "compile=true", seen_compiled),
     "start.of": (SMALL, FORK[0], seen_forked),
     "start.at": (FORK, "start.at=1ep", seen_forked),

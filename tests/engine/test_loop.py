@@ -161,7 +161,7 @@ def test_a_plateau_that_hears_every_loss_is_the_textbook_loop(make, run):
 
 
 def test_batchnorm_is_the_textbook_loop(make, run):
-    record = run(make("model=resnet8", "model.args.width=4", "horizon=20ba"))
+    record = run(make("model=resnet8", "model.args.width=4", "horizon=20ba", "channels_last=false"))
     torch.manual_seed(seed_of("init", 0))
     book = Textbook(resnet8((1, 8, 8), 10, width=4), 0)
     live = OPTIMIZERS["sgd"](book.model.parameters())

@@ -95,6 +95,7 @@ def losses(kind: str) -> list[float]:
         made = experiment(
             "tracker=none", *MODELS[model], *of_data, *TASKS[task], *OPTIMIZERS[optimizer], "scheduler=onecycle",
             f"horizon={UPDATES}ba", f"eval_every={UPDATES}ba", "batch_size=32", "clip=2.0",
+            "channels_last=false",
         )  # fmt: skip
         setup, state = set_up(made, torch.device("cpu")), new_state(made, torch.device("cpu"))
         blocks = []

@@ -57,7 +57,7 @@ def test_parts_are_part_of_the_identity_and_one_is_neutral(mlp: Experiment) -> N
     assert run_id(replace(mlp, amp="bf16")) != run_id(mlp)
     plain = config.experiment(
         "tracker=none", "model=mlp", "scheduler=onecycle", "horizon=20ba", "eval_every=20ba",
-        "accumulate=1", "amp=none", "channels_last=false", "compile=false",
+        "accumulate=1", "amp=none", "channels_last=true", "compile=false",
     )  # fmt: skip
     assert run_id(plain) == run_id(mlp)
 
