@@ -40,8 +40,10 @@ def run(jobs: Sequence[Job]) -> int:
 class Checks:
     """What was checked already: thousands of jobs of a sweep share their model, their times, their tracker."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: bool = True) -> None:
+        """device: whether it has to be on this machine."""
         self._found: dict[str, ConfigError | None] = {}
+        self.device = device
 
     def __call__(self, what: object, check: Callable[[], object]) -> None:
         """Make a check, or repeat what it said of an equal thing. Raises ConfigError."""
@@ -61,7 +63,8 @@ def checked(job: Job, checks: Checks) -> tuple[Experiment, Settings]:
     made, if a part is refused. Raises ConfigError."""
     e, s = experiment_from(job.plain), settings_from(job.plain)
     checks(("times", e.clock, s.keep, s.log_every, s.checkpoint_every), lambda: cadence_of(e, s))
-    checks(("device", s.device), lambda: choose_device(s.device))
+    if checks.device:
+        checks(("device", s.device), lambda: choose_device(s.device))
     checks(("task", e.task), lambda: resolve(e.task.target, "task")(**e.task.args))
     if s.tracker is not None:
         tracker = s.tracker
