@@ -1,8 +1,9 @@
 """The commands: one short file each, parse -> call -> print or write."""
 
+import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -10,7 +11,14 @@ from lrbench.composer import Job
 from lrbench.config import resolved
 from lrbench.errors import ConfigError
 
-__all__ = ["Job", "job_of", "labels", "naming"]
+__all__ = ["Job", "Parser", "job_of", "labels", "naming"]
+
+
+class Parser(argparse.ArgumentParser):
+    """Refuses as lrbench does: one paragraph, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{self.prog.split()[-1]}: {message}; {self.prog} --help says more.")
 
 
 def job_of(config: DictConfig, hydra: Any) -> Job:

@@ -1,27 +1,19 @@
 """`lrbench show RUN`: print a record."""
 
-import argparse
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
+from lrbench.commands import Parser
 from lrbench.commands.train import describe
 from lrbench.config import results_folder
-from lrbench.errors import ConfigError
 from lrbench.experiment import title
 from lrbench.plots.terminal import rate_chart
 from lrbench.progress import numbers
 from lrbench.record import DONE, Record, find_record, to_json
 
 
-class _Parser(argparse.ArgumentParser):
-    """Refuses as lrbench does: one paragraph, exit code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"show: {message}; lrbench show --help says more.")
-
-
 def run(arguments: Sequence[str]) -> int:
-    parser = _Parser(prog="lrbench show", description="Print a run's record: how it stands, its numbers, its rates.")
+    parser = Parser(prog="lrbench show", description="Print a run's record: how it stands, its numbers, its rates.")
     parser.add_argument("run", metavar="RUN", help="the beginning of a run's id, or its folder")
     parser.add_argument("--results", help="where records live (default: $LRBENCH_RESULTS, else ./results)")
     parser.add_argument("--json", action="store_true", help="the summary (or status) as JSON, for a program")

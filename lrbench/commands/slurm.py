@@ -16,6 +16,8 @@ from lrbench.sweep.slurm.submit import submit
 from lrbench.sweep.slurm.watch import Watch
 from lrbench.sweep.store import Sweep
 
+INTERRUPTED = 130  # as in cli
+
 
 def run_on_slurm(sweep: Sweep, options: Slurm) -> str:
     """The outcome: "done" if all runs have ended, "left" if their jobs go on without us.

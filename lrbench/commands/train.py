@@ -29,6 +29,8 @@ EXIT = {"finished": 0, "diverged": 1, "failed": 1}
 def run(jobs: Sequence[Job]) -> int:
     """Check the job, then train it; the exit code. (Several at once are `sweep`.)"""
     (job,) = jobs
+    if str(job.hydra["launcher"]["_target_"]).endswith(".SlurmLauncher"):
+        raise ConfigError("hydra/launcher=slurm: it submits sweeps, and one run is a small one: add -m.")
     experiment, settings = checked(job, Checks())
     settings = replace(settings, hydra=hydra_files(job.overrides, job.typed, job.hydra))
     if not leads():  # rank 0 shows and tells

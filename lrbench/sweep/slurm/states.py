@@ -6,12 +6,15 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from lrbench.errors import ConfigError
+
 ENDED = frozenset(
     {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "DEADLINE", "BOOT_FAIL", "REVOKED", "GONE"}
 )
 DOUBTFUL = frozenset({"NODE_FAIL", "PREEMPTED"})  # the end of the job, or the moment before it is queued again
 SETTLED = 4.0  # seconds for which a job must be seen to have ended
 DOUBT = 60.0  # the same, for a doubtful end
+ONCE = 1000  # jobs that one command names
 
 _TASK = re.compile(r"(?P<array>\d+)_\[?(?P<tasks>[\d,:-]+)(%\d+)?\]?")
 
@@ -119,3 +122,15 @@ def _patience(state: str) -> float:
     if state in ENDED:
         return SETTLED
     return DOUBT if state in DOUBTFUL else float("inf")
+
+
+def cancel(jobs: Iterable[str]) -> None:
+    """End jobs. Ctrl-C comes first, by which a run saves its state and stops; scancel's own SIGTERM would have it go on
+    until it is killed. Raises ConfigError with scancel's words."""
+    numbers = sorted(jobs)
+    for i in range(0, len(numbers), ONCE):
+        _run(["scancel", "--signal=INT", *numbers[i : i + ONCE]])  # refuses jobs that do not run yet
+        done = _run(["scancel", *numbers[i : i + ONCE]])
+        if done is None or done.returncode:
+            words = "scancel is not there or does not answer" if done is None else " ".join(done.stderr.split())
+            raise ConfigError(f"{words}; `squeue --me` shows what is left.")
