@@ -62,8 +62,9 @@ def _submit(sweep: Sweep, options: Slurm) -> None:
             kept = f" {runs} of {len(missing)} runs were submitted before that and go on." if runs else ""
             raise ConfigError(f"{error}{kept}") from error
         for array in submitted:
-            size = len(array.groups)
-            _say(f"submitted {size} job{'s' * (size > 1)} as {array.id} ({sum(map(len, array.groups))} runs)")
+            _say(
+                f"submitted {_some(sum(map(len, array.groups)), 'run')} in {_some(len(array.groups), 'job')}: {array.id}"
+            )
 
 
 def _under_way(arrays: list[Array], to_do: tuple[Entry, ...]) -> set[str]:
@@ -80,6 +81,10 @@ def _under_way(arrays: list[Array], to_do: tuple[Entry, ...]) -> set[str]:
             "again in a while."
         )
     return {run for run, job in jobs.items() if states[job] not in ENDED}
+
+
+def _some(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _say(text: str) -> None:

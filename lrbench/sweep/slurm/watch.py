@@ -1,5 +1,6 @@
 """Wait for the runs of a sweep. The truth about a run is its record; SLURM is asked only whether it will ever come."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from lrbench.sweep.slurm.states import Judge, ask
 
 LOOK = 1.0  # seconds between two looks at the records
 ASK = 4.0  # seconds between two questions to SLURM
+
+# SLURM's state is FAILED for many a run that was killed for want of memory.
+_MEMORY = re.compile(r"oom.kill|out of memory|exceeded \w*memory limit|MemoryError", re.IGNORECASE)
 
 
 @dataclass
@@ -93,9 +97,12 @@ class Watch:
 
 
 def ending(folder: Path, job: str, state: str) -> str:
-    """How a job ended without its run, in a line: SLURM's word, and the last of its log."""
-    last = last_lines(log_of(folder, job), 1)
-    return f"job {job} ended {state}" + (f": {last[0]}" if last else "")
+    """How a job ended without its run, in a line: SLURM's word, and what its log says of memory, else its last line."""
+    lines = last_lines(log_of(folder, job), 30)
+    of_memory = [line for line in lines if _MEMORY.search(line)]
+    if of_memory:
+        return f"job {job} ended {state}: {of_memory[-1]} (hydra.launcher.mem gives more)"
+    return f"job {job} ended {state}" + (f": {lines[-1]}" if lines else "")
 
 
 def last_lines(path: Path, n: int) -> list[str]:
