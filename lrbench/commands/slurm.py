@@ -62,9 +62,8 @@ def _submit(sweep: Sweep, options: Slurm) -> None:
             kept = f" {runs} of {len(missing)} runs were submitted before that and go on." if runs else ""
             raise ConfigError(f"{error}{kept}") from error
         for array in submitted:
-            _say(
-                f"submitted {_some(sum(map(len, array.groups)), 'run')} in {_some(len(array.groups), 'job')}: {array.id}"
-            )
+            said = _some(sum(map(len, array.groups)), "run")
+            _say(f"submitted {said} in {_some(len(array.groups), 'job')}: {array.id}")
 
 
 def _under_way(arrays: list[Array], to_do: tuple[Entry, ...]) -> set[str]:

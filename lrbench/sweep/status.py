@@ -12,7 +12,7 @@ from lrbench.record import DONE
 from lrbench.sweep.entry import Entry, saved_update
 from lrbench.sweep.plan import WORDS, duration
 from lrbench.sweep.slurm.jobs import job_of_each_run, load_arrays, log_of
-from lrbench.sweep.slurm.states import ENDED, ask
+from lrbench.sweep.slurm.states import ENDED, ask, reasons
 from lrbench.sweep.slurm.watch import ending, last_lines
 from lrbench.sweep.store import Sweep
 
@@ -85,6 +85,8 @@ def status_of(sweep: Sweep) -> SweepStatus:
     standings = {e.run_id: e.record.glance() for e in sweep.plan.entries}
     open_jobs = {jobs[run] for run, standing in standings.items() if run in jobs and standing not in DONE}
     states = ask(open_jobs) or {}
+    waiting = [job for job, state in states.items() if state == "PENDING"]
+    states |= {job: f"PENDING ({why})" for job, why in reasons(waiting).items() if job in waiting}
     runs = [_run(sweep.folder, e, standings[e.run_id], jobs.get(e.run_id), states) for e in sweep.plan.entries]
     return SweepStatus(sweep.name, sweep.planned, tuple(runs))
 

@@ -14,6 +14,9 @@ ENDED = frozenset(
 DOUBTFUL = frozenset({"NODE_FAIL", "PREEMPTED"})  # the end of the job, or the moment before it is queued again
 SETTLED = 4.0  # seconds for which a job must be seen to have ended
 DOUBT = 60.0  # the same, for a doubtful end
+# Reasons to wait that do not pass by themselves.
+STUCK = re.compile("held|NeverSatisfied|BadConstraints", re.IGNORECASE)
+
 ONCE = 1000  # jobs that one command names
 
 _TASK = re.compile(r"(?P<array>\d+)_\[?(?P<tasks>[\d,:-]+)(%\d+)?\]?")
@@ -35,6 +38,14 @@ def ask(jobs: Iterable[str]) -> dict[str, str] | None:
         for answer in answers:
             known = {**(answer or {}), **known}
     return {job: known.get(job, "GONE") for job in jobs}
+
+
+def reasons(jobs: Iterable[str]) -> dict[str, str]:
+    """Why jobs wait, in SLURM's word (`Resources`, `Priority`, `JobHeldUser`); those that do not wait are left out."""
+    arrays = sorted({job.partition("_")[0] for job in jobs})
+    command = ["squeue", "--noheader", "--array", "--states=PENDING", "--format=%i|%r", "--jobs", ",".join(arrays)]
+    lines = (_output(command) or "").splitlines() if arrays else []
+    return dict(line.split("|", 1) for line in lines if "|" in line)
 
 
 def _from_sacct(arrays: list[str]) -> dict[str, str]:

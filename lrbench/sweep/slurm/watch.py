@@ -1,6 +1,7 @@
 """Wait for the runs of a sweep. The truth about a run is its record; SLURM is asked only whether it will ever come."""
 
 import re
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +14,11 @@ from lrbench.record import DONE
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.slurm.jobs import Array, job_of_each_run, log_of
-from lrbench.sweep.slurm.states import Judge, ask
+from lrbench.sweep.slurm.states import STUCK, Judge, ask, reasons
 
 LOOK = 1.0  # seconds between two looks at the records
 ASK = 4.0  # seconds between two questions to SLURM
+ROOM = 64 * 1024  # bytes, without which a disk is full
 
 # SLURM's state is FAILED for many a run that was killed for want of memory.
 _MEMORY = re.compile(r"oom.kill|out of memory|exceeded \w*memory limit|MemoryError", re.IGNORECASE)
@@ -40,6 +42,7 @@ class Watch:
         self._place = {e.run_id: i for i, e in enumerate(self.entries)}
         self._shown: set[str] = set()
         self._judge, self._asked, self._silent = Judge(), float("-inf"), False
+        self._stuck: dict[str, str] = {}
 
     def run(self) -> Literal["done", "left"]:
         """Until every run is done or will not come; "left" if a signal asked to leave."""
@@ -61,10 +64,20 @@ class Watch:
             return {}
         self._asked = now
         states = ask(self._job[run] for run in self._left if run in self._job)
+        self._tell_of_stuck(states or {})
         if (states is None) != self._silent:
             self._silent = states is None
             self.display.say("SLURM does not answer; waiting for it" if self._silent else "SLURM answers again")
         return self._judge.ended(states or {}, time.monotonic())
+
+    def _tell_of_stuck(self, states: Mapping[str, str]) -> None:
+        """Of jobs that wait for a person, once each time."""
+        waiting = [job for job, state in states.items() if state == "PENDING"]
+        stuck = {job: why for job, why in reasons(waiting).items() if job in waiting and STUCK.search(why)}
+        for job, why in stuck.items():
+            if job not in self._stuck:
+                self.display.say(f"job {job} waits ({why}): `scontrol release {job}` or `scancel {job}` goes on")
+        self._stuck = stuck
 
     def _look(self, entry: Entry, over: Mapping[str, str]) -> None:
         run, job = entry.run_id, self._job.get(entry.run_id)
@@ -100,6 +113,8 @@ def ending(folder: Path, job: str, state: str) -> str:
     """How a job ended without its run, in a line: SLURM's word, and what its log says of memory, else its last line."""
     lines = last_lines(log_of(folder, job), 30)
     of_memory = [line for line in lines if _MEMORY.search(line)]
+    if shutil.disk_usage(folder).free < ROOM:  # the log had no room to say so
+        return f"job {job} ended {state}: the disk under {folder.parents[1]} is full"
     if of_memory:
         return f"job {job} ended {state}: {of_memory[-1]} (hydra.launcher.mem gives more)"
     return f"job {job} ended {state}" + (f": {lines[-1]}" if lines else "")
