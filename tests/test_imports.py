@@ -13,8 +13,8 @@ ROOT = Path(__file__).parent.parent / "lrbench"
 
 # From the ground up. A module imports its own package and the rows below its own. A new one needs a place here.
 LAYERS = (
-    ("lrbench", "errors", "randomness", "lease", "schema", "flags"),
-    ("horizon", "targets", "trackers", "models", "tasks", "param_groups", "grid"),
+    ("lrbench", "errors", "randomness", "lease", "flags"),
+    ("horizon", "targets", "trackers", "models", "tasks", "param_groups", "grid", "schema"),
     ("experiment", "plugins"),
     ("schedules", "record", "progress", "optim", "data"),
     ("plots",),
@@ -34,6 +34,7 @@ ONLY = {
     ("hydra", "omegaconf"): {"config", "schema", "hydra_errors", "composer", "grid", "cli", "commands", "plugins"},
     ("matplotlib", "plotext"): {"plots"},
     ("rich",): {"progress", "sweep", "commands"},
+    ("submitit",): {"sweep"},
     ("wandb", "tensorboard"): {"trackers"},
     ("torchvision", "sklearn", "timm"): {"data", "models", "param_groups"},
 }
@@ -42,7 +43,8 @@ NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "targets", "ra
             "data", "data.digits", "data.fashion_mnist", "schema", "config", "hydra_errors", "composer", "grid",
             "flags", "sweep.named",
             "cli", "commands",
-            "plugins.hydra_plugins.lrbench_local")  # fmt: skip
+            "sweep.slurm.job", "sweep.slurm.jobs", "sweep.slurm.options", "sweep.slurm.states", "sweep.slurm.locks",
+            "plugins.hydra_plugins.lrbench_local", "plugins.hydra_plugins.lrbench_slurm")  # fmt: skip
 
 
 def files() -> dict[str, Path]:

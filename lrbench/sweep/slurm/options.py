@@ -63,7 +63,9 @@ def minutes(time: str) -> int:
 
 def parameters(options: Slurm) -> dict[str, Any]:
     """The same in submitit's words."""
-    several = ["--kill-on-bad-exit=1"] if options.tasks > 1 else []  # a run does not outlive one of its ranks
+    step = [f"--cpus-per-task={options.cpus}"]  # from 22.05 on srun no longer takes it from sbatch
+    if options.tasks > 1:
+        step.append("--kill-on-bad-exit=1")  # a run does not outlive one of its ranks
     return {
         "job_name": "lrbench",
         "wckey": None,
@@ -78,7 +80,7 @@ def parameters(options: Slurm) -> dict[str, Any]:
         "cpus_per_task": options.cpus,
         "mem": options.mem,
         "setup": options.setup or None,
-        "srun_args": [*several, *options.srun_args],
+        "srun_args": [*step, *options.srun_args],
         "signal_delay_s": options.signal_delay_s,
         "stderr_to_stdout": True,
         "additional_parameters": {"requeue": True},
