@@ -156,6 +156,7 @@ class _Task:
         self._command, self._flags, self.code = command, flags, 0
         self.yes = flags.yes
         self.error: BaseException | None = None
+        self._elsewhere = False
 
     def __call__(self, config: "DictConfig") -> None:
         """One job."""
@@ -191,12 +192,16 @@ class _Task:
     def _execute(self, jobs: "list[Job]") -> None:
         self.code = max(self.code, import_module(f"lrbench.commands.{self._command}").run(jobs))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Carried to another process by a launcher of somebody else's, which has to hear of errors there."""
+        return {**self.__dict__, "_elsewhere": True}
+
     def _keeping(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except SystemExit:  # a job of submitit is queued again
-            raise
         except BaseException as error:
+            if self._elsewhere:
+                raise
             self.error = error
 
 

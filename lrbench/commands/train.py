@@ -29,7 +29,7 @@ EXIT = {"finished": 0, "diverged": 1, "failed": 1}
 def run(jobs: Sequence[Job]) -> int:
     """Check the job, then train it; the exit code. (Several at once are `sweep`.)"""
     (job,) = jobs
-    if str(job.hydra["launcher"]["_target_"]).endswith(".SlurmLauncher"):
+    if "lrbench_slurm" in job.hydra["launcher"]["_target_"]:
         raise ConfigError("hydra/launcher=slurm: it submits sweeps, and one run is a small one: add -m.")
     experiment, settings = checked(job, Checks())
     settings = replace(settings, hydra=hydra_files(job.overrides, job.typed, job.hydra))

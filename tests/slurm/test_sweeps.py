@@ -1,15 +1,21 @@
 """Sweeps through `hydra/launcher=slurm` on a real cluster: what goes wrong there, and that every record is the same."""
 
+import json
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cluster_support import Cluster, running_cluster
 from sweep_support import GATED, Place, numbers, place
+
+from lrbench.engine.train import train
+from lrbench.experiment import Settings
+from lrbench.record import Record
 
 pytestmark = pytest.mark.slurm
 
@@ -286,3 +292,27 @@ def test_a_full_disk(cluster: Cluster, tmp_path: Path, tiny_disk: Path) -> None:
         here.say("go")
         here.sweep(*command).wait()
         assert here.begun_at("a")[1] >= 10
+
+
+def test_hydras_own_launcher(here: Place, require_same_run: Same) -> None:
+    """hydra-submitit-launcher, where it is installed: a preempted run goes on from the update it had reached."""
+    try:
+        version("hydra-submitit-launcher")
+    except PackageNotFoundError:
+        pytest.skip("hydra-submitit-launcher is not installed")
+    options = ("partition=preempt", "mem_gb=2", "max_num_timeout=9", "timeout_min=60")
+    requeue = "+hydra.launcher.additional_parameters.requeue=true"
+    launcher = ("hydra/launcher=submitit_slurm", requeue, *(f"hydra.launcher.{o}" for o in options))
+    driver = here.start("-m", *GATED, names("a", "b"), *launcher)
+    here.wait_until_under_way("a", "b")
+    high = here.cluster.submit("true", "-p", "high", "-c", "8")
+    here.cluster.wait_for_state(high, "COMPLETED")
+    here.say("go")
+    driver.wait()
+    records = [Record(p) for p in (here.folder / "results" / "runs").iterdir()]
+    reached = sorted(next(iter(here.updates(name).values())) for name in ("a", "b"))
+    attempts = [json.loads((r.folder / "provenance.json").read_text()) for r in records]
+    assert sorted(a[1]["from_update"] for a in attempts) == reached
+    for record in records:
+        alone = train(record.experiment(), Settings(results=here.folder / "alone", checkpoint_every=None))
+        require_same_run(record, alone)
