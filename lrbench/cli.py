@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from lrbench import __version__
 from lrbench.errors import ConfigError, did_you_mean
-from lrbench.flags import FLAGS, Asked, Flags, take_flags
+from lrbench.flags import FLAGS, Asked, Flags, Slurm, take_flags
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from lrbench.commands import Job
 
-COMMANDS = ("train", "sweep", "plot", "show", "runs", "report", "wandb")
-PLAIN = ("show", "runs", "report", "wandb")  # these take no overrides, so Hydra is left out
+COMMANDS = ("train", "sweep", "plot", "show", "runs", "report", "wandb", "status", "wait", "cancel")
+PLAIN = ("show", "runs", "report", "wandb", "status", "wait", "cancel")  # these take no overrides: Hydra is left out
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -170,6 +170,7 @@ class _Task:
         self._command, self._flags, self.code = command, flags, 0
         self.overrides, self.yes = overrides, flags.yes  # what our sweeper asks for
         self.error: BaseException | None = None
+        self._elsewhere = False
 
     def __call__(self, config: "DictConfig") -> None:
         """One job."""
@@ -183,7 +184,9 @@ class _Task:
         else:
             self._keeping(lambda: self._execute([job_of(config, HydraConfig.get())]))
 
-    def run_all(self, overrides: Sequence[Sequence[str]], hydra: Sequence[str], workers: int | None) -> list[Any]:
+    def run_all(
+        self, overrides: Sequence[Sequence[str]], hydra: Sequence[str], workers: int | Slurm | None
+    ) -> list[Any]:
         """All jobs of a sweep, by their overrides and those of Hydra's own node; a value for each."""
         values: list[Any] = [None] * len(overrides)
 
@@ -206,10 +209,16 @@ class _Task:
     def _execute(self, jobs: "list[Job]") -> None:
         self.code = max(self.code, import_module(f"lrbench.commands.{self._command}").run(jobs))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Carried to another process by a launcher of somebody else's, which has to hear of errors there."""
+        return {**self.__dict__, "_elsewhere": True}
+
     def _keeping(self, work: Callable[[], None]) -> None:
         try:
             work()
         except BaseException as error:
+            if self._elsewhere:
+                raise
             self.error = error
 
 

@@ -1,7 +1,7 @@
 """lrbench's own flags, beside Hydra's: how a sweep is treated; they are no part of a configuration."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 FLAGS = {
     "--dry-run": "plan only: what is done, new, refused, and what it would cost; nothing is trained or written",
@@ -18,13 +18,36 @@ class Flags:
     name: str | None = None  # of a sweep in conf/sweep
 
 
+@dataclass
+class Slurm:
+    """What is asked of SLURM (`hydra.launcher.*`); None leaves it to the site. Explained in its YAML file."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    gres: str | None = None
+    constraint: str | None = None
+    time: str = "1:00:00"
+    cpus: int = 1
+    mem: str | None = None
+    setup: list[str] = field(default_factory=list)
+    srun_args: list[str] = field(default_factory=list)
+    runs_per_job: int = 1
+    max_parallel: int | None = None
+    tasks: int = 1
+    nodes: int = 1
+    signal_delay_s: int = 120
+    detach: bool = False
+
+
 @dataclass(frozen=True)
 class Asked:
-    """What was typed for a sweep: overrides with all their values, those of Hydra's own node, and how many workers."""
+    """What was typed for a sweep: overrides with all their values, those of Hydra's own node, and who trains it: so
+    many workers here (None for as many as fit), or jobs of SLURM."""
 
     overrides: tuple[str, ...]
     hydra: tuple[str, ...] = ()
-    workers: int | None = None
+    workers: int | Slurm | None = None
 
 
 def take_flags(arguments: Sequence[str], name: str | None = None) -> tuple[Flags, list[str]]:

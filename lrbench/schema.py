@@ -10,6 +10,8 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from lrbench.flags import Slurm
+
 
 class Interval(Enum):
     """When a scheduler is stepped (Lightning's word): each epoch, each update, or after each evaluation."""
@@ -133,5 +135,11 @@ class LocalLauncherConfig:
     workers: int | None = None
 
 
+@dataclass
+class SlurmLauncherConfig(Slurm):
+    _target_: str = MISSING
+
+
 ConfigStore.instance().store(name="schema", node=Config)
 ConfigStore.instance().store(group="hydra/launcher", name="local_schema", node=LocalLauncherConfig)
+ConfigStore.instance().store(group="hydra/launcher", name="slurm_schema", node=SlurmLauncherConfig)

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parent.parent / "lrbench"
 
 # From the ground up. A module imports its own package and the rows below its own. A new one needs a place here.
 LAYERS = (
-    ("lrbench", "errors", "randomness", "lease", "schema", "flags", "stats"),
-    ("horizon", "targets", "trackers", "models", "tasks", "param_groups", "grid"),
+    ("lrbench", "errors", "randomness", "lease", "flags", "stats"),
+    ("horizon", "targets", "trackers", "models", "tasks", "param_groups", "grid", "schema"),
     ("experiment", "plugins"),
     ("schedules", "record", "progress", "optim", "data"),
     ("plots", "evidence", "index"),
@@ -36,6 +36,7 @@ ONLY = {
     ("matplotlib", "plotext"): {"plots"},
     ("pandas", "pyarrow"): {"runs"},
     ("rich",): {"progress", "sweep", "commands"},
+    ("submitit",): {"sweep"},
     ("wandb",): {"trackers", "report"},
     ("tensorboard",): {"trackers"},
     ("wandb_workspaces",): {"report"},
@@ -47,7 +48,9 @@ NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "evidence", "i
             "trackers", "progress", "data", "data.digits", "data.fashion_mnist", "data.cifar", "data.image_folder",
             "data.local", "schema", "config", "hydra_errors", "composer", "grid", "flags", "sweep.named", "cli",
             "commands", "commands.runs", "report.compare", "report.html", "report.markdown", "report.wandb",
-            "report.selection", "stats.intervals", "stats.paired", "plugins.hydra_plugins.lrbench_local")  # fmt: skip
+            "report.selection", "stats.intervals", "stats.paired", "sweep.slurm.job", "sweep.slurm.jobs",
+            "sweep.slurm.options", "sweep.slurm.states", "sweep.slurm.locks",
+            "plugins.hydra_plugins.lrbench_local", "plugins.hydra_plugins.lrbench_slurm")  # fmt: skip
 
 
 def files() -> dict[str, Path]:

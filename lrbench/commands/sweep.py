@@ -6,6 +6,7 @@ is a `lrbench.sweep.store.Sweep`, whose entries any launcher can carry elsewhere
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
@@ -19,13 +20,14 @@ from lrbench.engine.ranks import leads, rank_count
 from lrbench.engine.signals import until_signalled
 from lrbench.engine.train import train
 from lrbench.errors import ConfigError
-from lrbench.flags import Asked, Flags
+from lrbench.flags import Asked, Flags, Slurm
 from lrbench.progress import Reporter
 from lrbench.record import DONE
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry, failure, with_files
 from lrbench.sweep.plan import Plan, Refused, counted, make_plan
 from lrbench.sweep.pool import Outcome, Pool, default_workers, start_server
+from lrbench.sweep.slurm.options import check
 from lrbench.sweep.store import sweep_of
 
 INTERRUPTED = 130  # as in cli
@@ -40,6 +42,8 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
 
     Raises ConfigError if a job is refused and was not to be left out; then nothing is trained or written.
     """
+    if isinstance(asked.workers, Slurm):
+        return _on_slurm(overrides, asked, asked.workers, flags)
     workers = asked.workers
     if workers is not None and workers < 1:
         raise ConfigError(f"hydra.launcher.workers={workers}: give a number of processes from 1, or null.")
@@ -69,18 +73,39 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
     return code, [None if e is None else e.record.glance() for e in entries]
 
 
+def _on_slurm(overrides: Sequence[Sequence[str]], asked: Asked, options: Slurm, flags: Flags) -> tuple[int, Values]:
+    """The same with jobs of SLURM."""
+    check(options)
+    entries, refused = _frozen(overrides, asked.hydra, flags.skip_invalid, options)
+    plan = make_plan([e for e in entries if e is not None], refused)
+    lines = [plan.headline(), *(plan.listing() if flags.dry_run else plan.refusals()), plan.cost_line(1)]
+    print("\n".join(filter(None, lines)), file=sys.stdout if flags.dry_run else sys.stderr)
+    if flags.dry_run:
+        return 0, [None] * len(entries)
+    sweep = sweep_of(plan, flags.name, asked.overrides)
+    from lrbench.commands.slurm import run_on_slurm  # imports submitit
+
+    if run_on_slurm(sweep, options) == "done":
+        code = _told(plan, "done")
+    else:
+        name = sweep.name if flags.name else sweep.name[:8]
+        print(f"The jobs go on: lrbench status {name}, wait {name}, cancel {name}.", file=sys.stderr)
+        code = 0 if options.detach else INTERRUPTED
+    return code, [None if e is None else e.record.glance() for e in entries]
+
+
 def _frozen(
-    overrides: Sequence[Sequence[str]], hydra: Sequence[str], skip_invalid: bool
+    overrides: Sequence[Sequence[str]], hydra: Sequence[str], skip_invalid: bool, slurm: Slurm | None = None
 ) -> tuple[list[Entry | None], list[Refused]]:
     """An entry for every job, None where it is refused and that is to be left out."""
-    checks = Checks()
+    checks = Checks(device=slurm is None)
     entries: list[Entry | None] = []
     refused: list[Refused] = []
     with composer(hydra) as composed:
         for number, (job, label) in enumerate(zip(overrides, labels(overrides), strict=True)):
             try:
                 with naming(label, overrides):
-                    entries.append(_entry(composed(job), label, checks, number))
+                    entries.append(_entry(composed(job), label, checks, number, slurm))
             except ConfigError as error:
                 if not skip_invalid:
                     hint = "" if len(overrides) == 1 else " (--skip-invalid leaves refused runs of a sweep out.)"
@@ -90,8 +115,10 @@ def _frozen(
     return entries, refused
 
 
-def _entry(job: Job, label: str, checks: Checks, number: int) -> Entry:
+def _entry(job: Job, label: str, checks: Checks, number: int, slurm: Slurm | None) -> Entry:
     experiment, settings = checked(job, checks)
+    if slurm is not None:  # as many processes as the job will have, whatever this command runs in
+        experiment = replace(experiment, ranks=slurm.tasks if slurm.tasks > 1 else None)
     return Entry(label, experiment, settings, job.overrides, job.typed, job.hydra, number)
 
 

@@ -27,6 +27,8 @@ EXIT = {"finished": 0, "diverged": 1, "failed": 1}
 def run(jobs: Sequence[Job]) -> int:
     """Check the job, then train it; the exit code. (Several at once are `sweep`.)"""
     (job,) = jobs
+    if "lrbench_slurm" in job.hydra["launcher"]["_target_"]:
+        raise ConfigError("hydra/launcher=slurm: it submits sweeps, and one run is a small one: add -m.")
     experiment, settings = checked(job, Checks())
     settings = replace(settings, hydra=hydra_files(job.overrides, job.typed, job.hydra))
     if not leads():  # rank 0 shows and tells
@@ -38,8 +40,10 @@ def run(jobs: Sequence[Job]) -> int:
 class Checks:
     """What was checked already: thousands of jobs of a sweep share their model, their times, their tracker."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: bool = True) -> None:
+        """device: whether it has to be on this machine."""
         self._found: dict[str, ConfigError | None] = {}
+        self.device = device
 
     def __call__(self, what: object, check: Callable[[], object]) -> None:
         """Make a check, or repeat what it said of an equal thing. Raises ConfigError."""
@@ -59,7 +63,8 @@ def checked(job: Job, checks: Checks) -> tuple[Experiment, Settings]:
     made, if a part is refused. Raises ConfigError."""
     e, s = experiment_from(job.plain), settings_from(job.plain)
     checks(("times", e.clock, s.keep, s.log_every, s.checkpoint_every), lambda: cadence_of(e, s))
-    checks(("device", s.device), lambda: choose_device(s.device))
+    if checks.device:
+        checks(("device", s.device), lambda: choose_device(s.device))
     checks(("task", e.task), lambda: resolve(e.task.target, "task")(**e.task.args))
     if s.tracker is not None:
         tracker = s.tracker

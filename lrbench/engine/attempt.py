@@ -155,7 +155,7 @@ def _loop(
             bad = None if all(math.isfinite(v) for v in rows[-1].values()) else state.update - 1
         asked = bad is None and setup.ranks.tell(stop.asked)
         if bad is None:
-            _checkpoint(state, cadence, record, log, asked)
+            _checkpoint(state, cadence, record, log, now=asked or stop.save)
         mirror.rows(log.rows)
         if asked and state.update < updates:
             log.close()

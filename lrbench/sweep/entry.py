@@ -16,6 +16,7 @@ import yaml
 from lrbench.engine.numerics import require_current
 from lrbench.engine.train import Say, to_stderr, train
 from lrbench.experiment import Component, Experiment, Settings, from_plain, run_id, to_plain
+from lrbench.lease import Lease
 from lrbench.progress import Show, silent
 from lrbench.record import Record, Standing
 
@@ -114,6 +115,27 @@ def failure(error: Exception) -> Failure:
     cause = error if isinstance(error, OSError) else error.__cause__
     full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
     return Failure(str(error) if ours else f"{type(error).__name__}: {error}", full)
+
+
+def saved_update(entry: Entry) -> int:
+    """The update that the run would go on from."""
+    try:
+        return int(entry.record.status()["update"])
+    except (OSError, ValueError, KeyError):
+        return 0
+
+
+def mark_failed(entry: Entry, update: int, why: str) -> None:
+    """Say so in the record, if there is one and nobody else holds it."""
+    record = entry.record
+    if not (record.folder / "status.json").exists():
+        return
+    lease = Lease(record.folder)
+    if lease.take():
+        try:
+            record.set_status("failed", update, entry.experiment.clock.updates, why)
+        finally:
+            lease.release()
 
 
 def _plain_settings(settings: Settings) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def make_plan(entries: Sequence[Entry], refused: Sequence[Refused] = ()) -> Plan
     for entry in entries:
         for each in (*_parents(entry), entry):
             runs[each.run_id] = _merged(runs[each.run_id], each) if each.run_id in runs else each
-    ordered = sorted(runs.values(), key=lambda e: _generation(e.experiment))
+    ordered = sorted(runs.values(), key=lambda e: generation(e.experiment))
     return Plan(tuple(ordered), len(entries), tuple(refused))
 
 
@@ -153,8 +153,8 @@ def _merged(one: Entry, other: Entry) -> Entry:
     return first if keep == first.settings.keep else replace(first, settings=replace(first.settings, keep=keep))
 
 
-def _generation(experiment: Experiment) -> int:
-    return 0 if experiment.start is None else 1 + _generation(experiment.start.of)
+def generation(experiment: Experiment) -> int:
+    return 0 if experiment.start is None else 1 + generation(experiment.start.of)
 
 
 def _standing(entry: Entry) -> str:

@@ -17,12 +17,12 @@ from typing import Any, Literal
 
 import torch
 
-from lrbench.engine.signals import Stop, until_signalled
+from lrbench.engine.signals import Stop, stop_signal, until_signalled
 from lrbench.experiment import run_id
-from lrbench.lease import Lease, holder
+from lrbench.lease import holder
 from lrbench.record import DONE
 from lrbench.sweep.display import Display
-from lrbench.sweep.entry import Entry
+from lrbench.sweep.entry import Entry, mark_failed, saved_update
 from lrbench.sweep.plan import Plan
 from lrbench.sweep.worker import work
 
@@ -110,7 +110,9 @@ class Pool:
             self._outcome = outcome
             self.display.say(why)
             for worker in self._busy():
-                worker.process.terminate()  # SIGTERM, which the engine takes as Ctrl-C
+                assert worker.process.pid is not None
+                with suppress(ProcessLookupError):
+                    os.kill(worker.process.pid, stop_signal())  # which the engine takes as Ctrl-C
 
     def _hand_out(self) -> None:
         """Keep as many workers as there is work for, and give each idle one a run."""
@@ -202,13 +204,13 @@ class Pool:
     def _give_back(self, worker: _Worker, how: str) -> None:
         entry = worker.entry
         assert entry is not None
-        saved = _saved(entry)
+        saved = saved_update(entry)
         count, at = self._deaths.get(entry.run_id, (0, saved))
         count = count + 1 if saved == at else 1
         self._deaths[entry.run_id] = count, saved
         if count >= DEATHS:
             why = f"{DEATHS} workers in a row ended {how} at update {saved} (out of memory?)"
-            _mark_failed(entry, saved, why)
+            mark_failed(entry, saved, why)
             self._ended(worker, "failed", why)
             return
         if entry.record.glance() not in DONE:  # what `force` moves aside lies aside already
@@ -228,27 +230,6 @@ class Pool:
             worker.process.join()
             worker.connection.close()
         self._workers.clear()
-
-
-def _saved(entry: Entry) -> int:
-    """The update that the run would go on from."""
-    try:
-        return int(entry.record.status()["update"])
-    except (OSError, ValueError, KeyError):
-        return 0
-
-
-def _mark_failed(entry: Entry, update: int, why: str) -> None:
-    """Say so in the record, if there is one and nobody else holds it."""
-    record = entry.record
-    if not (record.folder / "status.json").exists():
-        return
-    lease = Lease(record.folder)
-    if lease.take():
-        try:
-            record.set_status("failed", update, entry.experiment.clock.updates, why)
-        finally:
-            lease.release()
 
 
 def _on_device(entry: Entry, place: int) -> Entry:

@@ -10,6 +10,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from lrbench.flags import Slurm
 from lrbench.grid import axes, confirm, count, jobs
 
 
@@ -37,7 +38,7 @@ class LocalLauncher(Launcher):
     workers: processes that train at the same time; None for as many as there are cores for.
     """
 
-    def __init__(self, workers: int | None = None) -> None:
+    def __init__(self, workers: int | Slurm | None = None) -> None:
         self.workers = workers
         self.config: DictConfig | None = None
         self.task: Any = None

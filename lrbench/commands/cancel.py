@@ -1,0 +1,32 @@
+"""`lrbench cancel SWEEP`: end a sweep's jobs; what was trained is kept."""
+
+from collections.abc import Sequence
+
+from lrbench.commands import Parser
+from lrbench.config import results_folder
+from lrbench.errors import ConfigError
+from lrbench.sweep.slurm.jobs import load_arrays
+from lrbench.sweep.slurm.states import ENDED, ask, cancel
+from lrbench.sweep.status import find_sweep
+
+
+def run(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        prog="lrbench cancel",
+        description="End a sweep's jobs on SLURM. Runs under way save their state at their next update first; the "
+        "sweep's command, given again, goes on from there.",
+    )
+    parser.add_argument("sweep", metavar="SWEEP", help="a sweep's name or its beginning; `lrbench status` lists them")
+    parser.add_argument("--results", help="where records live (default: $LRBENCH_RESULTS, else ./results)")
+    options = parser.parse_args(arguments)
+    sweep = find_sweep(results_folder(options.results), options.sweep)
+    jobs = [job for array in load_arrays(sweep.folder) for job in array.jobs()]
+    if not jobs:
+        raise ConfigError(f"{options.sweep}: this sweep has no jobs; Ctrl-C stops one that trains in a terminal.")
+    states = ask(jobs)
+    if states is None:
+        raise ConfigError(f"{options.sweep}: SLURM does not answer, so nothing was cancelled; try again in a while.")
+    alive = [job for job, state in states.items() if state not in ENDED]
+    cancel(alive)
+    print(f"{len(alive)} of {len(jobs)} jobs cancelled" if alive else f"none of {len(jobs)} jobs waits or runs")
+    return 0

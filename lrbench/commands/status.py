@@ -1,0 +1,117 @@
+"""`lrbench status [SWEEP]`: how sweeps stand, trained here or as jobs."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from lrbench.commands import Parser
+from lrbench.config import results_folder
+from lrbench.errors import ConfigError
+from lrbench.record import to_json
+from lrbench.sweep.status import (
+    ORDER,
+    TOLD,
+    WRONG,
+    RunStatus,
+    SweepStatus,
+    failures,
+    find_sweep,
+    read_sweep,
+    status_of,
+    sweep_folders,
+)
+from lrbench.sweep.store import Sweep
+
+REFRESH = 2.0  # seconds
+SHOWN = 40  # runs at most in a table: those under way first
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code: 1 if a run failed or was lost, else 0."""
+    parser = Parser(
+        prog="lrbench status",
+        description="How sweeps stand, whether they train here or as jobs of SLURM. In a terminal the table of one "
+        "sweep is drawn again until nothing is under way; Ctrl-C leaves it, and disturbs no run.",
+    )
+    parser.add_argument(
+        "sweep", nargs="?", metavar="SWEEP", help="a sweep's name or its beginning; without, all of them"
+    )
+    parser.add_argument("--results", help="where records live (default: $LRBENCH_RESULTS, else ./results)")
+    parser.add_argument("--once", action="store_true", help="print and end, in a terminal too")
+    parser.add_argument("--json", action="store_true", help="for a program: counts, pace, every run")
+    options = parser.parse_args(arguments)
+    results = results_folder(options.results)
+    if options.sweep is None:
+        return _all(results, options.json)
+    sweep = find_sweep(results, options.sweep)
+    status = status_of(sweep)
+    console = _console()
+    if options.json:
+        print(to_json(status.plain(), indent=2))
+    elif console.is_terminal and status.under_way and not options.once:
+        status = _refreshing(sweep, status, console)
+    else:
+        console.print(_picture(status))
+    return 1 if any(r.state in WRONG for r in status.runs) else 0
+
+
+def _console() -> Console:
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:  # so that a line is a run for grep
+        console.width = 200
+    return console
+
+
+def _all(results: Path, as_json: bool) -> int:
+    """Every sweep in a line, the latest last. One that cannot be read says so, and hides no other."""
+    found: list[SweepStatus] = []
+    for folder in sweep_folders(results):
+        try:
+            status = status_of(read_sweep(folder))
+        except ConfigError as error:
+            print(f"lrbench: {error}", file=sys.stderr)
+            continue
+        found.append(status)
+        if not as_json:
+            print(f"{status.name}  {status.planned[:16].replace('T', ' ')}  {status.headline()}")
+    if as_json:
+        print(to_json([status.plain() for status in found], indent=2))
+    elif not found:
+        print(f"No sweep under {results / 'sweeps'} yet; `lrbench -m ... seed=0,1,2` makes one.")
+    return 1 if any(r.state in WRONG for s in found for r in s.runs) else 0
+
+
+def _refreshing(sweep: Sweep, status: SweepStatus, console: Console) -> SweepStatus:
+    """Draw until nothing is under way, or Ctrl-C; the last status seen."""
+    try:
+        with Live(_picture(status), console=console, auto_refresh=False) as live:
+            while status.under_way:
+                time.sleep(REFRESH)
+                status = status_of(sweep)
+                live.update(_picture(status), refresh=True)
+    except KeyboardInterrupt:
+        pass
+    return status
+
+
+def _picture(status: SweepStatus) -> Group:
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "", "state", "update", "job"):
+        table.add_column(column, no_wrap=True)
+    runs = sorted(status.runs, key=lambda r: ORDER.index(r.state))
+    for r in runs[:SHOWN]:
+        table.add_row(r.run_id[:8], Text(r.label), TOLD[r.state], f"{r.update}/{r.updates}", _job(r))
+    rest = [f"... and {len(runs) - SHOWN:,} more runs"] if len(runs) > SHOWN else []
+    lines = [Text(line) for line in [*rest, *failures(status)]]
+    return Group(Text(f"{status.name}  {status.headline()}"), table, *lines)
+
+
+def _job(run: RunStatus) -> str:
+    """Its number, and SLURM's word where it is asked."""
+    return f"{run.job or ''} {run.job_state or ''}".strip()

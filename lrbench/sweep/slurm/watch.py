@@ -1,0 +1,131 @@
+"""Wait for the runs of a sweep. The truth about a run is its record; SLURM is asked only whether it will ever come."""
+
+import re
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from lrbench.engine.signals import until_signalled
+from lrbench.progress import View
+from lrbench.record import DONE
+from lrbench.sweep.display import Display
+from lrbench.sweep.entry import Entry
+from lrbench.sweep.slurm.jobs import Array, job_of_each_run, log_of
+from lrbench.sweep.slurm.states import STUCK, Judge, ask, reasons
+
+LOOK = 1.0  # seconds between two looks at the records
+ASK = 4.0  # seconds between two questions to SLURM
+ROOM = 64 * 1024  # bytes, without which a disk is full
+
+# SLURM's state is FAILED for many a run that was killed for want of memory.
+_MEMORY = re.compile(r"oom.kill|out of memory|exceeded \w*memory limit|MemoryError", re.IGNORECASE)
+
+
+@dataclass
+class Watch:
+    """Watches entries of the sweep in `folder`, which `arrays` were submitted for. `why` = of those that will not come,
+    by run id."""
+
+    folder: Path
+    entries: Sequence[Entry]
+    arrays: Sequence[Array]
+    display: Display
+    why: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._job = job_of_each_run(self.arrays)
+        self._again = {run for array in self.arrays for run in array.again}
+        self._left = {e.run_id: e for e in self.entries}
+        self._place = {e.run_id: i for i, e in enumerate(self.entries)}
+        self._shown: set[str] = set()
+        self._judge, self._asked, self._silent = Judge(), float("-inf"), False
+        self._stuck: dict[str, str] = {}
+
+    def run(self) -> Literal["done", "left"]:
+        """Until every run is done or will not come; "left" if a signal asked to leave."""
+        with until_signalled() as stop:
+            while not stop.asked:
+                over = self._over()
+                for entry in list(self._left.values()):
+                    self._look(entry, over)
+                self.display.refresh()
+                if not self._left:
+                    return "done"
+                time.sleep(LOOK)
+        return "left"
+
+    def _over(self) -> Mapping[str, str]:
+        """The jobs that will not come any more, and how they ended."""
+        now = time.monotonic()
+        if now - self._asked < ASK:
+            return {}
+        self._asked = now
+        states = ask(self._job[run] for run in self._left if run in self._job)
+        self._tell_of_stuck(states or {})
+        if (states is None) != self._silent:
+            self._silent = states is None
+            self.display.say("SLURM does not answer; waiting for it" if self._silent else "SLURM answers again")
+        return self._judge.ended(states or {}, time.monotonic())
+
+    def _tell_of_stuck(self, states: Mapping[str, str]) -> None:
+        """Of jobs that wait for a person, once each time."""
+        waiting = [job for job, state in states.items() if state == "PENDING"]
+        stuck = {job: why for job, why in reasons(waiting).items() if job in waiting and STUCK.search(why)}
+        for job, why in stuck.items():
+            if job not in self._stuck:
+                self.display.say(f"job {job} waits ({why}): `scontrol release {job}` or `scancel {job}` goes on")
+        self._stuck = stuck
+
+    def _look(self, entry: Entry, over: Mapping[str, str]) -> None:
+        run, job = entry.run_id, self._job.get(entry.run_id)
+        standing = entry.record.glance()
+        if standing == "running":
+            self._show(entry)
+        elif standing in (*DONE, "failed") and (run not in self._again or job is None or job in over):
+            self._end(entry, standing, "")
+        elif job is None:
+            self._end(entry, "stopped", "it has no job; the sweep's command submits it")
+        elif job in over:
+            self._end(entry, "stopped", ending(self.folder, job, over[job]))
+
+    def _show(self, entry: Entry) -> None:
+        place = self._place[entry.run_id]
+        if entry.run_id not in self._shown:
+            self._shown.add(entry.run_id)
+            self.display.began(place, entry)
+        rows = entry.record.rows()[-50:]
+        latest = {k: v for row in rows for k, v in row.items()}
+        self.display.view(place, View(int(latest.get("update", 0)), latest))
+
+    def _end(self, entry: Entry, how: str, why: str) -> None:
+        if how == "failed":
+            why = str(entry.record.status()["error"])
+        if how not in DONE:
+            self.why[entry.run_id] = why
+        del self._left[entry.run_id]
+        self.display.ended(self._place[entry.run_id], entry, how, why)
+
+
+def ending(folder: Path, job: str, state: str) -> str:
+    """How a job ended without its run, in a line: SLURM's word, and what its log says of memory, else its last line."""
+    lines = last_lines(log_of(folder, job), 30)
+    of_memory = [line for line in lines if _MEMORY.search(line)]
+    if shutil.disk_usage(folder).free < ROOM:  # the log had no room to say so
+        return f"job {job} ended {state}: the disk under {folder.parents[1]} is full"
+    if of_memory:
+        return f"job {job} ended {state}: {of_memory[-1]} (hydra.launcher.mem gives more)"
+    return f"job {job} ended {state}" + (f": {lines[-1]}" if lines else "")
+
+
+def last_lines(path: Path, n: int) -> list[str]:
+    """The last lines of a log that say something; none where there is no log."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 20_000))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return []
+    return [line.strip() for line in text.splitlines() if line.strip()][-n:]

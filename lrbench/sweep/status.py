@@ -1,0 +1,160 @@
+"""How a sweep stands, from its plan, its records and, where it has jobs, SLURM's word on them. Nothing here writes."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from lrbench.errors import ConfigError
+from lrbench.record import DONE
+from lrbench.sweep.entry import Entry, saved_update
+from lrbench.sweep.plan import WORDS, duration
+from lrbench.sweep.slurm.jobs import job_of_each_run, load_arrays, log_of
+from lrbench.sweep.slurm.states import ENDED, ask, reasons
+from lrbench.sweep.slurm.watch import ending, last_lines
+from lrbench.sweep.store import Sweep
+
+TOLD = {**WORDS, "running": "running", "queued": "queued", "lost": "lost"}
+ORDER = ("running", "queued", "new", "interrupted", "lost", "failed", "corrupt", "diverged", "finished")
+WRONG = ("lost", "failed", "corrupt")
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """`state` is a record's standing, or queued (its job will come) or lost (its job ended without it)."""
+
+    run_id: str
+    label: str
+    state: str
+    update: int
+    updates: int
+    seconds: float  # of training so far
+    samples: int  # a second, while it runs
+    job: str | None
+    job_state: str | None
+    why: str = ""
+    log: str | None = None
+
+
+@dataclass(frozen=True)
+class SweepStatus:
+    name: str
+    planned: str
+    runs: tuple[RunStatus, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        counted = Counter(r.state for r in self.runs)
+        return {state: counted[state] for state in ORDER if counted[state]}
+
+    @property
+    def under_way(self) -> bool:
+        return any(r.state in ("running", "queued") for r in self.runs)
+
+    @property
+    def samples_per_second(self) -> int:
+        return sum(r.samples for r in self.runs)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """For the runs that will come, at the pace of the median run and with as many at once as now."""
+        paces = [r.seconds / r.update for r in self.runs if r.update and r.seconds]
+        left = sum(r.updates - r.update for r in self.runs if r.state in ("running", "queued"))
+        return left * median(paces) / max(1, self.counts.get("running", 0)) if paces and left else None
+
+    def headline(self) -> str:
+        """`24 runs: 2 running, 12 queued, 10 done; 8,000 samples/s, about 3 min left`."""
+        text = f"{len(self.runs)} runs: " + ", ".join(f"{n} {TOLD[state]}" for state, n in self.counts.items())
+        pace = [f"{self.samples_per_second:,} samples/s"] if self.samples_per_second else []
+        if self.seconds_left is not None:
+            pace.append(f"about {duration(self.seconds_left)} left")
+        return f"{text}; {', '.join(pace)}" if pace else text
+
+    def plain(self) -> dict[str, Any]:
+        """For a program."""
+        numbers = {"counts": self.counts, "samples_per_second": self.samples_per_second}
+        return {**asdict(self), **numbers, "seconds_left": self.seconds_left}
+
+
+def status_of(sweep: Sweep) -> SweepStatus:
+    """Raises ConfigError for jobs that cannot be read."""
+    arrays = load_arrays(sweep.folder)
+    jobs = job_of_each_run(arrays)
+    standings = {e.run_id: e.record.glance() for e in sweep.plan.entries}
+    open_jobs = {jobs[run] for run, standing in standings.items() if run in jobs and standing not in DONE}
+    states = ask(open_jobs) or {}
+    waiting = [job for job, state in states.items() if state == "PENDING"]
+    states |= {job: f"PENDING ({why})" for job, why in reasons(waiting).items() if job in waiting}
+    runs = [_run(sweep.folder, e, standings[e.run_id], jobs.get(e.run_id), states) for e in sweep.plan.entries]
+    return SweepStatus(sweep.name, sweep.planned, tuple(runs))
+
+
+def _run(folder: Path, entry: Entry, standing: str, job: str | None, states: Mapping[str, str]) -> RunStatus:
+    record = entry.record
+    job_state = states.get(job) if job else None
+    state, why = standing, ""
+    if standing in ("new", "interrupted") and job_state is not None and job is not None:
+        over = job_state in ENDED
+        state, why = ("lost", ending(folder, job, job_state)) if over else ("queued", "")
+    elif standing == "failed":
+        why = str(record.status()["error"])
+    elif standing == "corrupt":
+        why = str(record.damage())
+    rows = record.rows()[-20:] if standing == "running" else []
+    at = max((int(r["update"]) for r in rows), default=saved_update(entry))
+    seconds = max((r.get("seconds", 0.0) for r in rows), default=0.0)
+    if standing in DONE:
+        seconds = float(record.summary()["seconds"])
+    pace = round(at * entry.experiment.batch_size / seconds) if rows and seconds else 0
+    log = str(log_of(folder, job)) if job and log_of(folder, job).exists() else None
+    updates = entry.experiment.clock.updates
+    return RunStatus(entry.run_id, entry.label, state, at, updates, seconds, pace, job, job_state, why, log)
+
+
+def failures(status: SweepStatus, lines: int = 3, most: int = 10) -> list[str]:
+    """What went wrong, each with the last lines of its log and the command to look closer."""
+    wrong = [r for r in status.runs if r.state in WRONG]
+    text: list[str] = []
+    for run in wrong[:most]:
+        text.append(f"{run.run_id[:8]} {run.label}: {TOLD[run.state]} at update {run.update}: {run.why}")
+        log = last_lines(Path(run.log), lines) if run.log else []
+        text += [f"    {line}" for line in log]
+        text.append(f"    look: lrbench show {run.run_id[:8]}" + (f"; tail -n 50 {run.log}" if run.log else ""))
+    return text + ([f"... and {len(wrong) - most:,} more"] if len(wrong) > most else [])
+
+
+def find_sweep(results: Path, name: str) -> Sweep:
+    """The sweep whose name is, or begins with, `name`, or whose folder it is. Raises ConfigError."""
+    if (Path(name) / "sweep.json").exists():
+        return read_sweep(Path(name).resolve())
+    folders = sweep_folders(results)
+    found = [f for f in folders if f.name == name] or [f for f in folders if f.name.startswith(name)]
+    if len(found) == 1:
+        return read_sweep(found[0])
+    listed = ", ".join(f.name for f in (found or folders)[:10])
+    why = "several sweeps begin so" if found else "no sweep begins so"
+    raise ConfigError(
+        f"{name}: {why} under {results / 'sweeps'}{f' ({listed})' if listed else ', where there is none'}; `lrbench "
+        "status` lists them, --results FOLDER (or $LRBENCH_RESULTS) looks elsewhere."
+    )
+
+
+def read_sweep(folder: Path) -> Sweep:
+    """A sweep with its records beside it: it may be read from another folder than it was planned in.
+
+    Raises ConfigError.
+    """
+    sweep, results = Sweep.load(folder), folder.parents[1]
+    entries = [replace(e, settings=replace(e.settings, results=results)) for e in sweep.plan.entries]
+    return replace(sweep, plan=replace(sweep.plan, entries=tuple(entries)))
+
+
+def sweep_folders(results: Path) -> list[Path]:
+    """All sweeps, the latest last."""
+    return sorted((p.parent for p in (results / "sweeps").glob("*/sweep.json")), key=_when)
+
+
+def _when(folder: Path) -> float:
+    return max(p.stat().st_mtime for p in (folder / "sweep.json", folder / "jobs.json") if p.exists())
