@@ -183,9 +183,17 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, to_json(value, indent=2) + "\n")
 
 
+_STRICT = json.JSONEncoder(allow_nan=False)  # made once: a row is written every update of a short run
+
+
 def to_json(value: Any, indent: int | None = None) -> str:
     """Strict JSON, which has no NaN and no infinity: a number that is not finite becomes null."""
-    return json.dumps(finite(value), indent=indent, allow_nan=False)
+    if indent is not None:
+        return json.dumps(finite(value), indent=indent, allow_nan=False)
+    try:
+        return _STRICT.encode(value)
+    except ValueError:  # something is not finite, which is rare
+        return _STRICT.encode(finite(value))
 
 
 def finite(value: Any) -> Any:
