@@ -24,12 +24,13 @@ class Log:
         clock, table = setup.experiment.clock, setup.table
         self._per_epoch, self._every = clock.per_epoch, log_every
         momenta = [f"momentum/{g}" for g in table.groups] if table.momentum is not None else []
-        self._rate_names = [*(f"lr/{g}" for g in table.groups), *momenta]
-        self._loss_names = ["train/loss", "grad/norm"] if setup.experiment.clip is not None else ["train/loss"]
+        rates = [*(f"lr/{g}" for g in table.groups), *momenta]
+        losses = ["train/loss", "grad/norm"] if setup.experiment.clip is not None else ["train/loss"]
+        self._names = ["update", "epoch", *rates, *losses, "seconds"]
         kept = [row for row in record.rows() if row["update"] <= at] if at else []
         self.rows: list[Row] = kept
-        self._rates = _columns_file(record.folder / "rates.npy", clock.updates, len(self._rate_names), at)
-        self._losses = _columns_file(record.folder / "losses.npy", clock.updates, len(self._loss_names), at)
+        self._rates = _columns_file(record.folder / "rates.npy", clock.updates, len(rates), at)
+        self._losses = _columns_file(record.folder / "losses.npy", clock.updates, len(losses), at)
         self._metrics = _appending(record.folder / "metrics.jsonl", _lines(kept))
         self._last = max((int(r["update"]) for r in kept if "train/loss" in r), default=0)
         pending = read_columns(record.folder / "losses.npy")[self._last : at]
@@ -40,36 +41,30 @@ class Log:
         """Append a block; its new rows: each the rates of its last update and the means since the row before."""
         self._rates.write(np.ascontiguousarray(block.rates).tobytes())
         self._losses.write(np.ascontiguousarray(block.losses).tobytes())
-        rows = []
+        rows, rates = [], block.rates.tolist()
         for i, losses in enumerate(block.losses.tolist()):
             self._pending.append(losses)
             update = block.start + i + 1
             if update % self._every == 0:
-                rows.append(self._row(update, block.rates[i].tolist(), block.seconds[i]))
+                rows.append(self._row(update, rates[i], block.seconds[i]))
         self._append(rows)
         self.rows += rows
         return rows
 
     def _row(self, update: int, rates: list[float], seconds: float) -> Row:
+        """Built in one go: a short run has a row every update."""
         n = len(self._pending)
-        means = [sum(column) / n for column in zip(*self._pending, strict=True)]
+        means = self._pending[0] if n == 1 else [sum(column) / n for column in zip(*self._pending, strict=True)]
         self._pending.clear()
         self._last = update
-        return {
-            **self._stamp(update),
-            **dict(zip(self._rate_names, rates, strict=True)),
-            **dict(zip(self._loss_names, means, strict=True)),
-            "seconds": round(seconds, 3),
-        }
+        epoch = round(update / self._per_epoch, 6)
+        return dict(zip(self._names, (update, epoch, *rates, *means, round(seconds, 3)), strict=True))
 
     def evaluation(self, update: int, metrics: Row, seconds: float) -> Row:
-        row = {**self._stamp(update), **metrics, "seconds": round(seconds, 3)}
+        row = {"update": update, "epoch": round(update / self._per_epoch, 6), **metrics, "seconds": round(seconds, 3)}
         self._append([row])
         self.rows.append(row)
         return row
-
-    def _stamp(self, update: int) -> Row:
-        return {"update": update, "epoch": round(update / self._per_epoch, 6)}
 
     def _append(self, rows: Sequence[Row]) -> None:
         self._metrics.write(_lines(rows))
