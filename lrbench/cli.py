@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def run(argv: Sequence[str]) -> int:
     """Run a command; its exit code. Bad usage is said on stderr in one paragraph."""
     _complete_command()
+    sys.path.append(os.getcwd())  # a user's own classes, by `_target_`; `python -m lrbench` has it already
     try:
         code = _run(list(argv))
         sys.stdout.flush()  # so that a reader that has gone is met here and not at the interpreter's end
@@ -51,7 +52,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    command, rest = (argv[0], argv[1:]) if argv and argv[0] in COMMANDS else ("train", argv)
+    command, rest = _command_of(argv)
     if rest and rest is argv and re.fullmatch(r"[\w-]*\w", argv[0]) and not argv[0].startswith("-"):
         raise ConfigError(f"{argv[0]}: neither a command nor key=value.{did_you_mean(argv[0], COMMANDS)}")
     if command in PLAIN:
@@ -71,6 +72,15 @@ def _run(argv: list[str]) -> int:
         name, rest = named_sweep(rest)
         flags, rest, command = replace(flags, name=name), [*rest, "-m"], "train"
     return _through_hydra(command, rest, flags)
+
+
+def _command_of(argv: list[str]) -> tuple[str, list[str]]:
+    """The command, which may stand behind flags, and the other arguments."""
+    if argv and argv[0].startswith("-"):
+        place = next((i for i, word in enumerate(argv) if word in COMMANDS), None)
+    else:
+        place = 0 if argv and argv[0] in COMMANDS else None
+    return ("train", argv) if place is None else (argv[place], argv[:place] + argv[place + 1 :])
 
 
 def help_text() -> str:
@@ -141,7 +151,7 @@ def _overrides_and_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
     known, rest = parser.parse_known_args(arguments)
     for word in rest:
         if word.startswith("-"):
-            flags = [f for f in parser._option_string_actions if f.startswith("--")]
+            flags = [*FLAGS, *(f for f in parser._option_string_actions if f.startswith("--"))]
             raise ConfigError(f"{word}: there is no such flag.{did_you_mean(word, flags)}")
     overrides = [*known.overrides, *rest]
     flags = [a for a in arguments if a not in overrides]

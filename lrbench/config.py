@@ -69,7 +69,7 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
         warmup=_warmup(plain["warmup"]),
         param_groups=_param_groups(plain["param_groups"], model, data),
         lr_scaling=None if plain["lr_scaling"]["rule"] == "none" else ex.LRScaling(**plain["lr_scaling"]),
-        start=_start(plain["start"], plain["results"]),
+        start=_start(plain["start"], plain["results"], plain["seed"]),
         numerics=of_the_loop(),
         # Neutral values are None, so that a run without these keeps the identity it had before they existed.
         accumulate=plain["accumulate"] if plain["accumulate"] != 1 else None,
@@ -222,8 +222,9 @@ def _param_groups(plain: dict[str, Any], model: ex.Component, data: ex.Data) -> 
 _grouped: dict[str, dict[str, float]] = {}  # the shares of models grouped in this process: building one takes a while
 
 
-def _start(plain: dict[str, Any], results: str | None) -> ex.Start | None:
-    """The fork's parent: composed from overrides or a recipe, or read from its record."""
+def _start(plain: dict[str, Any], results: str | None, seed: int) -> ex.Start | None:
+    """The fork's parent: composed from overrides or a recipe, with the fork's own seed unless they name another; or
+    read from its record."""
     of = plain["of"]
     if of is None:
         return None
@@ -232,8 +233,9 @@ def _start(plain: dict[str, Any], results: str | None) -> ex.Start | None:
 
         parent = find_record(results_folder(results), of).experiment()
     else:
+        overrides = [f"recipe={of}"] if isinstance(of, str) and "=" not in of else _as_list(of)
         with _naming("start.of", of):
-            parent = experiment(*([f"recipe={of}"] if isinstance(of, str) and "=" not in of else _as_list(of)))
+            parent = experiment(f"seed={seed}", *overrides)
     return ex.Start(of=parent, at=plain["at"], carry=tuple(plain["carry"]))
 
 

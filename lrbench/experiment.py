@@ -322,8 +322,10 @@ def title(experiment: Experiment) -> str:
 
     model = experiment.model.args.get("name", short(experiment.model))  # a model chosen from a library by its name
     warmup = f" warmup {experiment.warmup.length}" if experiment.warmup else ""
+    start = experiment.start
+    fork = f" from {run_id(start.of)[:8]} at {start.at}" if start else ""
     return (
         f"{model} {short(experiment.data)} {short(experiment.optimizer)} "
-        f"lr {experiment.optimizer.lr:g} {short(experiment.scheduler)}{warmup} {experiment.horizon} "
+        f"lr {experiment.optimizer.lr:g} {short(experiment.scheduler)}{warmup} {experiment.horizon}{fork} "
         f"seed {experiment.seed}"
     )

@@ -18,6 +18,9 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
     if isinstance(error, MissingConfigException) and "/" in str(error.missing_cfg_file):
         group, _, level = str(error.missing_cfg_file).rpartition("/")
         return unknown_level(group, level, error.options or levels(group))
+    if found := re.search(r"Ambiguous value for argument '([^']+)'", text):
+        key = found[1].partition("=")[0]
+        return f"{found[1]}: several values are a sweep: add -m, as in lrbench -m {found[1]} (a list is {key}=[a,b])."
     if "Config group override must be" in text:
         given = next((a for a in arguments if not _names_a_level(a)), "")
         return f"{given}: a group takes the name of one of its levels."
@@ -33,7 +36,7 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
     if found := re.search(r"Could not override '([^'@]+)'|Key '([^']+)' is not in struct", text):
         return _unknown_option(found[1] or found[2], arguments)
     if found := re.search(r"Key '([^']+)' not in '(\w+)'", text):
-        return _unknown_key(found[1], text)
+        return _unknown_key(found[1], text, arguments)
     if found := re.search(r"Could not find (?:dictionary|override|match for override) '?([^'\n]+)'?", text):
         return f"{found[1]}: there is no such group to override. {_first_line(text)}"
     if isinstance(error, OverrideParseException):
@@ -58,20 +61,20 @@ def _names_a_level(argument: str) -> bool:
 
 def _unknown_option(key: str, arguments: Sequence[str]) -> str:
     given = next((a for a in arguments if a.split("=")[0].lstrip("+~") == key), key)
-    return f"{given}: there is no option '{key}'.{_nearest(key)}"
+    return f"{given}: there is no option '{key}'.{_nearest(key, arguments)}"
 
 
-def _unknown_key(key: str, text: str) -> str:
+def _unknown_key(key: str, text: str, arguments: Sequence[str]) -> str:
     full = re.search(r"full_key: (\S+)", text)
     file = re.search(r"In '([^']+)'", text)
     where = f"conf/{file[1]}.yaml: " if file else ""
     name = full[1] if full else key
-    return f"{where}there is no option '{name}'.{_nearest(name)}"
+    return f"{where}there is no option '{name}'.{_nearest(name, arguments)}"
 
 
-def _nearest(key: str) -> str:
+def _nearest(key: str, arguments: Sequence[str]) -> str:
     """The nearest of all options; if none is near, those on the same level."""
-    known = _known_options()
+    known = _known_options(tuple(a for a in arguments if (CONF / a.partition("=")[0]).is_dir() and _names_a_level(a)))
     parent = key.rpartition(".")[0]
     siblings = [k for k in known if k.rpartition(".")[0] == parent]
     last = [k for k in known if k.rpartition(".")[2] == key]  # `lr` for `optimizer.lr`
@@ -80,9 +83,9 @@ def _nearest(key: str) -> str:
 
 
 @cache
-def _known_options() -> tuple[str, ...]:
-    """Those of the default configuration, and the groups."""
-    return (*_keys(compose([])), *(p.name for p in CONF.iterdir() if p.is_dir()))
+def _known_options(levels: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the configuration with these levels, and the groups."""
+    return (*_keys(compose(levels)), *(p.name for p in CONF.iterdir() if p.is_dir()))
 
 
 def _keys(node: DictConfig, prefix: str = "") -> Iterator[str]:

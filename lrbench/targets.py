@@ -23,7 +23,12 @@ def resolve(path: str, option: str) -> Callable[..., Any]:
     except (ImportError, AttributeError, ValueError) as error:
         package, dot, _ = path.partition(".")
         absent = dot and isinstance(error, ModuleNotFoundError) and error.name == package
-        cure = f"Install the package that has it, as in pip install {package}." if absent else _neighbours(path)
+        cure = _neighbours(path)
+        if absent:
+            cure = (
+                f"If {package} is a package, pip install {package}; if it is a file of yours, start lrbench in its "
+                "folder or put that on PYTHONPATH."
+            )
         raise ConfigError(f"{option}._target_={path}: cannot be imported ({error}). {cure}") from error
     if not callable(target):
         raise ConfigError(f"{option}._target_={path}: this is a {type(target).__name__}, not a class or function.")

@@ -416,6 +416,22 @@ def test_hydras_basic_sweeper_is_what_ours_is(lrbench: Lrbench) -> None:
     assert said.out.count("first 0.1") == len(with_prefix("cos"))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("scheduler=constant,cosine",), ("several values are a sweep: add -m", "scheduler=[a,b]")),
+        (("--dryrun",), ("Did you mean '--dry-run'",)),
+        (("scheduler=step", "scheduler.args.gama=0.5"), ("Did you mean 'scheduler.args.gamma'",)),
+        (("--dry-run", "plot", "seed=1"), ("plot: --dry-run",)),  # the command, though a flag stands before it
+    ],
+)
+def test_the_cure_is_the_likeliest(lrbench: Lrbench, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    said = lrbench(*arguments)
+    assert said.code == 2
+    for word in words:
+        assert word in said.err, said.err
+
+
 # ---- a reader that goes away -------------------------------------------------------------------------------------
 
 

@@ -460,7 +460,8 @@ def test_peaks() -> None:
 
 def test_a_title_says_what_is_trained() -> None:
     assert title(small()) == "mlp Digits SGD lr 0.1 CosineAnnealingLR 30ep seed 0"
-    assert title(full(seed=3)) == "mlp Digits SGD lr 0.1 StepLR warmup 5ep 30ep seed 3"
+    parent = run_id(small())[:8]
+    assert title(full(seed=3)) == f"mlp Digits SGD lr 0.1 StepLR warmup 5ep 30ep from {parent} at 20ep seed 3"
 
 
 def test_an_experiment_is_frozen() -> None:

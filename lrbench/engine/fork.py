@@ -75,6 +75,11 @@ def check_start(experiment: Experiment, start: Start) -> None:
     parent = start.of
     if start.update is None:
         _require_monitor(parent)
+    if parent.data.fingerprint == experiment.data.fingerprint and parent.seed != experiment.seed:
+        raise ConfigError(
+            f"seed={experiment.seed}: the parent has the seed {parent.seed}, which draws other splits of the same "
+            "data, so it may have trained on what this run is tested on; give both the same seed."
+        )
     if "optimizer" in start.carry and parent.optimizer.target != experiment.optimizer.target:
         ours, theirs = (e.optimizer.target.rpartition(".")[2] for e in (experiment, parent))
         raise ConfigError(

@@ -11,7 +11,7 @@ from lrbench.engine.ranks import Ranks, join
 from lrbench.engine.state import choose_device, load, set_up, wrap
 from lrbench.errors import ConfigError
 from lrbench.evidence import Row, find, restore
-from lrbench.experiment import Experiment, Settings, Start, run_id
+from lrbench.experiment import Experiment, Settings, Start, run_id, title
 from lrbench.lease import Lease, LeaseLost, alone
 from lrbench.progress import Say, Show, View, silent
 from lrbench.record import DONE, Record, Standing
@@ -131,6 +131,9 @@ def _assist(experiment: Experiment, settings: Settings, ranks: Ranks) -> Record:
 
 
 def _train_parent(start: Start, settings: Settings, show: Show, say: Say) -> None:
+    parent = Record(settings.results / "runs" / run_id(start.of))
+    if parent.standing() not in DONE:
+        say(f"{parent.run_id}: the parent that this run forks from is trained first ({title(start.of)}).")
     keep = ("end",) if start.at == "plateau" else ("end", start.at)
     record = train(start.of, replace(settings, force=False, hydra={}, keep=keep), show, say)
     if record.standing() != "finished":

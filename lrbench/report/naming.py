@@ -88,6 +88,10 @@ def _words(differs: Flat, short: dict[str, str], several_warmups: bool) -> list[
             words.append("no warmup" if value is None else f"warmup={value}")
         elif key == "warmup.target":
             words += [_class(value)] if several_warmups and value else []
+        elif key == "start.of":
+            words.append(f"from {value[:8]}" if value else "no fork")
+        elif key.startswith("start."):
+            words += [f"{short[key]}={_value(value)}"] if value else []
         elif key.endswith(".target"):
             words.append(f"no {key.partition('.')[0]}" if value is None else _class(value))
         elif not (key.startswith("warmup.") and differs.get("warmup.length", "") is None):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from lrbench.errors import ConfigError
+from lrbench.errors import ConfigError, did_you_mean
 from lrbench.record import Record, find_record
 from lrbench.runs import choose, read, unmatched
 
@@ -30,7 +30,14 @@ def _named(results: Path, name: str) -> list[Record]:
         entries = Sweep.load(sweep).plan.entries
         asked = [e.record for e in entries if e.number is not None]  # a fork's parent was not asked for
         return [r for r in asked if r.folder.exists()]
-    return _all_in(folder) if (folder / "runs").is_dir() else [find_record(results, name)]
+    if (folder / "runs").is_dir():
+        return _all_in(folder)
+    try:
+        return [find_record(results, name)]
+    except ConfigError as error:
+        sweeps = sorted(p.parent.name for p in (results / "sweeps").glob("*/sweep.json"))
+        raise ConfigError(f"{error} Nor is it a sweep{'' if sweeps else ': there are none yet'}."
+                          f"{did_you_mean(name, sweeps)}") from error  # fmt: skip
 
 
 def _all_in(results: Path) -> list[Record]:

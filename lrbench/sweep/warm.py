@@ -1,9 +1,13 @@
 """What the server process imports before workers are forked from it. Nothing here may start a thread."""
 
-import torch
+import signal
 
-import lrbench.plots.run  # half a second, for matplotlib
-import lrbench.sweep.worker
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C here too: the sweep stops the workers in order
+
+import torch  # noqa: E402
+
+import lrbench.plots.run  # noqa: E402  (half a second, for matplotlib)
+import lrbench.sweep.worker  # noqa: E402
 
 # Making the first optimizer imports torch's compiler: two seconds.
 torch.optim.SGD([torch.nn.Parameter(torch.empty(0))])

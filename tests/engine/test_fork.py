@@ -7,6 +7,7 @@ import torch
 
 from lrbench.config import experiment as compose
 from lrbench.engine import attempt, fork
+from lrbench.engine import fork as fork_engine
 from lrbench.engine.state import read_checkpoint, set_up
 from lrbench.errors import ConfigError
 from lrbench.experiment import Component, Experiment, Optimizer, ParamGroups, Start, arm_id, run_id
@@ -183,8 +184,21 @@ def test_a_missing_parent_is_trained_first_and_once(make, run, monkeypatch):
     assert not (record.folder / ".hydra").exists()  # what the child was asked is not what the parent was
     assert Record(run.results / "runs" / run_id(child)).experiment() == child
     run(child)
-    run(replace(child, seed=1))
+    run(replace(child, horizon="2ep"))
     assert [r for r, _ in began].count(run_id(parent)) == 2
+
+
+def test_a_parent_has_the_forks_seed_unless_it_names_another():
+    """Another seed draws other splits of the same data: what the fork is tested on, the parent may have trained on."""
+    fork = ("tracker=none", "model=mlp", "horizon=1ep", "seed=3")
+    assert compose(*fork, "start.of=['model=mlp']").start.of.seed == 3
+    assert compose(*fork, "start.of=cnn_paper_tiny").start.of.seed == 3
+    named = compose(*fork, "start.of=['model=mlp','seed=4']")
+    assert named.start.of.seed == 4
+    with pytest.raises(ConfigError, match="seed=3: the parent has the seed 4, which draws other splits"):
+        fork_engine.check_start(named, named.start)
+    elsewhere = replace(named, data=replace(named.data, fingerprint="other data"))
+    fork_engine.check_start(elsewhere, elsewhere.start)
 
 
 def test_keeping_more_than_the_parent_has_is_no_error(make, run):

@@ -351,7 +351,11 @@ FORKS = [Start(of=experiment(seed=s), at="end") for s in (1, 2)]
             ["rule=none base_batch=none", "rule=linear base_batch=256"],
         ),
         ([experiment(), experiment(monitor="val/loss", scheduler=STEP)], ["ConstantLR", "StepLR"]),
-        ([experiment(start=s) for s in FORKS], [f"of={run_id(s.of)}" for s in FORKS]),
+        ([experiment(start=s) for s in FORKS], [f"from {run_id(s.of)[:8]}" for s in FORKS]),
+        (
+            [experiment(start=FORKS[0]), experiment()],
+            [f"from {run_id(FORKS[0].of)[:8]} at=end carry=[model,optimizer]", "no fork"],
+        ),
         ([experiment(numerics={"engine": n}) for n in (1, 2)], ["engine=1", "engine=2"]),
     ],
 )
