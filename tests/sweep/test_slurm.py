@@ -259,6 +259,11 @@ def test_how_a_job_ended(tmp_path):
     log.parent.mkdir()
     log.write_text("slurmstepd: error: StepId=1 exceeded memory limit (2 > 1), being killed\n\nsrun: error: Killed\n")
     assert "memory limit (2 > 1), being killed (hydra.launcher.mem gives more)" in ending(tmp_path, "12_3", "FAILED")
+    start = "submitit INFO - Starting with JobEnvironment(...)"
+    log.write_text(f"{start}\nOSError: before\n{start}\nlrbench: it is so\nsrun: error: Exited with exit code 1\n")
+    assert ending(tmp_path, "12_3", "FAILED") == "job 12_3 ended FAILED: lrbench: it is so"
+    log.write_text(f"OSError: before\n{start}\nsrun: error: n0: task 0: Killed\n")
+    assert ending(tmp_path, "12_3", "FAILED") == "job 12_3 ended FAILED: srun: error: n0: task 0: Killed"
     log.write_text("a\nb\n\n")
     assert ending(tmp_path, "12_3", "FAILED") == "job 12_3 ended FAILED: b"
     assert last_lines(log, 5) == ["a", "b"]

@@ -12,7 +12,7 @@ from lrbench.engine.signals import until_signalled
 from lrbench.progress import View
 from lrbench.record import DONE
 from lrbench.sweep.display import Display
-from lrbench.sweep.entry import Entry
+from lrbench.sweep.entry import Entry, saved_update
 from lrbench.sweep.slurm.jobs import Array, job_of_each_run, log_of
 from lrbench.sweep.slurm.states import STUCK, Judge, ask, reasons
 
@@ -21,6 +21,7 @@ ASK = 4.0  # seconds between two questions to SLURM
 ROOM = 64 * 1024  # bytes, without which a disk is full
 
 # SLURM's state is FAILED for many a run that was killed for want of memory.
+_ERROR = re.compile(r"^lrbench: |\w*(Error|Exception|Interrupted): ")
 _MEMORY = re.compile(r"oom.kill|out of memory|exceeded \w*memory limit|MemoryError", re.IGNORECASE)
 
 
@@ -84,7 +85,11 @@ class Watch:
         standing = entry.record.glance()
         if standing == "running":
             self._show(entry)
-        elif standing in (*DONE, "failed") and (run not in self._again or job is None or job in over):
+            return
+        if run in self._shown and standing == "interrupted" and job not in over:
+            self._shown.discard(run)
+            self.display.gave_back(self._place[run], entry, f"stopped at update {saved_update(entry)}; it is to go on")
+        if standing in (*DONE, "failed") and (run not in self._again or job is None or job in over):
             self._end(entry, standing, "")
         elif job is None:
             self._end(entry, "stopped", "it has no job; the sweep's command submits it")
@@ -110,14 +115,18 @@ class Watch:
 
 
 def ending(folder: Path, job: str, state: str) -> str:
-    """How a job ended without its run, in a line: SLURM's word, and what its log says of memory, else its last line."""
+    """How a job ended without its run: SLURM's word, and what the log of its last start says of memory, of an error, or
+    last."""
     lines = last_lines(log_of(folder, job), 30)
+    starts = [i for i, line in enumerate(lines) if "Starting with JobEnvironment" in line]
+    lines = lines[starts[-1] :] if starts else lines
     of_memory = [line for line in lines if _MEMORY.search(line)]
     if shutil.disk_usage(folder).free < ROOM:  # the log had no room to say so
         return f"job {job} ended {state}: the disk under {folder.parents[1]} is full"
     if of_memory:
         return f"job {job} ended {state}: {of_memory[-1]} (hydra.launcher.mem gives more)"
-    return f"job {job} ended {state}" + (f": {lines[-1]}" if lines else "")
+    telling = [line for line in lines if _ERROR.search(line)] or lines
+    return f"job {job} ended {state}" + (f": {telling[-1]}" if telling else "")
 
 
 def last_lines(path: Path, n: int) -> list[str]:
