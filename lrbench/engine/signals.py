@@ -11,9 +11,8 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
-from typing import Any
 
 
 @dataclass
@@ -34,45 +33,44 @@ def stop_signal() -> signal.Signals:
     return signal.SIGUSR2 if in_job() else signal.SIGTERM
 
 
-@dataclass
-class _Handler:
-    """What a signal calls. Where one is inside another (a run in a sweep), both hear the signal."""
-
-    stop: Stop
-    before: dict[signal.Signals, Any] = field(default_factory=dict)
-    postponed: bool = False  # a SIGUSR2, for the handler before
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        sent, job = signal.Signals(number), in_job()
-        handler: Any = self
-        while isinstance(handler, _Handler):
-            handler.stop.save |= job and sent == signal.SIGTERM
-            handler.stop.asked |= not (job and sent == signal.SIGTERM)
-            handler.postponed |= sent == signal.SIGUSR2
-            handler = handler.before[sent]
-        if not job or sent == signal.SIGINT:
-            signal.signal(number, handler or signal.SIG_DFL)
+_waiting: list[Stop] = []  # those under way, the outermost first: a sweep, and the run in it
 
 
 @contextmanager
 def until_signalled() -> Iterator[Stop]:
-    """A Stop that signals set. In a thread other than the main one, nothing sets it.
+    """A Stop that the first SIGINT or SIGTERM sets, together with those around it; what has been asked of them holds
+    for it too. In a thread other than the main one, nothing sets it.
 
-    A SIGUSR2 in a job is passed on at the end, to the handler that was there before.
+    A SIGUSR2 in a job is passed on when the outermost ends, to the handler that was there before.
     """
-    handler = _Handler(Stop())
     if threading.current_thread() is not threading.main_thread():
-        yield handler.stop
+        yield Stop()
         return
+    stop = Stop(any(outer.asked for outer in _waiting), any(outer.save for outer in _waiting))
     signals = (signal.SIGINT, signal.SIGTERM, *((signal.SIGUSR2,) if in_job() else ()))
-    handler.before = {s: signal.getsignal(s) for s in signals}
-    for s in signals:
-        signal.signal(s, handler)
+    before = {} if _waiting else {s: signal.getsignal(s) for s in signals}
+    postponed: list[int] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        for each in _waiting:
+            if in_job() and number == signal.SIGTERM:
+                each.save = True
+            else:
+                each.asked = True
+        if number == signal.SIGUSR2:
+            postponed.append(number)
+        elif number == signal.SIGINT or not in_job():
+            signal.signal(number, before[signal.Signals(number)] or signal.SIG_DFL)
+
+    for s in before:
+        signal.signal(s, ask)
+    _waiting.append(stop)
     try:
-        yield handler.stop
+        yield stop
     finally:
-        for s, before in handler.before.items():
-            signal.signal(s, before)
-        before = handler.before.get(signal.SIGUSR2)
-        if handler.postponed and callable(before) and not isinstance(before, _Handler):
-            before(signal.SIGUSR2, None)
+        _waiting.pop()
+        for s, handler in before.items():
+            signal.signal(s, handler)
+        handler = before.get(signal.SIGUSR2)
+        if postponed and callable(handler):
+            handler(signal.SIGUSR2, None)

@@ -43,7 +43,8 @@ class Watch:
         self._place = {e.run_id: i for i, e in enumerate(self.entries)}
         self._shown: set[str] = set()
         self._judge, self._asked, self._silent = Judge(), float("-inf"), False
-        self._stuck: dict[str, str] = {}
+        self._states: Mapping[str, str] = {}
+        self._stuck: Mapping[str, str] = {}
 
     def run(self) -> Literal["done", "left"]:
         """Until every run is done or will not come; "left" if a signal asked to leave."""
@@ -60,20 +61,19 @@ class Watch:
 
     def _over(self) -> Mapping[str, str]:
         """The jobs that will not come any more, and how they ended."""
-        now = time.monotonic()
-        if now - self._asked < ASK:
-            return {}
-        self._asked = now
-        states = ask(self._job[run] for run in self._left if run in self._job)
-        self._tell_of_stuck(states or {})
-        if (states is None) != self._silent:
-            self._silent = states is None
-            self.display.say("SLURM does not answer; waiting for it" if self._silent else "SLURM answers again")
-        return self._judge.ended(states or {}, time.monotonic())
+        if time.monotonic() - self._asked >= ASK:
+            self._asked = time.monotonic()
+            states = ask(self._job[run] for run in self._left if run in self._job)
+            if (states is None) != self._silent:
+                self._silent = states is None
+                self.display.say("SLURM does not answer; waiting for it" if self._silent else "SLURM answers again")
+            self._states = states or {}
+            self._tell_of_stuck()
+        return self._judge.ended(self._states, self._asked)
 
-    def _tell_of_stuck(self, states: Mapping[str, str]) -> None:
+    def _tell_of_stuck(self) -> None:
         """Of jobs that wait for a person, once each time."""
-        waiting = [job for job, state in states.items() if state == "PENDING"]
+        waiting = [job for job, state in self._states.items() if state == "PENDING"]
         stuck = {job: why for job, why in reasons(waiting).items() if job in waiting and STUCK.search(why)}
         for job, why in stuck.items():
             if job not in self._stuck:
@@ -86,9 +86,9 @@ class Watch:
         if standing == "running":
             self._show(entry)
             return
-        if run in self._shown and standing == "interrupted" and job not in over:
+        if run in self._shown and standing == "interrupted" and self._states.get(str(job)) == "PENDING":
             self._shown.discard(run)
-            self.display.gave_back(self._place[run], entry, f"stopped at update {saved_update(entry)}; it is to go on")
+            self.display.gave_back(self._place[run], entry, f"stopped at update {saved_update(entry)}, queued again")
         if standing in (*DONE, "failed") and (run not in self._again or job is None or job in over):
             self._end(entry, standing, "")
         elif job is None:
