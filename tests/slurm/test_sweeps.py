@@ -80,10 +80,11 @@ def test_24_runs_of_which_three_come_to_grief(here: Place, require_same_run: Sam
 # ---- Stopped by SLURM.
 
 
-@pytest.mark.parametrize("packed", [1, 2])
-def test_preempted_in_the_middle(here: Place, packed: int, require_same_run: Same) -> None:
-    """Every run goes on from the very update it had reached."""
+@pytest.mark.parametrize(("packed", "grace"), [(1, 15), (2, 15), (2, 0)])
+def test_preempted_in_the_middle(here: Place, packed: int, grace: int, require_same_run: Same) -> None:
+    """Every run goes on from the very update it had reached. Without a grace SIGTERM comes with the signal."""
     runs = ["a", "b"]
+    here.cluster.scontrol("update", "PartitionName=preempt", f"GraceTime={grace}")
     options = (f"hydra.launcher.runs_per_job={packed}", "hydra.launcher.partition=preempt", "hydra.launcher.mem=4G")
     driver = here.sweep(*GATED, names(*runs), *options)
     here.wait_until_under_way(*runs)
