@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lrbench.commands import Job
 
 COMMANDS = ("train", "sweep", "plot", "show", "status", "wait", "cancel")
-PLAIN = ("show", "status", "wait", "cancel")  # these take no overrides, so Hydra is left out
+WITHOUT_HYDRA = ("show", "status", "wait", "cancel")  # their arguments are no overrides
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -54,7 +54,7 @@ def _run(argv: list[str]) -> int:
     command, rest = (argv[0], argv[1:]) if argv and argv[0] in COMMANDS else ("train", argv)
     if rest and rest is argv and re.fullmatch(r"[\w-]*\w", argv[0]) and not argv[0].startswith("-"):
         raise ConfigError(f"{argv[0]}: neither a command nor key=value.{did_you_mean(argv[0], COMMANDS)}")
-    if command in PLAIN:
+    if command in WITHOUT_HYDRA:
         return int(import_module(f"lrbench.commands.{command}").run(rest))
     if rest in (["--help"], ["-h"]):  # with overrides, Hydra's own: the same text and the composed config
         print(help_text())

@@ -15,10 +15,10 @@ __all__ = ["Job", "Parser", "job_of", "labels", "naming"]
 
 
 class Parser(argparse.ArgumentParser):
-    """Of a command that takes no overrides. Refuses as lrbench does: one paragraph, exit code 2."""
+    """Refuses as lrbench does: one paragraph, exit code 2."""
 
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{self.prog.partition(' ')[2]}: {message}; {self.prog} --help says more.")
+        raise ConfigError(f"{self.prog.split()[-1]}: {message}; {self.prog} --help says more.")
 
 
 def job_of(config: DictConfig, hydra: Any) -> Job:

@@ -38,29 +38,30 @@ _waiting: list[Stop] = []  # those under way, the outermost first: a sweep, and 
 
 @contextmanager
 def until_signalled() -> Iterator[Stop]:
-    """A Stop that the first SIGINT or SIGTERM sets, together with those around it; what has been asked of them holds
-    for it too. In a thread other than the main one, nothing sets it.
+    """A Stop that the first signal sets, together with those around it; what has been asked of them holds for it too.
+    In a thread other than the main one, nothing sets it.
 
-    A SIGUSR2 in a job is passed on when the outermost ends, to the handler that was there before.
+    A SIGUSR2 in a job is passed on at the end of the outermost, to the handler that was there before.
     """
+    stop = Stop(any(outer.asked for outer in _waiting), any(outer.save for outer in _waiting))
     if threading.current_thread() is not threading.main_thread():
         yield Stop()
         return
-    stop = Stop(any(outer.asked for outer in _waiting), any(outer.save for outer in _waiting))
-    signals = (signal.SIGINT, signal.SIGTERM, *((signal.SIGUSR2,) if in_job() else ()))
+    job, postponed = in_job(), False
+    signals = (signal.SIGINT, signal.SIGTERM, *((signal.SIGUSR2,) if job else ()))
     before = {} if _waiting else {s: signal.getsignal(s) for s in signals}
-    postponed: list[int] = []
 
     def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal postponed
+        sent = signal.Signals(number)
         for each in _waiting:
-            if in_job() and number == signal.SIGTERM:
+            if job and sent == signal.SIGTERM:
                 each.save = True
             else:
                 each.asked = True
-        if number == signal.SIGUSR2:
-            postponed.append(number)
-        elif number == signal.SIGINT or not in_job():
-            signal.signal(number, before[signal.Signals(number)] or signal.SIG_DFL)
+        postponed |= sent == signal.SIGUSR2
+        if not job or sent == signal.SIGINT:
+            signal.signal(number, before[sent] or signal.SIG_DFL)
 
     for s in before:
         signal.signal(s, ask)
@@ -71,6 +72,6 @@ def until_signalled() -> Iterator[Stop]:
         _waiting.pop()
         for s, handler in before.items():
             signal.signal(s, handler)
-        handler = before.get(signal.SIGUSR2)
-        if postponed and callable(handler):
-            handler(signal.SIGUSR2, None)
+        requeue = before.get(signal.SIGUSR2)
+        if postponed and callable(requeue):
+            requeue(signal.SIGUSR2, None)
