@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from functools import cache
 
 from hydra.errors import MissingConfigException, OverrideParseException
@@ -10,6 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from lrbench import CONF
 from lrbench.config import compose, levels, unknown_level
 from lrbench.errors import did_you_mean
+from lrbench.flags import Slurm
+from lrbench.schema import LocalLauncherConfig
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> str:
@@ -84,8 +87,9 @@ def _nearest(key: str, arguments: Sequence[str]) -> str:
 
 @cache
 def _known_options(levels: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the configuration with these levels, and the groups."""
-    return (*_keys(compose(levels)), *(p.name for p in CONF.iterdir() if p.is_dir()))
+    """Those of the configuration with these levels and of the launchers, and the groups."""
+    launchers = [f"hydra.launcher.{f.name}" for f in (*fields(Slurm), *fields(LocalLauncherConfig)) if f.name[0] != "_"]
+    return (*_keys(compose(levels)), *launchers, *(p.name for p in CONF.iterdir() if p.is_dir()))
 
 
 def _keys(node: DictConfig, prefix: str = "") -> Iterator[str]:

@@ -153,6 +153,7 @@ def place(cluster: Cluster, folder: Path) -> Iterator[Place]:
     finally:
         for driver in made.drivers:
             driver.kill()
+        cluster.scontrol("update", "PartitionName=preempt", "GraceTime=15")  # what a test may have changed
         cluster.run("scancel", "--user", str(os.getuid()))
         cluster.wait_until(lambda: not cluster.squeue(), "an empty queue")
 

@@ -80,11 +80,12 @@ def test_24_runs_of_which_three_come_to_grief(here: Place, require_same_run: Sam
 # ---- Stopped by SLURM.
 
 
-@pytest.mark.parametrize("packed", [1, 2])
-def test_preempted_in_the_middle(here: Place, packed: int, require_same_run: Same) -> None:
-    """Every run goes on from the very update it had reached."""
+@pytest.mark.parametrize(("packed", "grace"), [(1, 15), (2, 15), (2, 0)])
+def test_preempted_in_the_middle(here: Place, packed: int, grace: int, require_same_run: Same) -> None:
+    """Every run goes on from the very update it had reached. Without a grace SIGTERM comes with the signal."""
     runs = ["a", "b"]
-    options = (f"hydra.launcher.runs_per_job={packed}", "hydra.launcher.partition=preempt")
+    here.cluster.scontrol("update", "PartitionName=preempt", f"GraceTime={grace}")
+    options = (f"hydra.launcher.runs_per_job={packed}", "hydra.launcher.partition=preempt", "hydra.launcher.mem=4G")
     driver = here.sweep(*GATED, names(*runs), *options)
     here.wait_until_under_way(*runs)
     high = here.cluster.submit("true", "-p", "high", "-c", "8")
@@ -101,7 +102,7 @@ def test_preempted_in_the_middle(here: Place, packed: int, require_same_run: Sam
 def test_requeued_by_hand(here: Place, require_same_run: Same) -> None:
     """SIGTERM, and SIGKILL some seconds later: the state is saved at every opportunity in between."""
     runs = ["a", "b"]
-    driver = here.sweep(*GATED, names(*runs), "hydra.launcher.runs_per_job=2")
+    driver = here.sweep(*GATED, names(*runs), "hydra.launcher.runs_per_job=2", "hydra.launcher.mem=4G")
     here.wait_until_under_way(*runs)
     here.cluster.scontrol("requeue", here.job("a"))
     here.wait_until_under_way(*runs, processes=2)

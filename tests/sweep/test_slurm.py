@@ -259,6 +259,11 @@ def test_how_a_job_ended(tmp_path):
     log.parent.mkdir()
     log.write_text("slurmstepd: error: StepId=1 exceeded memory limit (2 > 1), being killed\n\nsrun: error: Killed\n")
     assert "memory limit (2 > 1), being killed (hydra.launcher.mem gives more)" in ending(tmp_path, "12_3", "FAILED")
+    start = "submitit INFO - Starting with JobEnvironment(...)"
+    log.write_text(f"{start}\nOSError: before\n{start}\nlrbench: it is so\nsrun: error: Exited with exit code 1\n")
+    assert ending(tmp_path, "12_3", "FAILED") == "job 12_3 ended FAILED: lrbench: it is so"
+    log.write_text(f"OSError: before\n{start}\nsrun: error: n0: task 0: Killed\n")
+    assert ending(tmp_path, "12_3", "FAILED") == "job 12_3 ended FAILED: srun: error: n0: task 0: Killed"
     log.write_text("a\nb\n\n")
     assert ending(tmp_path, "12_3", "FAILED") == "job 12_3 ended FAILED: b"
     assert last_lines(log, 5) == ["a", "b"]
@@ -280,8 +285,9 @@ def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
 
 def test_locks_that_hold_within_one_machine_are_seen():
     mounts = (
-        "/dev/sda1 / ext4 rw 0 0\nnas:/home /home nfs rw,nolock,vers=3 0 0\n"
+        "/dev/sda1 / ext4 rw 0 0\n"
         "mds:/scratch /my\\040scratch lustre rw,localflock 0 0\nnas:/x /home/x nfs4 rw,local_lock=none 0 0\n"
+        "tmp /home nfs rw,nolock 0 0\nover / overlay rw 0 0\n"
     )
     assert locks.local_lock("/home/me/results", mounts) == "nolock"
     assert locks.local_lock("/my scratch/results", mounts) == "localflock"
@@ -315,9 +321,11 @@ def test_usr2_stops_and_is_passed_on_at_the_end(job_7):
             assert (outer.asked, inner.asked, inner.save) == (True, True, False)
         assert heard == []
     assert heard == ["USR2"]
+    signal.signal(signal.SIGTERM, lambda *_: heard.append("TERM"))  # as submitit has it
     with until_signalled() as stop:
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert (stop.asked, stop.save) == (False, True)
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert (stop.asked, stop.save) == (False, True)
     assert heard == ["USR2"]
 
 

@@ -39,6 +39,8 @@ def run_job(payloads: Sequence[Mapping[str, Any]], folder: str) -> None:
         _train_alone(entries[0])
     elif entries:
         _train_together(entries)
+    else:
+        raise RuntimeError("no run of this job gets on; its log says why")
 
 
 def _queue_again(number: int, frame: FrameType | None) -> None:

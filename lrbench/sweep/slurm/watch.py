@@ -12,7 +12,7 @@ from lrbench.engine.signals import until_signalled
 from lrbench.progress import View
 from lrbench.record import DONE
 from lrbench.sweep.display import Display
-from lrbench.sweep.entry import Entry
+from lrbench.sweep.entry import Entry, saved_update
 from lrbench.sweep.slurm.jobs import Array, job_of_each_run, log_of
 from lrbench.sweep.slurm.states import STUCK, Judge, ask, reasons
 
@@ -21,6 +21,7 @@ ASK = 4.0  # seconds between two questions to SLURM
 ROOM = 64 * 1024  # bytes, without which a disk is full
 
 # SLURM's state is FAILED for many a run that was killed for want of memory.
+_ERROR = re.compile(r"^lrbench: |\w*(Error|Exception|Interrupted): ")
 _MEMORY = re.compile(r"oom.kill|out of memory|exceeded \w*memory limit|MemoryError", re.IGNORECASE)
 
 
@@ -42,7 +43,8 @@ class Watch:
         self._place = {e.run_id: i for i, e in enumerate(self.entries)}
         self._shown: set[str] = set()
         self._judge, self._asked, self._silent = Judge(), float("-inf"), False
-        self._stuck: dict[str, str] = {}
+        self._states: Mapping[str, str] = {}
+        self._stuck: Mapping[str, str] = {}
 
     def run(self) -> Literal["done", "left"]:
         """Until every run is done or will not come; "left" if a signal asked to leave."""
@@ -59,20 +61,19 @@ class Watch:
 
     def _over(self) -> Mapping[str, str]:
         """The jobs that will not come any more, and how they ended."""
-        now = time.monotonic()
-        if now - self._asked < ASK:
-            return {}
-        self._asked = now
-        states = ask(self._job[run] for run in self._left if run in self._job)
-        self._tell_of_stuck(states or {})
-        if (states is None) != self._silent:
-            self._silent = states is None
-            self.display.say("SLURM does not answer; waiting for it" if self._silent else "SLURM answers again")
-        return self._judge.ended(states or {}, time.monotonic())
+        if time.monotonic() - self._asked >= ASK:
+            self._asked = time.monotonic()
+            states = ask(self._job[run] for run in self._left if run in self._job)
+            if (states is None) != self._silent:
+                self._silent = states is None
+                self.display.say("SLURM does not answer; waiting for it" if self._silent else "SLURM answers again")
+            self._states = states or {}
+            self._tell_of_stuck()
+        return self._judge.ended(self._states, self._asked)
 
-    def _tell_of_stuck(self, states: Mapping[str, str]) -> None:
+    def _tell_of_stuck(self) -> None:
         """Of jobs that wait for a person, once each time."""
-        waiting = [job for job, state in states.items() if state == "PENDING"]
+        waiting = [job for job, state in self._states.items() if state == "PENDING"]
         stuck = {job: why for job, why in reasons(waiting).items() if job in waiting and STUCK.search(why)}
         for job, why in stuck.items():
             if job not in self._stuck:
@@ -84,7 +85,11 @@ class Watch:
         standing = entry.record.glance()
         if standing == "running":
             self._show(entry)
-        elif standing in (*DONE, "failed") and (run not in self._again or job is None or job in over):
+            return
+        if run in self._shown and standing == "interrupted" and self._states.get(str(job)) == "PENDING":
+            self._shown.discard(run)
+            self.display.gave_back(self._place[run], entry, f"stopped at update {saved_update(entry)}, queued again")
+        if standing in (*DONE, "failed") and (run not in self._again or job is None or job in over):
             self._end(entry, standing, "")
         elif job is None:
             self._end(entry, "stopped", "it has no job; the sweep's command submits it")
@@ -110,14 +115,18 @@ class Watch:
 
 
 def ending(folder: Path, job: str, state: str) -> str:
-    """How a job ended without its run, in a line: SLURM's word, and what its log says of memory, else its last line."""
+    """How a job ended without its run: SLURM's word, and what the log of its last start says of memory, of an error, or
+    last."""
     lines = last_lines(log_of(folder, job), 30)
+    starts = [i for i, line in enumerate(lines) if "Starting with JobEnvironment" in line]
+    lines = lines[starts[-1] :] if starts else lines
     of_memory = [line for line in lines if _MEMORY.search(line)]
     if shutil.disk_usage(folder).free < ROOM:  # the log had no room to say so
         return f"job {job} ended {state}: the disk under {folder.parents[1]} is full"
     if of_memory:
         return f"job {job} ended {state}: {of_memory[-1]} (hydra.launcher.mem gives more)"
-    return f"job {job} ended {state}" + (f": {lines[-1]}" if lines else "")
+    telling = [line for line in lines if _ERROR.search(line)] or lines
+    return f"job {job} ended {state}" + (f": {telling[-1]}" if telling else "")
 
 
 def last_lines(path: Path, n: int) -> list[str]:
