@@ -12,7 +12,7 @@ from lrbench import CONF
 from lrbench.config import compose, levels, unknown_level
 from lrbench.errors import did_you_mean
 from lrbench.flags import Slurm
-from lrbench.schema import LocalLauncherConfig
+from lrbench.schema import Config, LocalLauncherConfig
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> str:
@@ -62,6 +62,11 @@ def _names_a_level(argument: str) -> bool:
     return not (CONF / group.lstrip("+")).is_dir() or level in levels(group.lstrip("+"))
 
 
+def _picks_a_level(argument: str) -> bool:
+    group, _, level = argument.partition("=")
+    return (CONF / group).is_dir() and level in levels(group)
+
+
 def _unknown_option(key: str, arguments: Sequence[str]) -> str:
     given = next((a for a in arguments if a.split("=")[0].lstrip("+~") == key), key)
     return f"{given}: there is no option '{key}'.{_nearest(key, arguments)}"
@@ -77,7 +82,8 @@ def _unknown_key(key: str, text: str, arguments: Sequence[str]) -> str:
 
 def _nearest(key: str, arguments: Sequence[str]) -> str:
     """The nearest of all options; if none is near, those on the same level."""
-    known = _known_options(tuple(a for a in arguments if (CONF / a.partition("=")[0]).is_dir() and _names_a_level(a)))
+    groups = {"recipe", *(f.name for f in fields(Config))}
+    known = _known_options(tuple(a for a in arguments if a.partition("=")[0] in groups and _picks_a_level(a)))
     parent = key.rpartition(".")[0]
     siblings = [k for k in known if k.rpartition(".")[0] == parent]
     last = [k for k in known if k.rpartition(".")[2] == key]  # `lr` for `optimizer.lr`
