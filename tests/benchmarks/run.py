@@ -193,7 +193,14 @@ def precision() -> None:
 def _updates(*overrides: str) -> Callable[[], float]:
     """Times 5 updates of an experiment, at a rate that leaves the numbers finite for however long."""
     setup = set_up(
-        config.experiment(*overrides, "scheduler=constant", "optimizer.lr=1e-3", "horizon=99999ba", "eval_every=100%"),
+        config.experiment(
+            "channels_last=false",
+            *overrides,
+            "scheduler=constant",
+            "optimizer.lr=1e-3",
+            "horizon=99999ba",
+            "eval_every=100%",
+        ),
         CPU,
     )
     state = new_state(setup.experiment, CPU)
