@@ -15,8 +15,9 @@ from lrbench.data.batches import Batches, normalised
 from lrbench.data.digits import Digits
 from lrbench.engine import state
 from lrbench.engine.attempt import RunFailed
+from lrbench.engine.loop import advance, may_draw
 from lrbench.engine.outcome import audit
-from lrbench.engine.state import load, read_checkpoint, set_up
+from lrbench.engine.state import load, new_state, read_checkpoint, set_up
 from lrbench.experiment import Component, Experiment, Optimizer
 from lrbench.models import mlp as mlp_module
 from lrbench.models.mlp import mlp
@@ -476,3 +477,43 @@ def test_a_model_of_ones_own_is_trained(make, run):
 
 def own_model(shape, num_classes):
     return nn.Sequential(nn.Flatten(), nn.Linear(64, num_classes))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "draws"),
+    [
+        (("model=mlp",), False),
+        (("model=resnet8",), False),
+        (("model=vit_micro",), True),  # it holds nn.Dropout, if only of probability 0
+        (("model=mlp", "model.args.dropout=0.1"), True),
+        (("model=timm", "model.args.name=test_resnet"), True),  # not known to be silent
+    ],
+)
+def test_noise_is_keyed_wherever_something_may_draw(make, overrides, draws):
+    """And where nothing is seeded, nothing draws: the default generator is where it was after a block."""
+    require_keyed(make(*overrides, "horizon=3ba", "eval_every=3ba"), draws)
+
+
+def test_noise_of_a_task_is_keyed_too(make):
+    drawing = Component(target=f"{__name__}.DrawingTask")
+    require_keyed(replace(make("horizon=3ba", "eval_every=3ba"), task=drawing), True)
+
+
+def require_keyed(experiment, draws):
+    setup = set_up(experiment, CPU)
+    fresh = new_state(experiment, CPU)
+    assert may_draw(setup, fresh) == draws
+    torch.default_generator.manual_seed(77)
+    before = torch.default_generator.get_state()
+    advance(setup, fresh, 3)
+    assert torch.equal(before, torch.default_generator.get_state()) == (not draws)
+
+
+class DrawingTask:
+    metrics = ("loss",)
+
+    def loss(self, output, target):
+        return torch.nn.functional.cross_entropy(output + torch.randn_like(output), target)
+
+    def measure(self, output, target):
+        return {"loss": torch.nn.functional.cross_entropy(output, target, reduction="none")}
