@@ -100,7 +100,7 @@ def _step(
 ) -> list[Tensor]:
     """One update: gradients, clipping, the row's rates, the step. Its loss, and the gradient's norm if clipped."""
     optimizer, scaler, clip = state.optimizer, state.scaler, setup.experiment.clip
-    optimizer.zero_grad()
+    _clear_gradients(optimizer)
     outcome = [_gradients(setup, state, update, generator)]
     if clip is not None:
         if scaler:
@@ -113,6 +113,16 @@ def _step(
     else:
         optimizer.step()
     return outcome
+
+
+def _clear_gradients(optimizer: torch.optim.Optimizer) -> None:
+    """`zero_grad()`, without the profiler's hooks around torch's own, which take ten times as long as the work."""
+    if type(optimizer).zero_grad is not torch.optim.Optimizer.zero_grad:
+        optimizer.zero_grad()
+        return
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = None
 
 
 def _gradients(setup: Setup, state: State, update: int, generator: torch.Generator | None) -> Tensor:
