@@ -192,6 +192,7 @@ def test_data_that_is_not_here_has_no_chance_level(tmp_path: Path) -> None:
         ({"threads": 2}, {}, "threads 1 and 2"),
         ({"numerics": {"engine": 2}}, {}, "NUMERICS of engine"),
         ({"model": replace(experiment().model, numerics=2)}, {}, "NUMERICS of lrbench.models.mlp.mlp"),
+        ({"numerics": {"engine": 1, "batches": 2}}, {}, "NUMERICS of batches"),  # the other run has no such count
     ],
 )
 def test_what_changes_numbers_by_itself_is_not_paired(tmp_path: Path, changes: Any, provenance: Any, why: str) -> None:
@@ -201,6 +202,17 @@ def test_what_changes_numbers_by_itself_is_not_paired(tmp_path: Path, changes: A
     assert pair.refused == {why: [0, 1]}
     assert f", seeds 0, 1 not paired, for {why} differ: " in remarks(compare(records))[-1]
     assert (pair.seeds, pair.difference.n, pair.success.both) == ([], 0, 0)
+
+
+def test_the_numerics_of_parameter_groups_and_of_a_parent_count(tmp_path: Path) -> None:
+    old, new = replace(SPLIT, numerics=1), replace(SPLIT, numerics=2)
+    grouped = [record(tmp_path, experiment(n, param_groups=g), 0.9) for n, g in ((CONSTANT, old), (COSINE, new))]
+    assert compare(grouped).pairs[0].refused == {f"NUMERICS of {SPLIT.target}": [0]}
+    starts = [Start(of=experiment(numerics={"engine": n}), at="end") for n in (1, 2)]
+    forks = [record(tmp_path, experiment(n, start=s), 0.9) for n, s in zip((CONSTANT, COSINE), starts, strict=True)]
+    assert compare(forks).pairs[0].refused == {"NUMERICS of the parent's engine": [0]}
+    scratch = record(tmp_path, experiment(COSINE), 0.9)
+    assert compare([forks[0], scratch]).pairs[0].refused == {}
 
 
 def test_another_patch_of_torch_is_paired(tmp_path: Path) -> None:
