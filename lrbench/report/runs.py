@@ -34,11 +34,11 @@ class Run:
 
     @cached_property
     def series(self) -> dict[str, dict[int, float]]:
-        """Training loss, and what was evaluated on the way, by update."""
+        """Training loss, and what was evaluated on the way, by update, where it is finite."""
         found: dict[str, dict[int, float]] = {}
         for row in self.record.rows():
             for name, value in row.items():
-                if name == "train/loss" or name.startswith("val/"):
+                if (name == "train/loss" or name.startswith("val/")) and math.isfinite(value):
                     found.setdefault(name, {})[int(row["update"])] = value
         return found
 

@@ -34,12 +34,13 @@ def arm_table(c: Comparison) -> Table:
 
 
 def beside_table(c: Comparison) -> Table:
-    """The other metrics: mean, and the standard deviation between seeds in brackets."""
+    """The other metrics: mean, and in brackets the standard deviation between seeds, and n where some lack it."""
     metrics = list(dict.fromkeys(m for a in c.arms for m in a.beside))
 
     def cell(a: Arm, m: str) -> str:
         e = a.beside.get(m, Estimate(0, None, None, None))
-        return number(m, e.mean) if e.sd is None else f"{number(m, e.mean)} ({spread(m, e.sd)})"
+        about = [spread(m, e.sd)] * (e.sd is not None) + [f"n = {e.n}"] * (0 < e.n < a.estimate.n)
+        return f"{number(m, e.mean)} ({', '.join(about)})" if about else number(m, e.mean)
 
     rows = [(a.name, *(cell(a, m) for m in metrics)) for a in c.arms]
     return Table(("arm", *metrics), tuple(rows), arms=tuple(range(len(rows))))
