@@ -60,7 +60,7 @@ def pair_table(c: Comparison) -> Table:
             str(len(p.excluded)),
             spread(c.metric, d.sd),
             NONE if d.correlation is None else signed(d.correlation, ".2f"),
-            spread(c.metric, d.detectable),
+            spread(c.metric, d.detectable or None),  # none where nothing varied
         )
         return (*cells, gap_within(c.metric, d.bca)) if with_bca else cells
 
