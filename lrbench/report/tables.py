@@ -25,7 +25,7 @@ def arm_table(c: Comparison) -> Table:
             spread(c.metric, a.estimate.sd),
             str(a.estimate.n),
             str(a.failures),
-            NONE if a.success is None else f"{a.success.low:.0%} to {a.success.high:.0%}",
+            NONE if a.success is None else f"{a.success.low:.1%} to {a.success.high:.1%}",
         )
         for a in c.arms
     ]

@@ -16,7 +16,7 @@ from report_records import CONSTANT, COSINE, arm, diverged, experiment, record, 
 from lrbench.report import html, markdown, tables, words
 from lrbench.report.compare import compare
 from lrbench.report.result import Comparison
-from lrbench.stats.intervals import Interval
+from lrbench.stats.intervals import Interval, wilson
 
 Cells = list[list[str]]
 
@@ -296,6 +296,14 @@ def test_pairs_of_two_models_do_not_begin_alike(tmp_path: Path) -> None:
         [record(tmp_path, experiment(model=replace(experiment().model, target=t)), 0.9) for t in ("a.b", "a.c")]
     )
     assert any("where both arms have the same model, data, batch size and start" in said for said in words.reading(c))
+
+
+def test_a_rate_of_success_does_not_round_to_what_was_not_seen(tmp_path: Path) -> None:
+    """72 clean runs do not show 95 %, and 59 of 60 are not 100 %."""
+    c = compare(two_arms(tmp_path))
+    for n, k, shown in ((72, 72, "94.9% to 100.0%"), (60, 59, "91.1% to 99.7%"), (60, 1, "0.3% to 8.9%")):
+        arms = (replace(c.arms[0], success=wilson(k, n)), c.arms[1])
+        assert tables.arm_table(replace(c, arms=arms)).rows[0][-1] == shown
 
 
 def test_one_arm(tmp_path: Path) -> None:
