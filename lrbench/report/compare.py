@@ -1,5 +1,6 @@
 """`compare(runs) -> Comparison`: arms, paired differences, curves, sensitivity, provenance. Reads, never writes."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -142,7 +143,7 @@ def _arm(runs: Sequence[Run], name: str, differs: dict[str, object], metric: str
         differs=differs,
         outcomes=tuple(outcomes),
         estimate=_estimate([o.value for o in outcomes if o.value is not None]),
-        beside={m: _estimate([r.summary[m] for r in good if m in r.summary]) for m in others},
+        beside={m: _estimate([v for r in good if math.isfinite(v := r.summary.get(m, math.nan))]) for m in others},
         failures=len(runs) - len(good),
         success=wilson(len(good), len(runs)),
         command=command_of([r.record for r in runs], [r.seed for r in runs]),

@@ -16,26 +16,28 @@ DIGITS = 6  # significant, of a drawn point
 
 
 def metric_curve(arm: int, runs: Sequence[Run], metric: str, level: float) -> Curve | None:
-    """The mean of the runs where each has a value, at most 100 points; None where that is nowhere.
+    """The mean of the runs that have the metric, where all have a value, at most 100 points; None if that is nowhere.
 
-    The training loss, logged far more often, is averaged over 50 equal stretches of the run first.
+    The training loss, logged far more often, is averaged over 50 equal stretches of the run; of the values that all
+    have, for a run restored from evidence has 20, and its noise would be taken for a difference.
     """
     clock = runs[0].experiment.clock if runs else None
-    series = [run.series.get(metric, {}) for run in runs]
-    if metric == "train/loss" and clock:
-        series = [_averaged(s, clock.updates) for s in series]
+    series = [run.series[metric] for run in runs if metric in run.series]
     common = sorted(set.intersection(*(set(s) for s in series))) if series else []
     if clock is None or not common:
         return None
+    if metric == "train/loss":
+        series = [_averaged({u: s[u] for u in common}, clock.updates) for s in series]
+        common = sorted(series[0])
     at = _thinned(len(common), POINTS)
     updates = [common[i] for i in at]
     values = np.array([[s[u] for u in updates] for s in series])
     bands = [t_interval(column, level) for column in values.T]
     low, high = ([_short(b[side]) for b in bands if b is not None] for side in (0, 1))
-    several = len(runs) > 1
+    several = len(series) > 1
     return Curve(
         arm=arm,
-        n=len(runs),
+        n=len(series),
         epochs=[_short(u / clock.per_epoch) for u in updates],
         mean=[_short(m) for m in values.mean(axis=0)],
         low=low if several else None,

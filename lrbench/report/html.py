@@ -94,7 +94,10 @@ def _metric_figure(c: Comparison, metric: str) -> str:
     counts = sorted({u.n for u in curves})
     n = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
     band = f"with pointwise {c.level:.0%} t intervals" if counts[-1] > 1 else "one run, so no band"
-    told = f"Mean over seeds ({n}; failed runs left out), {band}." + log * " Logarithmic axis."
+    told = (
+        f"Mean over seeds, where all have a finite value ({n}; failed runs left out), {band}."
+        + log * " Logarithmic axis."
+    )
     top = 1.0 if words.is_share(metric) else None
     return _figure(metric, line_figure(lines, "epoch", metric, _tick(metric), log_y=log, top=top), told)
 
@@ -147,7 +150,8 @@ def _sensitivity_line(c: Comparison, index: int, s: Sensitivity) -> Line:
 
 def _beside(c: Comparison) -> str:
     told = (
-        '<p class="soft">Mean over the seeds that succeeded, and in brackets the standard deviation between them.</p>'
+        '<p class="soft">Mean over the seeds that succeeded, and in brackets the standard deviation between them, '
+        "and n where some have no finite value.</p>"
     )
     runs = f"<details><summary>Every run</summary>{_table(tables.run_table(c))}</details>"
     return _section("Other metrics", told + _table(tables.beside_table(c)) + runs)

@@ -34,11 +34,11 @@ class Run:
 
     @cached_property
     def series(self) -> dict[str, dict[int, float]]:
-        """Training loss, and what was evaluated on the way, by update."""
+        """Training loss, and what was evaluated on the way, by update, where it is finite."""
         found: dict[str, dict[int, float]] = {}
         for row in self.record.rows():
             for name, value in row.items():
-                if name == "train/loss" or name.startswith("val/"):
+                if (name == "train/loss" or name.startswith("val/")) and math.isfinite(value):
                     found.setdefault(name, {})[int(row["update"])] = value
         return found
 
@@ -120,8 +120,11 @@ def why_not_paired(first: Run, second: Run) -> list[str]:
         )
         if len(a | b) > 1
     ]
-    ours, theirs = _numerics(first.experiment), _numerics(second.experiment)
-    return why + [f"NUMERICS of {k}" for k in sorted(ours.keys() & theirs.keys()) if ours[k] != theirs[k]]
+    (ours, our_loop), (theirs, their_loop) = (_numerics(r.experiment) for r in (first, second))
+    same_class = [k for k in ours.keys() & theirs.keys() if ours[k] != theirs[k]]
+    # Every run goes through the loop: where one has no count, it was made before there was one.
+    loop = [k for k in our_loop.keys() | their_loop.keys() if our_loop.get(k) != their_loop.get(k)]
+    return why + [f"NUMERICS of {k}" for k in sorted(same_class + loop)]
 
 
 def _seen(run: Run, what: str) -> set[str]:
@@ -131,8 +134,13 @@ def _seen(run: Run, what: str) -> set[str]:
     return {e.device if e.device in ("cpu", "mps", UNKNOWN) else "cuda" for e in run.environments}
 
 
-def _numerics(experiment: Experiment) -> dict[str, Any]:
-    """By the part that has them. A class's own stand beside its path: only the same class can be compared."""
-    parts = (experiment.model, experiment.data, experiment.task, experiment.optimizer, experiment.scheduler)
-    own = {p.target: p.numerics for p in (*parts, *([experiment.warmup] if experiment.warmup else []))}
-    return {**own, **experiment.numerics}
+def _numerics(experiment: Experiment) -> tuple[dict[str, Any], dict[str, Any]]:
+    """By the part that has them, and by the part of the loop. A class's own stand beside its path: only the same class
+    can be compared, and only parents of two forks."""
+    e = experiment
+    parts = (e.model, e.data, e.task, e.optimizer, e.scheduler, e.warmup, e.param_groups)
+    own = {p.target: p.numerics for p in parts if p is not None}
+    if e.start is not None:
+        parent, loop = _numerics(e.start.of)
+        own |= {f"the parent's {k}": v for k, v in (parent | loop).items()}
+    return own, dict(e.numerics)

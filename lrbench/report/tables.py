@@ -25,7 +25,7 @@ def arm_table(c: Comparison) -> Table:
             spread(c.metric, a.estimate.sd),
             str(a.estimate.n),
             str(a.failures),
-            NONE if a.success is None else f"{a.success.low:.0%} to {a.success.high:.0%}",
+            NONE if a.success is None else f"{a.success.low:.1%} to {a.success.high:.1%}",
         )
         for a in c.arms
     ]
@@ -34,12 +34,13 @@ def arm_table(c: Comparison) -> Table:
 
 
 def beside_table(c: Comparison) -> Table:
-    """The other metrics: mean, and the standard deviation between seeds in brackets."""
+    """The other metrics: mean, and in brackets the standard deviation between seeds, and n where some lack it."""
     metrics = list(dict.fromkeys(m for a in c.arms for m in a.beside))
 
     def cell(a: Arm, m: str) -> str:
         e = a.beside.get(m, Estimate(0, None, None, None))
-        return number(m, e.mean) if e.sd is None else f"{number(m, e.mean)} ({spread(m, e.sd)})"
+        about = [spread(m, e.sd)] * (e.sd is not None) + [f"n = {e.n}"] * (0 < e.n < a.estimate.n)
+        return f"{number(m, e.mean)} ({', '.join(about)})" if about else number(m, e.mean)
 
     rows = [(a.name, *(cell(a, m) for m in metrics)) for a in c.arms]
     return Table(("arm", *metrics), tuple(rows), arms=tuple(range(len(rows))))
@@ -59,7 +60,7 @@ def pair_table(c: Comparison) -> Table:
             str(len(p.excluded)),
             spread(c.metric, d.sd),
             NONE if d.correlation is None else signed(d.correlation, ".2f"),
-            spread(c.metric, d.detectable),
+            spread(c.metric, d.detectable or None),  # none where nothing varied
         )
         return (*cells, gap_within(c.metric, d.bca)) if with_bca else cells
 

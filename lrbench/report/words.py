@@ -63,14 +63,16 @@ def finding(c: Comparison) -> str:
         return f"{_count(len(c.arms), 'arm')}, {trained}: no run has a {c.metric} to compare."
     if len(measured) == 1:
         return f"{measured[0].name}: mean {c.metric} {_estimate(c, measured[0].estimate)}. {trained.capitalize()}."
-    low, high = (choose(measured, key=lambda a: a.estimate.mean or 0.0) for choose in (min, max))
+    low, *_, high = sorted(measured, key=lambda a: a.estimate.mean or 0.0)
     said = (
         f"Mean {c.metric} of {_count(len(measured), 'arm')} goes from {_estimate(c, low.estimate)} for {low.name} to "
         f"{_estimate(c, high.estimate)} for {high.name} ({trained})."
     )
     base, paired = c.arms[c.baseline].name, [p for p in c.pairs if p.difference.interval is not None]
     if not paired:
-        return f"{said} No arm shares two seeds that can be paired with {base}, so no difference has an interval."
+        return (
+            f"{said} No arm has two pairs with {base} in which both runs succeeded, so no difference has an interval."
+        )
     if len(paired) == 1:
         d, arm = paired[0].difference, c.arms[paired[0].arm].name
         return (
@@ -78,7 +80,9 @@ def finding(c: Comparison) -> str:
             f"{gap_within(c.metric, d.interval)}, {d.n} pairs)."
         )
     apart = sum(
-        not p.difference.interval.low <= 0 <= p.difference.interval.high for p in paired if p.difference.interval
+        not p.difference.interval.low <= 0 <= p.difference.interval.high
+        for p in paired
+        if p.difference.interval and p.difference.sd  # without a spread, the interval has no width and excludes all
     )
     return (
         f"{said} Of {_count(len(paired), 'paired difference')} from {base}, "
@@ -120,6 +124,10 @@ def _about_pair(p: Pair) -> list[str]:
     said += [f"{_seeds(seeds)} not paired, for {why} differ" for why, seeds in p.refused.items()]
     if p.excluded:
         said.append(f"{p.difference.n} of {len(p.seeds)} pairs make the difference, a run of the others having failed")
+    if p.difference.sd == 0:
+        said.append(
+            f"all {p.difference.n} differences are equal: an interval without width, which says nothing of other seeds"
+        )
     return said
 
 
@@ -145,7 +153,8 @@ def reading(c: Comparison) -> list[str]:
         "succeeded; failures are counted beside them.",
         f"Intervals are {c.level:.0%}: Student's t of a mean and of paired differences, Wilson's of a success rate, "
         f"Newcombe's (for pairs) of a difference of two rates; BCa bootstrap from {BCA_FROM} pairs.",
-        "A pair is two runs of one seed: same initial weights, batches and noise under both arms. The sign-flip p is "
+        "A pair is two runs of one seed: where both arms have the same model, data, batch size and start, the same "
+        "initial weights, batches and noise. The sign-flip p is "
         f"two-sided and exact (drawn at random beyond {EXACT_UP_TO} pairs); with n pairs it cannot be below 2/2^n. "
         "McNemar's p is exact.",
         f"The detectable effect is the true difference that a test at this n and spread finds in {POWER:.0%} of cases.",

@@ -9,6 +9,7 @@ from scipy import optimize, stats
 
 from lrbench.stats.intervals import LEVEL, Interval, bca, newcombe_paired, t_interval
 
+ROUNDING = 1e-12  # of the values: differences that vary by less are equal
 EXACT_UP_TO = 40  # pairs; beyond, sign patterns are drawn at random
 FLIPS = 99_999
 POWER = 0.8
@@ -24,7 +25,7 @@ class Difference:
     sign_flip_p: float | None  # two-sided, its check
     sign_flip_exact: bool
     bca: Interval | None  # from 20 pairs
-    sd: float | None  # of the differences
+    sd: float | None  # of the differences; 0 where they are equal but for rounding
     correlation: float | None  # of the arms over the seeds: what pairing gains
     detectable: float | None  # the true difference found with 80 % power at this n, sd and level
 
@@ -49,14 +50,15 @@ def difference(first: ArrayLike, second: ArrayLike, level: float = LEVEL) -> Dif
         raise ValueError(f"pairs need two lists of one length, not shapes {a.shape} and {b.shape}")
     d = b - a
     n = d.size
-    sd = float(d.std(ddof=1)) if n > 1 else None
+    equal = n > 1 and np.ptp(d) <= ROUNDING * max(np.abs(a).max(), np.abs(b).max())
+    sd = 0.0 if equal else float(d.std(ddof=1)) if n > 1 else None
     return Difference(
         n=n,
         mean=float(d.mean()) if n else None,
         interval=t_interval(d, level),
         sign_flip_p=sign_flip_p(d) if n else None,
         sign_flip_exact=n <= EXACT_UP_TO,
-        bca=bca(d, level),
+        bca=None if equal else bca(d, level),
         sd=sd,
         correlation=correlation(a, b),
         detectable=detectable_effect(sd, n, level) if sd is not None else None,

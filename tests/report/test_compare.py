@@ -14,9 +14,11 @@ from report_records import CONSTANT, COSINE, arm, diverged, experiment, record, 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, LRScaling, Optimizer, ParamGroups, Start, Warmup, arm_id, run_id
 from lrbench.record import Record
+from lrbench.report import html
 from lrbench.report.compare import compare
 from lrbench.report.naming import names
 from lrbench.report.runs import MARGIN
+from lrbench.report.tables import beside_table
 from lrbench.report.words import remarks
 
 SPLIT = ParamGroups(target="lrbench.param_groups.no_decay_norm_bias", lr_scales={"decay": 1.0, "no_decay": 1.0})
@@ -192,6 +194,7 @@ def test_data_that_is_not_here_has_no_chance_level(tmp_path: Path) -> None:
         ({"threads": 2}, {}, "threads 1 and 2"),
         ({"numerics": {"engine": 2}}, {}, "NUMERICS of engine"),
         ({"model": replace(experiment().model, numerics=2)}, {}, "NUMERICS of lrbench.models.mlp.mlp"),
+        ({"numerics": {"engine": 1, "batches": 2}}, {}, "NUMERICS of batches"),  # the other run has no such count
     ],
 )
 def test_what_changes_numbers_by_itself_is_not_paired(tmp_path: Path, changes: Any, provenance: Any, why: str) -> None:
@@ -201,6 +204,17 @@ def test_what_changes_numbers_by_itself_is_not_paired(tmp_path: Path, changes: A
     assert pair.refused == {why: [0, 1]}
     assert f", seeds 0, 1 not paired, for {why} differ: " in remarks(compare(records))[-1]
     assert (pair.seeds, pair.difference.n, pair.success.both) == ([], 0, 0)
+
+
+def test_the_numerics_of_parameter_groups_and_of_a_parent_count(tmp_path: Path) -> None:
+    old, new = replace(SPLIT, numerics=1), replace(SPLIT, numerics=2)
+    grouped = [record(tmp_path, experiment(n, param_groups=g), 0.9) for n, g in ((CONSTANT, old), (COSINE, new))]
+    assert compare(grouped).pairs[0].refused == {f"NUMERICS of {SPLIT.target}": [0]}
+    starts = [Start(of=experiment(numerics={"engine": n}), at="end") for n in (1, 2)]
+    forks = [record(tmp_path, experiment(n, start=s), 0.9) for n, s in zip((CONSTANT, COSINE), starts, strict=True)]
+    assert compare(forks).pairs[0].refused == {"NUMERICS of the parent's engine": [0]}
+    scratch = record(tmp_path, experiment(COSINE), 0.9)
+    assert compare([forks[0], scratch]).pairs[0].refused == {}
 
 
 def test_another_patch_of_torch_is_paired(tmp_path: Path) -> None:
@@ -263,6 +277,34 @@ def test_curves_by_hand(tmp_path: Path) -> None:
     assert (curve.arm, curve.n, curve.epochs, curve.mean) == (0, 2, [1.0], [2.0])
     assert curve.low == pytest.approx([2 - 12.7062], abs=1e-4)
     assert curve.high == pytest.approx([2 + 12.7062], abs=1e-4)
+
+
+def test_a_value_that_is_not_finite_or_missing_takes_nothing_else_along(tmp_path: Path) -> None:
+    """Seed 1 has no finite loss at update 16 nor at the end, and seed 2 measured none; all three are in the mean."""
+    rows = [rows_of({16: 1.0, 32: 0.5}), rows_of({16: float("nan"), 32: 1.5}), []]
+    finals = [{"test/loss": 0.25}, {"test/loss": None}, {"test/loss": 0.75}]
+    made = [
+        record(tmp_path, experiment(seed=s), 0.9, rows=r, summary=f)
+        for s, (r, f) in enumerate(zip(rows, finals, strict=True))
+    ]
+    c = compare(made)
+    assert c.arms[0].estimate.n == 3
+    (curve,) = c.curves["val/loss"]
+    assert (curve.n, curve.epochs, curve.mean) == (2, [2.0], [1.0])
+    beside = c.arms[0].beside["test/loss"]
+    assert (beside.n, beside.mean) == (2, 0.5)
+    assert beside_table(c).rows[0][1] == "0.5 (0.354, n = 2)"
+    json.dumps(c.to_plain(), allow_nan=False)
+    assert "over seeds, where all have a finite value (n = 2; failed runs left out)" in html.render(c)
+
+
+def test_a_curve_kept_at_twenty_points_is_averaged_where_both_have_values(tmp_path: Path) -> None:
+    """The same losses, of one run all and of another every third: equal where both are known, so the band is a line."""
+    every = [{"update": u, "epoch": u / 16, "train/loss": 1 / u} for u in range(1, 65)]
+    made = [record(tmp_path, experiment(seed=s), 0.9, rows=r) for s, r in enumerate((every, every[2::3]))]
+    (curve,) = compare(made).curves["train/loss"]
+    assert curve.low == curve.mean == curve.high
+    assert len(curve.mean) == 21
 
 
 def test_training_loss_is_averaged_over_stretches(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from report_records import CONSTANT, COSINE, arm, diverged, experiment, record, 
 from lrbench.report import html, markdown, tables, words
 from lrbench.report.compare import compare
 from lrbench.report.result import Comparison
-from lrbench.stats.intervals import Interval
+from lrbench.stats.intervals import Interval, wilson
 
 Cells = list[list[str]]
 
@@ -260,6 +260,50 @@ def test_two_arms_have_their_difference_said(tmp_path: Path) -> None:
         "(95% interval 88.43% to 101.57%, n = 3) for CosineAnnealingLR (6 runs, none of them failed). On the same "
         "seeds, CosineAnnealingLR minus ConstantLR is +3.00 pt (95% interval +0.52 to +5.48 pt, 3 pairs)."
     )
+
+
+def test_arms_of_one_mean_are_still_two(tmp_path: Path) -> None:
+    said = words.finding(
+        compare([*arm(tmp_path, CONSTANT, {0: 0.9, 1: 0.92}), *arm(tmp_path, COSINE, {0: 0.92, 1: 0.9})])
+    )
+    assert " for ConstantLR to 91.00% " in said
+    assert " for CosineAnnealingLR (4 runs" in said
+
+
+def test_shared_seeds_whose_runs_failed_are_not_said_to_be_missing(tmp_path: Path) -> None:
+    bad = [diverged(tmp_path, experiment(COSINE, s)) for s in (1, 2)]
+    c = compare([*arm(tmp_path, CONSTANT, {0: 0.9, 1: 0.92, 2: 0.94}), *arm(tmp_path, COSINE, {0: 0.9}), *bad])
+    assert c.pairs[0].seeds == [0, 1, 2]
+    assert words.finding(c).endswith(
+        "No arm has two pairs with ConstantLR in which both runs succeeded, so no difference has an interval."
+    )
+
+
+def test_differences_without_spread_are_no_certainty(tmp_path: Path) -> None:
+    """Two pairs that are 0.03 apart, but for rounding: an interval without width would exclude 0 whatever is true."""
+    third = arm(tmp_path, "StepLR", {0: 0.91, 1: 0.95})
+    c = compare([*arm(tmp_path, CONSTANT, {0: 0.90, 1: 0.92}), *arm(tmp_path, COSINE, {0: 0.93, 1: 0.95}), *third])
+    assert words.finding(c).endswith("Of 2 paired differences from ConstantLR, none has a 95% interval without 0.")
+    assert (
+        "Against ConstantLR, all 2 differences are equal: an interval without width, which says nothing of other "
+        "seeds: CosineAnnealingLR." in words.remarks(c)
+    )
+    assert tables.pair_table(c).rows[0][-1] == words.NONE  # the detectable effect
+
+
+def test_pairs_of_two_models_do_not_begin_alike(tmp_path: Path) -> None:
+    c = compare(
+        [record(tmp_path, experiment(model=replace(experiment().model, target=t)), 0.9) for t in ("a.b", "a.c")]
+    )
+    assert any("where both arms have the same model, data, batch size and start" in said for said in words.reading(c))
+
+
+def test_a_rate_of_success_does_not_round_to_what_was_not_seen(tmp_path: Path) -> None:
+    """72 clean runs do not show 95 %, and 59 of 60 are not 100 %."""
+    c = compare(two_arms(tmp_path))
+    for n, k, shown in ((72, 72, "94.9% to 100.0%"), (60, 59, "91.1% to 99.7%"), (60, 1, "0.3% to 8.9%")):
+        arms = (replace(c.arms[0], success=wilson(k, n)), c.arms[1])
+        assert tables.arm_table(replace(c, arms=arms)).rows[0][-1] == shown
 
 
 def test_one_arm(tmp_path: Path) -> None:

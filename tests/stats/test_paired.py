@@ -45,6 +45,16 @@ def test_few_pairs_and_equal_ones() -> None:
         difference([1, 2], [1, 2, 3])
 
 
+def test_differences_that_are_equal_but_for_rounding_have_no_spread() -> None:
+    """Twenty pairs three images of 360 apart: their floats differ in the last bits."""
+    images = np.arange(300, 320)
+    found = difference(images / 360, (images + 3) / 360)
+    assert np.ptp((images + 3) / 360 - images / 360) > 0
+    assert (found.sd, found.detectable, found.bca) == (0, 0, None)
+    assert found.interval == pytest.approx((3 / 360, 3 / 360))
+    assert difference(images / 360, (images + np.arange(20) % 2) / 360).sd > 1e-3  # one image is a spread
+
+
 def test_bca_comes_in_at_twenty_pairs() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=20), rng.normal(size=20)
