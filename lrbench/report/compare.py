@@ -201,8 +201,9 @@ def _sensitivity(arms: Sequence[Sequence[Run]], told: Sequence[Arm], higher: boo
         means = {i: told[i].estimate.mean for i in line if told[i].estimate.mean is not None}
         if not means:
             continue
-        # Ties go to the lower rate, which stands first.
-        best = (max if higher else min)(means, key=lambda i: means[i] or 0.0)
+        # Failures last: the mean of a few survivors is no rate's. Ties go to the lower rate, which stands first.
+        clean = [i for i in means if not told[i].failures]
+        best = (max if higher else min)(clean or means, key=lambda i: means[i] or 0.0)
         rates = [arms[i][0].experiment.optimizer.lr for i in line]
         found.append(Sensitivity(name, line, rates, best, best in (line[0], line[-1])))
     return found

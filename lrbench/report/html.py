@@ -122,8 +122,7 @@ def _sensitivity(c: Comparison) -> str:
     keys = "".join(f'<span class="key">{swatch(i)}{escape(s.name)}</span>' for i, s in enumerate(c.sensitivity))
     told = (
         f"Mean {c.metric} and {c.level:.0%} t interval at each peak rate (logarithmic; drawn a little apart where arms "
-        "share one). A cross: no run succeeded. The best is marked by this metric; a rate to be used is chosen on "
-        "validation (--metric)."
+        f"share one). A cross: no run succeeded. {words.marked(c)}"
     )
     drawn = any(line.y for line in lines)
     figure = line_figure(lines, "optimizer.lr", c.metric, _tick(c.metric), log_x=True) if drawn else ""

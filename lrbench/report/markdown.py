@@ -17,7 +17,7 @@ def render(c: Comparison) -> str:
         if any(p.excluded for p in c.pairs):
             parts += [f"### Successes, paired with {base}", table(tables.success_table(c))]
     if c.sensitivity:
-        parts += ["## Sensitivity to the learning rate", table(tables.sensitivity_table(c))]
+        parts += ["## Sensitivity to the learning rate", table(tables.sensitivity_table(c)), escape(words.marked(c))]
     parts += ["## Other metrics, mean (seed sd)", table(tables.beside_table(c))]
     if said := words.remarks(c):
         parts += ["## Remarks", _bullets(said)]

@@ -76,7 +76,7 @@ class Sensitivity:
     name: str
     arms: list[int]
     rates: list[float]
-    best: int  # the arm with the best mean
+    best: int  # the arm with the best mean, of those without a failure where there is one
     at_edge: bool  # that arm's rate is an end of the grid: the optimum may lie beyond
 
 

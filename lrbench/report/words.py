@@ -8,7 +8,7 @@ from lrbench.stats.paired import EXACT_UP_TO, POWER
 
 NONE = "\N{EN DASH}"  # in a cell without a number
 MEANING = {
-    "test": "measured once, on the final weights: nothing was chosen by looking at it",
+    "test": "measured once, on the final weights: no run chose them by looking at it",
     "val": "that of the last evaluation on the way",
     "train": "the last one logged",
     "best": "the best evaluation of each run, and so flatters it",
@@ -143,6 +143,15 @@ def _few(words: Any, most: int = 6) -> str:
 
 def _count(n: int, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def marked(c: Comparison) -> str:
+    """What to make of the best rates."""
+    return (
+        f"The best rate is marked by {c.metric} itself, rates at which a run failed after the others; the mean and "
+        "interval of a best rate are those of a winner, and so flatter it. A rate to be used is chosen on validation "
+        "(--metric) and measured again on fresh seeds."
+    )
 
 
 def reading(c: Comparison) -> list[str]:

@@ -265,6 +265,17 @@ def test_sensitivity_to_the_rate(tmp_path: Path) -> None:
     assert lower.arms[lower.sensitivity[0].best].name == "ConstantLR lr=0.1"
 
 
+def test_the_best_rate_is_one_without_failures_where_there_is_one(tmp_path: Path) -> None:
+    """At 0.2 one of three survived, with the highest accuracy; at 0.4 none did."""
+    records = [*arm(tmp_path, CONSTANT, {0: 0.90, 1: 0.91, 2: 0.92}), *arm(tmp_path, CONSTANT, {0: 0.99}, 0.2)]
+    lost = [diverged(tmp_path, experiment(seed=s, lr=lr)) for s, lr in ((1, 0.2), (2, 0.2), (0, 0.4))]
+    (line,) = compare([*records, *lost]).sensitivity
+    assert (line.rates, line.best) == ([0.1, 0.2, 0.4], 0)
+    failing = [*lost, *records[3:]]
+    (line,) = compare(failing).sensitivity  # nothing but rates with failures: the best of them
+    assert line.rates[line.arms.index(line.best)] == 0.2
+
+
 def rows_of(losses: dict[int, float], metric: str = "val/loss") -> list[dict[str, float]]:
     return [{"update": u, "epoch": u / 16, metric: v} for u, v in losses.items()]
 

@@ -306,6 +306,14 @@ def test_a_rate_of_success_does_not_round_to_what_was_not_seen(tmp_path: Path) -
         assert tables.arm_table(replace(c, arms=arms)).rows[0][-1] == shown
 
 
+def test_a_marked_rate_is_said_to_be_a_winner(rich: Comparison, tmp_path: Path) -> None:
+    """On the page as in Markdown; and nowhere that nothing was chosen by the test metric, which marks it."""
+    for text in (html.render(rich), unescape(markdown.render(rich))):
+        assert "the mean and interval of a best rate are those of a winner" in text
+        assert "nothing was chosen by looking at it" not in text
+    assert "those of a winner" not in markdown.render(compare(two_arms(tmp_path)))
+
+
 def test_one_arm(tmp_path: Path) -> None:
     c = compare(arm(tmp_path, CONSTANT, {0: 0.9, 1: 0.92}))
     text = html.render(c)
