@@ -310,8 +310,15 @@ def run_id(experiment: Experiment) -> str:
 
 
 def arm_id(experiment: Experiment) -> str:
-    """The identity without the seed: the runs of one arm share it."""
-    return run_id(replace(experiment, seed=0))
+    """The identity without the seed, which a fork shares with its parent: the runs of one arm share it."""
+    return run_id(_unseeded(experiment))
+
+
+def _unseeded(experiment: Experiment) -> Experiment:
+    start = experiment.start
+    if start is not None and start.of.seed == experiment.seed:
+        start = replace(start, of=_unseeded(start.of))
+    return replace(experiment, seed=0, start=start)
 
 
 def title(experiment: Experiment) -> str:

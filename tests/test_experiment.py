@@ -247,6 +247,17 @@ def test_an_argument_of_none_is_not_a_missing_one() -> None:
     assert made[0] != made[1]
 
 
+def test_forks_of_parents_with_their_seed_are_one_arm() -> None:
+    def fork(seed: int, parents: int) -> Experiment:
+        middle = small(seed=parents, start=Start(of=small(seed=parents), at="end"))
+        return small(seed=seed, start=Start(of=middle, at="end"))
+
+    assert len({arm_id(fork(seed, seed)) for seed in range(3)}) == 1
+    assert len({run_id(fork(seed, seed)) for seed in range(3)}) == 3
+    assert len({arm_id(fork(seed, 0)) for seed in range(3)}) == 1  # one parent for all
+    assert arm_id(fork(1, 2)) != arm_id(fork(1, 1))
+
+
 def test_a_change_deep_in_the_arguments_counts() -> None:
     values: list[Any] = [1, 1.0, "1", True, None, [1], [[1]], {"a": 1}, {"b": 1}, -1, 0.1, math.inf]
     ids = [run_id(small(model=Component(target="m", args={"deep": {"x": [0, value]}}))) for value in values]
