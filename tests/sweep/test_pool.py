@@ -177,7 +177,10 @@ class Killer:
             if kind in ("began", "view") and not spared and self.chance.random() < self.odds:
                 time.sleep(self.chance.uniform(0, 0.06))  # anywhere inside a run: set up, updates, picture
                 worker = next(w for w in pool._workers if w.place == place)
-                os.kill(worker.process.pid, signal.SIGKILL)
+                try:
+                    os.kill(worker.process.pid, signal.SIGKILL)
+                except ProcessLookupError:  # killed before, and this event was still on its way
+                    return
                 self.left -= 1
                 self.hit.append(entry.run_id)
 
