@@ -270,12 +270,22 @@ def legal(name: str, warm: str) -> bool:
     return not level("scheduler", name).get("own_warmup") and (name, warm) != ("multistep_16_22", "linear20")
 
 
+def shapes() -> set[str]:
+    """One warmup of each shape: the others differ from it in their length alone."""
+    first: dict[str, str] = {}
+    for warm in WARMUPS:
+        plain = level("warmup", warm)
+        first.setdefault(repr((plain["target"], plain.get("interval"), plain.get("args"))), warm)
+    return set(first.values())
+
+
 def matrix() -> list[Any]:
-    """All for SGD; AdamW, whose momentum is called otherwise, with two warmups and, marked slow, with the rest."""
-    found = []
+    """All of it, of which these are slow: what differs from another in the warmup's length alone, and AdamW, whose
+    momentum is called otherwise, with warmups."""
+    found, quick = [], shapes()
     for name, warm, optim in product(SCHEDULERS, WARMUPS, OPTIMIZERS):
         for interval in ("metric", "batch") if name == "plateau" else ("epoch", "batch"):
-            slow = optim == "adamw" and warm not in ("none", "linear_10pct")
+            slow = warm not in quick or (optim == "adamw" and warm != "none")
             if legal(name, warm):
                 found.append(pytest.param(name, warm, interval, optim, marks=[pytest.mark.slow] if slow else []))
     return found
