@@ -112,11 +112,16 @@ def read(source: Source, asked: Iterable[Request], device: torch.device, workers
         batch_size=None,  # a request is a whole batch
         sampler=asked,
         num_workers=workers,
-        worker_init_fn=_leave_ctrl_c,
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),  # it draws seeds for the workers: not from the default generator
     )
-    for images in loader:
+    # A terminal sends Ctrl-C to every process: workers are born with it blocked, since the run ends them in order.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        stream = iter(loader)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    for images in stream:
         if isinstance(images, ConfigError):
             raise images
         yield images
@@ -135,8 +140,3 @@ class _Reading(Dataset[Any]):
             return torch.stack([self._source.read(int(row), d) for row, d in zip(rows, drawn, strict=True)])
         except ConfigError as error:
             return error
-
-
-def _leave_ctrl_c(worker: int) -> None:
-    """A terminal sends Ctrl-C to every process: the run ends in order, and then its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
