@@ -166,10 +166,8 @@ def test_every_recipe_with_every_scheduler_and_warmup(recipe: str | None) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", [None, "cnn_paper"])
+@pytest.mark.parametrize("recipe", CHOICES)
 def test_every_pair_through_hydra(recipe: str | None) -> None:
-    """Without a recipe, and with one that picks every group; every recipe with every scheduler goes through Hydra in
-    `test_no_argument_of_a_replaced_level_survives`, and with every pair in the test above."""
     for scheduler, warmup, optimizer in pairs():
         config = real(recipe, scheduler, warmup, optimizer)
         assert_nothing_survives(config, scheduler=scheduler, warmup=warmup, optimizer=optimizer)
