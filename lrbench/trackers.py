@@ -28,6 +28,7 @@ class Mirrored:
     name: str  # short, for people
     config: dict[str, Any]  # the resolved experiment as plain data
     folder: Path  # the run's record folder: trackers write below it only
+    tags: tuple[str, ...] = ()  # the sweeps it is part of
 
 
 class Tracker(Protocol):
@@ -119,7 +120,7 @@ class WandB:
             name=run.name,
             group=run.group,
             job_type="train",
-            tags=tuple(self.tags),
+            tags=(*self.tags, *run.tags),
             config=run.config,
             mode=mode,  # type: ignore[arg-type]
             settings=settings,
@@ -203,13 +204,14 @@ class Mirror:
         if not self._over:
             self._rows.append(dict(row))
 
-    def close(self, summary: Mapping[str, Any], timeout: float = 30.0) -> None:
-        """Wait until all is mirrored, then return; after `timeout` seconds give up, saying so."""
+    def close(self, summary: Mapping[str, Any], timeout: float = 30.0) -> bool:
+        """Wait until all is mirrored; after `timeout` seconds give up, saying so. Whether the mirror is whole."""
         self._summary = dict(summary)
         self._closing.set()
         self._thread.join(timeout)
         if self._thread.is_alive():
             self._give_up(f"not done {timeout:g} s after the run")
+        return not self._over
 
     def _mirror(self, run: Mirrored) -> None:
         try:

@@ -1,7 +1,6 @@
 """Mirrors of a run's record: what they hold, and that a run never feels them fail."""
 
 import gc
-import json
 import math
 import os
 import subprocess
@@ -15,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 import yaml
+from wandb_files import columns, segment
 
 from lrbench import trackers
 from lrbench.errors import ConfigError
@@ -57,32 +57,12 @@ def mirrored(tracker: trackers.Tracker, run: Mirrored, rows: list[Row], history:
     return said
 
 
-def segment(run: Mirrored) -> dict[str, Any]:
-    """The one W&B segment of a run, read back by W&B's own tool."""
-    (path,) = (run.folder / "wandb").glob("*/*.wandb")
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(path)]
-    text = subprocess.run(command, cwd=run.folder.parent, check=True, capture_output=True, text=True).stdout
-    records = [json.loads(line) for line in text.splitlines()]
-    summary: dict[str, Any] = {}
-    for record in records:
-        summary |= record.get("summary", {}).get("update", {})
-    (about,) = (record["run"] for record in records if record["type"] == "run")
-    history = [record["history"]["item"] for record in records if record["type"] == "history"]
-    metrics = [record["metric"] for record in records if record["type"] == "metric"]
-    return {"path": path, "run": about, "history": history, "summary": summary, "metrics": metrics}
-
-
-def columns(item: Mapping[str, Any]) -> dict[str, float]:
-    """A history row without W&B's own columns, with its spelling of what JSON lacks undone."""
-    return {name: float(value) for name, value in item.items() if not name.startswith("_")}
-
-
 # ---- Weights & Biases ------------------------------------------------------------------------------------
 
 
 def test_wandb_holds_the_record(run: Mirrored) -> None:
     said = mirrored(WandB(project="speed", tags=["one", "two"]), run, [*ROWS, EVALUATION], [])
-    back = segment(run)
+    back = segment(run.folder)
     assert said == []
     assert back["path"].parent.name.startswith("offline-run-")
     about = back["run"]
@@ -105,7 +85,7 @@ def test_wandb_holds_the_record(run: Mirrored) -> None:
 def test_wandb_passes_on_what_is_not_a_number(run: Mirrored) -> None:
     rows: list[Row] = [{"update": 1, "train/loss": math.inf}, {"update": 2, "train/loss": math.nan}]
     assert mirrored(WandB(), run, rows, []) == []
-    first, second = (columns(item) for item in segment(run)["history"])
+    first, second = (columns(item) for item in segment(run.folder)["history"])
     assert first == rows[0]
     assert math.isnan(second["train/loss"])
 
@@ -117,7 +97,7 @@ def test_a_resumed_run_has_one_segment_with_all_rows(run: Mirrored) -> None:
     first.rename(first.with_name(f"offline-run-20250101_000000-{run.run_id}"))  # not of this same second
     other.mkdir()
     assert mirrored(WandB(), run, ROWS[4:], ROWS[:4]) == []
-    assert [columns(item) for item in segment(run)["history"]] == ROWS
+    assert [columns(item) for item in segment(run.folder)["history"]] == ROWS
     assert other.exists()
 
 
@@ -134,14 +114,14 @@ def test_runs_that_overlap_in_a_process_do_not_mix(run: Mirrored, tmp_path: Path
     for mirror in mirrors:
         mirror.close(SUMMARY)
     assert said == []
-    assert [columns(item) for one in runs for item in segment(one)["history"]] == ROWS
+    assert [columns(item) for one in runs for item in segment(one.folder)["history"]] == ROWS
 
 
 def test_online_without_a_key_is_offline(run: Mirrored) -> None:
     (said,) = mirrored(WandB(mode="online"), run, ROWS, [])
     assert "offline instead of online" in said
     assert "WANDB_API_KEY" in said
-    assert segment(run)["path"].parent.name.startswith("offline-run-")
+    assert segment(run.folder)["path"].parent.name.startswith("offline-run-")
 
 
 def test_online_without_a_server_is_offline(run: Mirrored, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +129,7 @@ def test_online_without_a_server_is_offline(run: Mirrored, monkeypatch: pytest.M
     monkeypatch.setattr(trackers, "INIT_TIMEOUT", 1.0)
     (said,) = mirrored(WandB(mode="online"), run, ROWS, [])
     assert "offline instead of online" in said
-    assert [columns(item) for item in segment(run)["history"]] == ROWS
+    assert [columns(item) for item in segment(run.folder)["history"]] == ROWS
 
 
 def test_an_unknown_mode_is_refused() -> None:
@@ -189,7 +169,7 @@ def test_the_death_of_its_service_is_said_once_and_the_next_run_is_whole(run: Mi
     assert said[0].startswith("WandB tracker given up: ")
     after = Mirrored("after", "e5f6", "after", CONFIG, tmp_path / "after")
     assert mirrored(WandB(), after, ROWS, []) == []
-    assert [columns(item) for item in segment(after)["history"]] == ROWS
+    assert [columns(item) for item in segment(after.folder)["history"]] == ROWS
 
 
 SCRIPT = """

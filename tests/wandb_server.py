@@ -13,7 +13,8 @@ PROJECT = {"id": "p", "name": "a-project", "entityName": "me", "createdAt": "", 
 
 
 class Server(ThreadingHTTPServer):
-    """`reports`: the variables of each report saved. `runs`: each run's streamed files, as lists of lines."""
+    """`reports`: the variables of each report saved. `runs`: each run's streamed files, as lists of lines.
+    `about`: each run's group, configuration and tags."""
 
     daemon_threads = True
 
@@ -21,6 +22,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.reports: list[dict[str, Any]] = []
         self.runs: dict[str, dict[str, list[str]]] = {}
+        self.about: dict[str, dict[str, Any]] = {}
 
     @property
     def url(self) -> str:
@@ -42,6 +44,8 @@ class Server(ThreadingHTTPServer):
             page = {"endCursor": "c", "hasNextPage": False}
             return {"models": {"edges": [{"node": PROJECT, "cursor": "c"}], "pageInfo": page}}
         if operation == "UpsertBucket":
+            about = self.about.setdefault(variables["name"], {})
+            about.update({k: v for k, v in variables.items() if v is not None})
             project = {"id": "p", "name": variables["project"], "entity": {"id": "e", "name": "me"}}
             bucket = {"id": "r", "name": variables["name"], "displayName": "d", "config": "{}", "project": project}
             return {"upsertBucket": {"bucket": bucket | {"historyLineCount": 0}, "inserted": True}}

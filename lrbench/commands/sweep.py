@@ -25,6 +25,7 @@ from lrbench.progress import Reporter
 from lrbench.record import DONE
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry, failure, with_files
+from lrbench.sweep.mirror import mirror_sweep
 from lrbench.sweep.plan import Plan, Refused, counted, make_plan
 from lrbench.sweep.pool import Outcome, Pool, default_workers, start_server
 from lrbench.sweep.slurm.options import check
@@ -68,6 +69,8 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
     here = plan.to_do if rank_count() == 1 else plan.entries
     outcome = _train_here(here) if many == 1 else _train_in_workers(plan, many)
     code = _told(plan, outcome)
+    if outcome == "done":
+        mirror_sweep(sweep.name, plan.entries)
     if outcome == "done" and len(plan.entries) > 1:
         print(f"sweep    {sweep.folder}\ncompare  lrbench report {sweep.name}", file=sys.stderr)
     return code, [None if e is None else e.record.glance() for e in entries]
@@ -87,6 +90,7 @@ def _on_slurm(overrides: Sequence[Sequence[str]], asked: Asked, options: Slurm, 
 
     if run_on_slurm(sweep, options) == "done":
         code = _told(plan, "done")
+        mirror_sweep(sweep.name, plan.entries)
     else:
         name = sweep.name if flags.name else sweep.name[:8]
         print(f"The jobs go on: lrbench status {name}, wait {name}, cancel {name}.", file=sys.stderr)

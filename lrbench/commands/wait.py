@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from lrbench.commands import Parser
 from lrbench.commands.slurm import INTERRUPTED, wait_for
 from lrbench.config import results_folder
+from lrbench.sweep.mirror import mirror_sweep
 from lrbench.sweep.status import find_sweep
 
 
@@ -23,4 +24,5 @@ def run(arguments: Sequence[str]) -> int:
     if wait_for(sweep) == "left":
         print(f"The runs go on: lrbench wait {options.sweep}.", file=sys.stderr)
         return INTERRUPTED
+    mirror_sweep(sweep.name, sweep.plan.entries)
     return 0 if all(e.record.glance() == "finished" for e in sweep.plan.entries) else 1

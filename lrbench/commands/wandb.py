@@ -7,15 +7,17 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import track
+
 from lrbench.commands import Parser
 from lrbench.config import results_folder
 from lrbench.errors import ConfigError
-from lrbench.experiment import arm_id, title, to_plain
-from lrbench.lease import Lease
+from lrbench.experiment import Component
 from lrbench.record import DONE, Record
 from lrbench.report.selection import records_of
-from lrbench.trackers import Mirrored, WandB
 
+WANDB = "lrbench.trackers.WandB"
 EPILOG = """A run that was trained with tracker=none, or on a machine without W&B, is brought there afterwards:
   lrbench wandb export --where scheduler=StepLR --tag tour && lrbench wandb sync --where scheduler=StepLR
 
@@ -33,33 +35,18 @@ def run(arguments: Sequence[str]) -> int:
         print(f"{len(records) - len(done)} runs that are not done are passed over", file=sys.stderr)
     if options.what == "sync":
         return _sync(done)
-    tracker = WandB(options.project, options.entity, tags=options.tag)
+    from lrbench.sweep.mirror import memberships, replay  # brings torch along
+
+    args = {"project": options.project, "entity": options.entity, "mode": "offline", "tags": options.tag}
+    tags = {folder: memberships(folder) for folder in {r.folder.parents[1] for r in done}}
     began = time.monotonic()
-    rows = sum(export(record, tracker) for record in done)
-    print(f"{len(done)} runs, {rows:,} rows in {time.monotonic() - began:.1f} s; lrbench wandb sync sends them")
+    console = Console(stderr=True)
+    for record in track(done, "to W&B", console=console, transient=True, disable=not console.is_terminal):
+        memberships_of = tags[record.folder.parents[1]].get(record.run_id, ())
+        if not replay(record, Component(target=WANDB, args=args), memberships_of, print):
+            return 1
+    print(f"{len(done)} runs in {time.monotonic() - began:.1f} s; lrbench wandb sync sends them")
     return 0
-
-
-def export(record: Record, tracker: WandB) -> int:
-    """Replay a record that is done into one fresh segment under its folder; the number of rows.
-
-    Raises ConfigError where another process holds the record.
-    """
-    lease = Lease(record.folder)
-    if not lease.take():
-        raise ConfigError(f"{record.run_id}: another process is writing this record; export it when that has ended.")
-    try:
-        experiment = record.experiment()
-        folder = record.folder.resolve()  # wandb's service may live in another working directory
-        about = Mirrored(record.run_id, arm_id(experiment), title(experiment), to_plain(experiment), folder)
-        tracker.open(about, print)
-        rows = record.rows()
-        for row in rows:
-            tracker.log(row)
-        tracker.finish(record.summary())
-    finally:
-        lease.release()
-    return len(rows)
 
 
 def _sync(records: Sequence[Record]) -> int:

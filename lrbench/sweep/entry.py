@@ -83,11 +83,13 @@ def run_entry(payload: Mapping[str, Any], show: Show = silent, say: Say = to_std
 
 
 def with_files(entry: Entry) -> Settings:
-    """The entry's settings, with the text of Hydra's three files for its record."""
+    """The entry's settings, with the text of Hydra's three files for its record, and without a tracker: runs of a
+    sweep are mirrored when it has ended, by one process (`lrbench.sweep.mirror`)."""
+    settings = replace(entry.settings, tracker=None)
     if not entry.config:
-        return entry.settings
+        return settings
     node = {**entry.hydra, "job": {**entry.hydra["job"], "num": entry.number, "id": str(entry.number)}}
-    return replace(entry.settings, hydra=hydra_files(entry.overrides, entry.config, node))
+    return replace(settings, hydra=hydra_files(entry.overrides, entry.config, node))
 
 
 def hydra_files(overrides: tuple[str, ...], config: Mapping[str, Any], hydra: Mapping[str, Any]) -> dict[str, str]:

@@ -33,7 +33,7 @@ class Sweep:
     def save(self) -> None:
         """Write it in one step, unless the same runs stand there already. Raises ConfigError where the disk refuses."""
         path = self.folder / "sweep.json"
-        if path.exists() and _ids_in(path) == [e.run_id for e in self.plan.entries]:
+        if path.exists() and ids_in(path) == [e.run_id for e in self.plan.entries]:
             return
         try:
             write_text(path, json.dumps(_plain(self), separators=(",", ":")) + "\n")
@@ -98,7 +98,7 @@ def _payload(entry: Entry) -> dict[str, Any]:
     return {k: v for k, v in entry.payload().items() if k != "hydra"}
 
 
-def _ids_in(path: Path) -> list[str] | None:
+def ids_in(path: Path) -> list[str] | None:
     """The run ids of a stored sweep of this format; None for anything else."""
     try:
         plain = json.loads(path.read_text())

@@ -30,13 +30,14 @@ from lrbench.engine.log import Log
 from lrbench.engine.loop import advance
 from lrbench.engine.state import Setup, new_state, set_up
 from lrbench.engine.train import train
-from lrbench.experiment import Augment, Settings
+from lrbench.experiment import Augment, Component, Settings
 from lrbench.grid import axes, jobs
 from lrbench.models.resnet import resnet8
 from lrbench.record import Record, write_json
 from lrbench.schedules import lr_table
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry, run_entry
+from lrbench.sweep.mirror import replay
 from lrbench.sweep.named import named_sweep
 from lrbench.sweep.plan import Plan, make_plan
 from lrbench.sweep.pool import Pool
@@ -476,7 +477,19 @@ def _planned(folder: str, *flags: str) -> dict[str, float]:
     return {k: round(v, 2) for k, v in json.loads(said.splitlines()[-1]).items()}
 
 
-EVERY = (main_job, loop, batches, augment, precision, trace, first_update, help, runs, plan, sweep)
+def wandb_replay() -> None:
+    """A record of 10,000 rows, replayed by `lrbench wandb export`'s own function, wandb's start included once."""
+    with tempfile.TemporaryDirectory() as folder:
+        asked = config.experiment("model=mlp", "horizon=9900ba", "eval_every=1%", "scheduler.interval=batch")
+        record = train(asked, Settings(results=Path(folder), log_every="1ba"))
+        tracker = Component(target="lrbench.trackers.WandB")
+        times = [seconds(lambda: replay(record, tracker, (), print)) for _ in range(8)]
+        figures = {"rows": len(record.rows()), "first_s": round(times[0], 2)}
+    figures |= {"median_s": round(statistics.median(times[1:]), 2), "max_s": round(max(times[1:]), 2)}
+    keep("wandb_replay", "seconds to replay a record into an offline W&B segment", "<= 2 s for 10,000 rows", figures)
+
+
+EVERY = (main_job, loop, batches, augment, precision, trace, first_update, help, runs, plan, sweep, wandb_replay)
 
 if __name__ == "__main__":
     known = {benchmark.__name__: benchmark for benchmark in EVERY}

@@ -2,13 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cli_support import TINY, Lrbench, assert_refused, files, in_process
+from wandb_files import by_update, columns, segment
 from wandb_server import serving
 
 from lrbench.config import experiment
@@ -40,33 +38,16 @@ def record(tmp_path: Path, made: Experiment) -> Record:
     return Record(tmp_path / "results" / "runs" / run_id(made))
 
 
-def segment(record: Record) -> dict[str, Any]:
-    """The one segment of a run: what it says of the run, its rows and its summary."""
-    (path,) = (record.folder / "wandb").glob("*/*.wandb")
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(path)]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found = [json.loads(line) for line in text.splitlines()]
-    (about,) = (r["run"] for r in found if r["type"] == "run")
-    rows = [r["history"]["item"] for r in found if r["type"] == "history"]
-    summary: dict[str, Any] = {}
-    for r in found:
-        summary |= r.get("summary", {}).get("update", {})
-    return {"run": about, "rows": rows, "summary": summary}
-
-
 def test_a_record_is_replayed_and_again_gives_the_same(lrbench: Lrbench, record: Record, made: Experiment) -> None:
     lrbench(*TINY)
     for tags in ((), ("--tag", "tour")):
         said = lrbench("wandb", "export", *tags)
         assert (said.code, said.err) == (0, "")
-        assert said.out.startswith(f"1 runs, {len(record.rows())} rows in ")
-        found = segment(record)
+        assert said.out.startswith("1 runs in ")
+        found = segment(record.folder)
         assert (found["run"]["run_id"], found["run"]["run_group"]) == (record.run_id, arm_id(made))
         assert found["run"].get("tags", []) == list(tags[1:])
-        merged: dict[int, dict[str, float]] = {}
-        for row in record.rows():
-            merged.setdefault(int(row["update"]), {}).update(row)
-        assert [{k: row[k] for k in row if k[0] != "_"} for row in found["rows"]] == list(merged.values())
+        assert [columns(row) for row in found["history"]] == by_update(record.rows())
         assert found["summary"]["test/accuracy"] == record.summary()["test/accuracy"]
     assert not (record.folder / "lease.json").exists()
 
@@ -95,17 +76,14 @@ def test_sync(lrbench: Lrbench, record: Record, tmp_path: Path, monkeypatch: pyt
     before = files(tmp_path)
     assert_refused(lrbench("wandb", "sync"), record.run_id, "no segment", "lrbench wandb export")
     assert files(tmp_path) == before
-    rows: dict[int, dict[str, float]] = {}
-    for row in record.rows():
-        rows.setdefault(int(row["update"]), {}).update(row)
     with serving() as server:
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
         monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
         for _ in range(2):
-            assert lrbench("wandb", "export").out.startswith("1 runs, ")
+            assert lrbench("wandb", "export").out.startswith("1 runs in ")
             assert lrbench("wandb", "sync", record.run_id[:6]).code == 0
             history = [json.loads(line) for line in server.runs[record.run_id]["wandb-history.jsonl"]]
-            assert [{k: v for k, v in row.items() if k[0] != "_"} for row in history] == list(rows.values())
+            assert [columns(row) for row in history] == by_update(record.rows())
 
 
 def test_sync_without_a_key(lrbench: Lrbench) -> None:
