@@ -4,6 +4,7 @@ experiment.yaml   the resolved Experiment            status.json   running, fini
 metrics.jsonl     rows: the source of truth          rates.npy     rates read back after every update
 losses.npy        loss (and gradient norm) of every update          summary.json, provenance.json, lr_and_loss.png
 .hydra/           Hydra's config, overrides          checkpoints/  last.pt, and those kept for forks
+traceback.txt     of the last attempt that failed    mirrored.json the tracker that it was replayed into
 """
 
 import json
@@ -69,6 +70,11 @@ class Record:
     def restored_from(self) -> str | None:
         """The file of evidence that this record was laid out from; it then holds a curve and no rates."""
         return self.status().get("restored_from")
+
+    @property
+    def traceback(self) -> Path:
+        """Where a run that failed says how it came to that."""
+        return self.folder / "traceback.txt"
 
     def checkpoint(self, name: str = "last") -> Path:
         return self.folder / "checkpoints" / f"{name}.pt"

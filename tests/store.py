@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from lrbench.experiment import Experiment, arm_id, run_id, title, to_plain
@@ -24,7 +25,7 @@ def put(results: Path, experiment: Experiment, state: str = "finished", **metric
     status = {"state": state, "update": updates if state in DONE else 3, "updates": updates, "error": None}
     if state in DONE:
         (record.folder / "summary.json").write_text(json.dumps(summary))
-        (record.folder / "rates.npy").touch()
+        np.save(record.folder / "rates.npy", np.empty((0, 1)))
     (record.folder / "status.json").write_text(json.dumps(status))
     (record.folder / "experiment.yaml").write_text(yaml.safe_dump(to_plain(experiment), sort_keys=False))
     return record
@@ -34,10 +35,12 @@ def put_many(results: Path, experiment: Experiment, count: int) -> None:
     """Finished runs of seeds 0 to count - 1, with a test accuracy that grows with the seed. Quick: text is replaced."""
     first = put(results, replace(experiment, seed=0), test__loss=0.5, test__accuracy=0.0, seconds=1.5)
     texts = {p.name: p.read_text() for p in first.folder.iterdir() if p.suffix in (".yaml", ".json")}
+    rates = (first.folder / "rates.npy").read_bytes()
     for seed in range(1, count):
         other = replace(experiment, seed=seed)
         folder = results / "runs" / run_id(other)
         folder.mkdir()
+        (folder / "rates.npy").write_bytes(rates)
         for name, text in texts.items():
             for before, after in {
                 first.run_id: folder.name,

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent / "lrbench"
 # From the ground up. A module imports its own package and the rows below its own. A new one needs a place here.
 LAYERS = (
     ("lrbench", "errors", "randomness", "lease", "flags", "stats"),
-    ("horizon", "targets", "trackers", "models", "tasks", "param_groups", "grid", "schema"),
+    ("locks", "horizon", "targets", "trackers", "models", "tasks", "param_groups", "grid", "schema"),
     ("experiment", "plugins"),
     ("schedules", "record", "progress", "optim", "data"),
     ("plots", "evidence", "index"),
@@ -44,12 +44,12 @@ ONLY = {
     ("torchvision", "sklearn", "timm"): {"data", "models", "param_groups"},
 }
 KNOW_CONFIG = {"commands", "cli", "hydra_errors", "composer"}
-NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "evidence", "index", "runs", "targets", "randomness",
-            "trackers", "progress", "data", "data.digits", "data.fashion_mnist", "data.cifar", "data.image_folder",
-            "data.local", "schema", "config", "hydra_errors", "composer", "grid", "flags", "sweep.named", "cli",
-            "commands", "commands.runs", "report.compare", "report.html", "report.markdown", "report.wandb",
-            "report.selection", "stats.intervals", "stats.paired", "sweep.slurm.job", "sweep.slurm.jobs",
-            "sweep.slurm.options", "sweep.slurm.states", "sweep.slurm.locks",
+NO_TORCH = ("errors", "locks", "horizon", "experiment", "lease", "record", "evidence", "index", "runs", "targets",
+            "randomness", "trackers", "progress", "data", "data.digits", "data.fashion_mnist", "data.cifar",
+            "data.image_folder", "data.local", "schema", "config", "hydra_errors", "composer", "grid", "flags",
+            "sweep.named", "cli", "commands", "commands.runs", "report.compare", "report.html", "report.markdown",
+            "report.wandb", "report.selection", "stats.intervals", "stats.paired", "sweep.slurm.job",
+            "sweep.slurm.jobs", "sweep.slurm.options", "sweep.slurm.states",
             "plugins.hydra_plugins.lrbench_local", "plugins.hydra_plugins.lrbench_slurm")  # fmt: skip
 
 

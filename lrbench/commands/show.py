@@ -45,6 +45,8 @@ def _text(record: Record, standing: str, last: int) -> str:
         status = record.status()
         where = f"{standing} at update {status['update']} of {status['updates']}"
         parts = [f"{record.run_id} {where}: {title(record.experiment())}"]
+    if standing == "failed" and record.traceback.exists():
+        parts.append(record.traceback.read_text().rstrip())
     rates = record.rates()
     if len(rates):
         parts.append(rate_chart(rates[:, 0], "learning rate used"))

@@ -7,10 +7,10 @@ import time
 from lrbench.errors import ConfigError
 from lrbench.flags import Slurm
 from lrbench.lease import alone
+from lrbench.locks import check_locks
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.slurm.jobs import Array, job_of_each_run, load_arrays
-from lrbench.sweep.slurm.locks import check_locks
 from lrbench.sweep.slurm.states import ENDED, SETTLED, ask
 from lrbench.sweep.slurm.submit import submit
 from lrbench.sweep.slurm.watch import Watch

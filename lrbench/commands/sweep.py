@@ -5,8 +5,10 @@ is a `lrbench.sweep.store.Sweep`, whose entries any launcher can carry elsewhere
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -21,6 +23,8 @@ from lrbench.engine.signals import until_signalled
 from lrbench.engine.train import train
 from lrbench.errors import ConfigError
 from lrbench.flags import Asked, Flags, Slurm
+from lrbench.lease import Lease
+from lrbench.locks import check_locks
 from lrbench.progress import Reporter
 from lrbench.record import DONE
 from lrbench.sweep.display import Display
@@ -62,18 +66,31 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
         print("\n".join([plan.headline(), *plan.listing(), *plan.remarks(), plan.cost_line(many)]).rstrip())
         return 0, [None] * len(entries)
     sweep = sweep_of(plan, flags.name, asked.overrides)
+    check_locks(plan.entries[0].settings.results)
     for line in filter(None, (plan.headline(), *plan.refusals(), *plan.remarks(), plan.cost_line(many))):
         print(line, file=sys.stderr)
     sweep.save()
     # All ranks must come to the same runs, so with several none is passed over for being done.
     here = plan.to_do if rank_count() == 1 else plan.entries
-    outcome = _train_here(here) if many == 1 else _train_in_workers(plan, many)
+    with _driving(sweep.folder):
+        outcome = _train_here(here) if many == 1 else _train_in_workers(plan, many)
     code = _told(plan, outcome)
     if outcome == "done":
         mirror_sweep(sweep.name, plan.entries)
     if outcome == "done" and len(plan.entries) > 1:
         print(f"sweep    {sweep.folder}\ncompare  lrbench report {sweep.name}", file=sys.stderr)
     return code, [None if e is None else e.record.glance() for e in entries]
+
+
+@contextmanager
+def _driving(folder: Path) -> Iterator[None]:
+    """Hold the sweep's lease, by which others know that its runs will come; a second driver does without."""
+    lease = Lease(folder)
+    lease.take()
+    try:
+        yield
+    finally:
+        lease.release()
 
 
 def _on_slurm(overrides: Sequence[Sequence[str]], asked: Asked, options: Slurm, flags: Flags) -> tuple[int, Values]:

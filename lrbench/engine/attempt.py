@@ -2,6 +2,7 @@
 
 import json
 import math
+import traceback
 from dataclasses import dataclass
 
 from lrbench.engine.evaluation import evaluate, evaluation_updates, validate
@@ -17,7 +18,7 @@ from lrbench.experiment import Experiment, Settings
 from lrbench.horizon import cadence
 from lrbench.lease import Lease
 from lrbench.progress import Say, Show, View
-from lrbench.record import Record, write_json
+from lrbench.record import Record, write_json, write_text
 
 
 class Interrupted(Exception):
@@ -81,6 +82,7 @@ def attempt(
             ) from error
         lease.check()
         done = record.status()["update"] if (record.folder / "status.json").exists() else 0
+        write_text(record.traceback, traceback.format_exc())
         record.set_status("failed", done, clock.updates, f"{type(error).__name__}: {error}")
         raise
 

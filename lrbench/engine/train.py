@@ -1,7 +1,6 @@
 """`train(experiment) -> Record`: a question is trained once, and a run interrupted anywhere is taken up again."""
 
 import sys
-import tempfile
 import time
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from lrbench.errors import ConfigError
 from lrbench.evidence import Row, find, restore
 from lrbench.experiment import Experiment, Settings, Start, run_id, title
 from lrbench.lease import Lease, LeaseLost, alone
+from lrbench.locks import check_locks
 from lrbench.progress import Say, Show, View, silent
 from lrbench.record import DONE, Record, Standing
 
@@ -57,7 +57,7 @@ def train(experiment: Experiment, settings: Settings = DEFAULTS, show: Show = si
             continue
         if setup is None:
             setup = set_up(experiment, choose_device(settings.device, ranks), ranks, settings.workers)
-            _require_writable(record)
+            check_locks(settings.results)
             continue  # that took a while: look again
         lease = Lease(record.folder)
         try:
@@ -89,7 +89,7 @@ def train(experiment: Experiment, settings: Settings = DEFAULTS, show: Show = si
 def _restore(row: Row, record: Record, say: Say) -> None:
     """Lay the record out from committed evidence, unless another process holds it at this moment."""
     row.check()  # refused before a folder is made for it
-    _require_writable(record)
+    check_locks(record.folder.parents[1])
     lease = Lease(record.folder)
     try:
         if not lease.take():
@@ -138,19 +138,6 @@ def _train_parent(start: Start, settings: Settings, show: Show, say: Say) -> Non
     record = train(start.of, replace(settings, force=False, hydra={}, keep=keep), show, say)
     if record.standing() != "finished":
         raise ConfigError(f"start.of: the parent {record.run_id} is {record.standing()}; nothing can fork from it.")
-
-
-def _require_writable(record: Record) -> None:
-    folder = record.folder.parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise ConfigError(
-            f"results={record.folder.parents[1]}: cannot be written ({error.strerror}); give another folder with "
-            "results=FOLDER or $LRBENCH_RESULTS."
-        ) from error
 
 
 def _follow(record: Record, show: Show) -> None:

@@ -26,9 +26,11 @@ class Display:
         self._live = (
             Live(console=self._console, auto_refresh=False, transient=True) if self._console.is_terminal else None
         )
-        self._total, self._updates = len(plan.to_do), sum(e.experiment.clock.updates for e in plan.to_do)
+        self._entries, self._total = plan.to_do, len(plan.to_do)
+        self._updates = sum(e.experiment.clock.updates for e in plan.to_do)
         self._running: dict[int, tuple[Entry, dict[str, float], str]] = {}
         self._counts: Counter[str] = Counter()
+        self._ended: dict[str, tuple[str, str]] = {}  # how, and the numbers, by run id, in order
         self._done_updates, self._began, self._drawn = 0, time.monotonic(), 0.0
         self._first_updates: dict[str, int] = {}  # where a run stood when it was first seen
 
@@ -62,9 +64,11 @@ class Display:
         self._counts[how] += 1
         if how != "stopped":
             self._done_updates += entry.experiment.clock.updates
+        finals = _finals(entry) if how == "finished" else ""
+        self._ended[entry.run_id] = how, finals
         if how != "finished" or self._live is None:
-            finals = "" if how != "finished" else f"  {_finals(entry)}"
             reason = f": {why}" if why else ""
+            finals = finals and f"  {finals}"
             self.say(f"[{self._counts.total()}/{self._total}] {entry.run_id[:8]} {entry.label}  {how}{finals}{reason}")
 
     def refresh(self) -> None:
@@ -96,14 +100,25 @@ class Display:
         return (time.monotonic() - self._began) * (self._updates - done) / done if done > 0 else None
 
     def _table(self) -> Table:
+        """All runs in the plan's order, if they fit: else those that run, the latest that ended, and those to come."""
         table = Table(box=None, pad_edge=False)
-        for column in ("run", "", "epoch", "at the last look"):
+        for column in ("run", "", "state", "epoch", "at the last look"):
             table.add_column(column, no_wrap=True)
-        for _, (entry, latest, note) in sorted(self._running.items()):
+        running = {entry.run_id: (latest, note) for entry, latest, note in self._running.values()}
+        urgent = [*running, *reversed(self._ended), *(e.run_id for e in self._entries)]
+        room = max(len(running), self._console.height - 4)
+        shown = set(list(dict.fromkeys(urgent))[:room])
+        for entry in (e for e in self._entries if e.run_id in shown):
             clock = entry.experiment.clock
-            epoch = f"{latest.get('update', 0) / clock.per_epoch:.1f}/{clock.updates / clock.per_epoch:g}"
-            told = numbers({k: latest[k] for k in SHOWN if k in latest})
-            table.add_row(entry.run_id[:8], Text(entry.label), epoch, f"{told}  {note}")
+            cells = ["", "", ""]
+            if entry.run_id in running:
+                latest, note = running[entry.run_id]
+                epoch = f"{latest.get('update', 0) / clock.per_epoch:.1f}/{clock.updates / clock.per_epoch:g}"
+                cells = ["running", epoch, f"{numbers({k: latest[k] for k in SHOWN if k in latest})}  {note}"]
+            elif entry.run_id in self._ended:
+                how, finals = self._ended[entry.run_id]
+                cells = [how, f"{clock.updates / clock.per_epoch:g}", finals.partition("  val/")[0]]
+            table.add_row(entry.run_id[:8], Text(entry.label), *cells)
         return table
 
 

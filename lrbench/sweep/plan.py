@@ -158,7 +158,7 @@ def generation(experiment: Experiment) -> int:
 
 
 def _standing(entry: Entry) -> str:
-    standing: Standing = entry.record.glance()
+    standing: Standing = entry.record.standing()  # whole: what is damaged would never be trained again
     settings = entry.settings
     if (standing in (*DONE, "failed") and settings.force) or (standing == "failed" and settings.retry):
         return "again"

@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from lrbench.errors import ConfigError
+from lrbench.lease import holder
 from lrbench.record import DONE
 from lrbench.sweep.entry import Entry, saved_update
 from lrbench.sweep.plan import WORDS, duration
@@ -23,7 +24,8 @@ WRONG = ("lost", "failed", "corrupt")
 
 @dataclass(frozen=True)
 class RunStatus:
-    """`state` is a record's standing, or queued (its job will come) or lost (its job ended without it)."""
+    """`state` is a record's standing, or queued (its job, or the sweep's command, will come to it), or lost (its job
+    ended without it)."""
 
     run_id: str
     label: str
@@ -87,17 +89,22 @@ def status_of(sweep: Sweep) -> SweepStatus:
     states = ask(open_jobs) or {}
     waiting = [job for job, state in states.items() if state == "PENDING"]
     states |= {job: f"PENDING ({why})" for job, why in reasons(waiting).items() if job in waiting}
-    runs = [_run(sweep.folder, e, standings[e.run_id], jobs.get(e.run_id), states) for e in sweep.plan.entries]
+    driven = holder(sweep.folder) is not None
+    runs = [_run(sweep.folder, e, standings[e.run_id], jobs.get(e.run_id), states, driven) for e in sweep.plan.entries]
     return SweepStatus(sweep.name, sweep.planned, tuple(runs))
 
 
-def _run(folder: Path, entry: Entry, standing: str, job: str | None, states: Mapping[str, str]) -> RunStatus:
+def _run(
+    folder: Path, entry: Entry, standing: str, job: str | None, states: Mapping[str, str], driven: bool
+) -> RunStatus:
     record = entry.record
     job_state = states.get(job) if job else None
     state, why = standing, ""
     if standing in ("new", "interrupted") and job_state is not None and job is not None:
         over = job_state in ENDED
         state, why = ("lost", ending(folder, job, job_state)) if over else ("queued", "")
+    elif standing in ("new", "interrupted") and driven:
+        state = "queued"
     elif standing == "failed":
         why = str(record.status()["error"])
     elif standing == "corrupt":
@@ -108,9 +115,13 @@ def _run(folder: Path, entry: Entry, standing: str, job: str | None, states: Map
     if standing in DONE:
         seconds = float(record.summary()["seconds"])
     pace = round(at * entry.experiment.batch_size / seconds) if rows and seconds else 0
-    log = str(log_of(folder, job)) if job and log_of(folder, job).exists() else None
+    log = log_of(folder, job) if job else record.traceback if standing == "failed" else None
     updates = entry.experiment.clock.updates
-    return RunStatus(entry.run_id, entry.label, state, at, updates, seconds, pace, job, job_state, why, log)
+    return RunStatus(entry.run_id, entry.label, state, at, updates, seconds, pace, job, job_state, why, _text(log))
+
+
+def _text(path: Path | None) -> str | None:
+    return str(path) if path is not None and path.exists() else None
 
 
 def failures(status: SweepStatus, lines: int = 3, most: int = 10) -> list[str]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,14 @@ class Sweep:
         return self.folder.name
 
     def save(self) -> None:
-        """Write it in one step, unless the same runs stand there already. Raises ConfigError where the disk refuses."""
-        path = self.folder / "sweep.json"
-        if path.exists() and ids_in(path) == [e.run_id for e in self.plan.entries]:
-            return
+        """Write it in one step, unless the same stands there already. Raises ConfigError where the disk refuses."""
+        path, text = self.folder / "sweep.json", json.dumps(_plain(self), separators=(",", ":"))
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            before, now = json.loads(path.read_text()), json.loads(text)
+            if all(before[k] == now[k] for k in ("format", "hydra", "entries")):
+                return
         try:
-            write_text(path, json.dumps(_plain(self), separators=(",", ":")) + "\n")
+            write_text(path, text + "\n")
         except OSError as error:
             raise ConfigError(
                 f"{path}: the plan cannot be written ({error.strerror or error}); nothing was trained. Make room, or "

@@ -16,6 +16,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import torch
 from harness import interleaved, keep, seconds
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -464,6 +465,7 @@ def plan() -> None:
         parser = OverridesParser.create()
         for entry in _into(_entries(list(jobs(axes(parser, GRID)))), folder):
             entry.record.create(entry.experiment, {})
+            np.save(entry.record.folder / "rates.npy", np.zeros((480, 1)))
             write_json(entry.record.folder / "summary.json", {"updates": 480, "seconds": 4.8})
             entry.record.set_status("finished", 480, 480)
         figures["finished"] = _planned(folder)

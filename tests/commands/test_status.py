@@ -1,12 +1,17 @@
 """`status`, `wait` and `cancel` where there is no cluster: sweeps of this machine, and what cannot be read."""
 
 import json
+import shutil
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_support import TINY, Lrbench, assert_refused, in_process
 
 from lrbench.commands import sweep as sweep_command
+from lrbench.lease import Lease, holder
 from lrbench.record import Record
 
 
@@ -50,6 +55,49 @@ def test_failures_are_told_with_the_command_to_look_closer(lrbench: Lrbench, tmp
     waited = lrbench("wait", name)
     assert waited.code == 1
     assert "it has no job; the sweep's command submits it" in waited.err
+
+
+@pytest.mark.usefixtures("without_picture")
+def test_what_a_command_still_has_to_train_is_queued(lrbench: Lrbench, tmp_path: Path) -> None:
+    """As long as that command lives: `wait` waits for it then."""
+    name = swept(lrbench, tmp_path)
+    sweep = tmp_path / "results" / "sweeps" / name
+    first, second = (Record(p) for p in sorted((tmp_path / "results" / "runs").iterdir()))
+    shutil.rmtree(first.folder)
+    second.set_status("interrupted", 5, 8)
+    assert "2 runs: 1 new, 1 resumable" in lrbench("status", name).out
+    driver = Lease(sweep)
+    assert driver.take()
+    told = json.loads(lrbench("status", name, "--json").out)
+    assert told["counts"] == {"queued": 2}
+    began, left = time.monotonic(), []
+
+    def end() -> None:
+        left.append(time.monotonic() - began)
+        driver.release()
+
+    threading.Timer(2.0, end).start()
+    waited = lrbench("wait", name)
+    assert left, "it did not wait for the command"
+    assert (waited.code, waited.err.count("it has no job")) == (1, 2)
+
+
+@pytest.mark.usefixtures("without_picture")
+def test_while_a_sweep_trains_its_lease_is_held(
+    lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = []
+    train = sweep_command.train
+
+    def watched(*arguments: Any) -> Record:
+        (sweep,) = (tmp_path / "results" / "sweeps").iterdir()
+        held.append(holder(sweep) is not None)
+        return train(*arguments)
+
+    monkeypatch.setattr(sweep_command, "train", watched)
+    name = swept(lrbench, tmp_path)
+    assert held == [True, True]
+    assert holder(tmp_path / "results" / "sweeps" / name) is None
 
 
 @pytest.mark.usefixtures("without_picture")

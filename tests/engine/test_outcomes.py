@@ -315,6 +315,8 @@ def test_a_failed_run_keeps_its_message_and_waits_to_be_retried(breaking, run, a
         "state": "failed", "update": 32, "updates": 64, "error": "RuntimeError: the device caught fire"
     }  # fmt: skip
     assert [r["update"] for r in record.rows() if "val/loss" in r] == [16, 32]  # what there was is there
+    assert record.traceback.read_text().startswith("Traceback (most recent call last):\n")
+    assert record.traceback.read_text().endswith("RuntimeError: the device caught fire\n")
     assert not (record.folder / "lease.json").exists()
     seen = len(advances)
     assert run(experiment) == record

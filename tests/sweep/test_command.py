@@ -291,7 +291,10 @@ def test_in_a_terminal_there_is_a_live_table(tmp_path: Path) -> None:
     text = seen.decode()
     assert running.wait(timeout=60) == 1, text  # half of them diverge
     assert re.search(r"\d of 6 ended, .*running", text)
-    assert re.search(r"seed=\d optimizer.lr=0.1 +\d+\.\d/150", text)
+    assert re.search(r"seed=\d optimizer.lr=0.1 +running +\d+\.\d/150", text)
+    drawings = re.split(r"\d of 6 ended", text)[1:]  # each with every run: ended, running, or to come
+    assert min(drawing.count("optimizer.lr=") for drawing in drawings[:-1]) == 6  # more where one is told of
+    assert re.search(r"seed=\d optimizer.lr=0.1 +finished +150 +test/loss", text)
     assert "\x1b[2K" in text  # drawn again in place
     assert text.count(" diverged") >= 3
     assert json.loads(next(tmp_path.rglob("sweep.json")).read_text())["entries"]

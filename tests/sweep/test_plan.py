@@ -94,6 +94,13 @@ def test_a_damaged_record_is_seen_where_it_claims_to_be_done(entry):
     stands(run, "finished")
     (run.record.folder / "summary.json").unlink()
     assert make_plan([run]).headline() == "1 run: 1 damaged, to be trained anew"
+    for name, torn in {"metrics.jsonl": "{\n", "rates.npy": "", "experiment.yaml": "seed: 7\n"}.items():
+        stands(run, "finished")
+        (run.record.folder / name).write_text(torn)
+        plan = make_plan([run])
+        assert plan.headline() == "1 run: 1 damaged, to be trained anew", name
+        assert plan.to_do == (run,)
+        run.record.set_aside("tried")
 
 
 def test_parents_stand_before_children(entry):

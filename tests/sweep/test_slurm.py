@@ -1,6 +1,5 @@
 """The parts of the SLURM launcher that need no cluster: options, packing, states, what is written down, signals."""
 
-import errno
 import os
 import signal
 import subprocess
@@ -24,7 +23,7 @@ from lrbench.schema import SlurmLauncherConfig
 from lrbench.sweep.entry import Entry, run_entry
 from lrbench.sweep.plan import make_plan
 from lrbench.sweep.slurm import job as in_job
-from lrbench.sweep.slurm import locks, states
+from lrbench.sweep.slurm import states
 from lrbench.sweep.slurm.jobs import Array, add_array, job_of_each_run, load_arrays
 from lrbench.sweep.slurm.options import check, cure, minutes, parameters
 from lrbench.sweep.slurm.states import DOUBT, SETTLED, Judge, read_sacct, read_scontrol
@@ -270,30 +269,6 @@ def test_how_a_job_ended(tmp_path):
 
 
 # ---- Locks.
-
-
-def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):
-    assert locks.check_locks(tmp_path / "new") is None
-
-    def refuse(*_):
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(locks.fcntl, "lockf", refuse)
-    with pytest.raises(ConfigError, match=r"this file system keeps no locks \(No locks available\)"):
-        locks.check_locks(tmp_path)
-
-
-def test_locks_that_hold_within_one_machine_are_seen():
-    mounts = (
-        "/dev/sda1 / ext4 rw 0 0\n"
-        "mds:/scratch /my\\040scratch lustre rw,localflock 0 0\nnas:/x /home/x nfs4 rw,local_lock=none 0 0\n"
-        "tmp /home nfs rw,nolock 0 0\nover / overlay rw 0 0\n"
-    )
-    assert locks.local_lock("/home/me/results", mounts) == "nolock"
-    assert locks.local_lock("/my scratch/results", mounts) == "localflock"
-    assert locks.local_lock("/home/x/results", mounts) is None
-    assert locks.local_lock("/var/results", mounts) is None
-    assert locks.local_lock("/homework", mounts) is None
 
 
 # ---- Inside a job.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from lrbench.engine.signals import until_signalled
+from lrbench.lease import holder
 from lrbench.progress import View
 from lrbench.record import DONE
 from lrbench.sweep.display import Display
@@ -91,6 +92,8 @@ class Watch:
             self.display.gave_back(self._place[run], entry, f"stopped at update {saved_update(entry)}, queued again")
         if standing in (*DONE, "failed") and (run not in self._again or job is None or job in over):
             self._end(entry, standing, "")
+        elif job is None and holder(self.folder):
+            pass  # a command on this machine will come to it
         elif job is None:
             self._end(entry, "stopped", "it has no job; the sweep's command submits it")
         elif job in over:

@@ -1,4 +1,4 @@
-"""Whether a results folder can keep two jobs from writing one run: that takes locks that all machines see."""
+"""Whether a results folder can keep two processes from writing one run: that takes locks that all machines see."""
 
 import errno
 import fcntl
@@ -18,16 +18,17 @@ def check_locks(results: Path) -> str | None:
 
     Raises ConfigError where there are none, or where nothing can be written.
     """
+    folder = results / "runs"
     try:
-        results.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile("w", dir=results) as file:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile("w", dir=folder) as file:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in NONE:
             raise ConfigError(
-                f"results={results}: this file system keeps no locks ({error.strerror}), so two jobs could write one "
-                "run at the same time; give a folder on another one with results=FOLDER or $LRBENCH_RESULTS (often "
-                "$HOME or a project space), or ask for the mount option `flock` (Lustre) or a lock daemon (NFS)."
+                f"results={results}: this file system keeps no locks ({error.strerror}), so two processes could write "
+                "one run at the same time; give a folder on another one with results=FOLDER or $LRBENCH_RESULTS "
+                "(often $HOME or a project space), or ask for the mount option `flock` (Lustre) or a lock daemon (NFS)."
             ) from error
         raise ConfigError(
             f"results={results}: cannot be written ({error.strerror}); give another folder with results=FOLDER or "
