@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
+from functools import cache
 from hashlib import md5, sha256
 from pathlib import Path
 
@@ -104,6 +105,7 @@ class CIFAR100(CIFAR10):
     test_files: Mapping[str, str] = {"test": "f0ef6b0ae62326f3e7ffdfab6717acfc"}
 
 
+@cache  # a sweep's seeds cut their splits from the same images
 def _unpickled(name: str, path: Path, checksum: str) -> dict:
     """The content of a file, unpickled only once its bytes are known to be the published ones."""
     try:

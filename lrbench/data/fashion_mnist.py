@@ -16,6 +16,7 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -158,6 +159,7 @@ def _read(folder: Path, name: str) -> bytearray:
 # An IDX file starts with a magic number and the size of each dimension, 4 bytes each: known by the sha256.
 
 
+@cache  # a sweep's seeds cut their splits from the same images
 def _images(folder: Path, part: str, n: int) -> Tensor:
     """Images (n, 1, 28, 28) uint8 of `train` or `t10k`."""
     import torch
@@ -166,6 +168,7 @@ def _images(folder: Path, part: str, n: int) -> Tensor:
     return torch.frombuffer(raw, dtype=torch.uint8, offset=16).view(n, 1, SIDE, SIDE)
 
 
+@cache
 def _labels(folder: Path, part: str) -> Tensor:
     """Labels (n,) int64 of `train` or `t10k`."""
     import torch

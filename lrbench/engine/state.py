@@ -81,8 +81,17 @@ def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
     return device
 
 
-def set_up(experiment: Experiment, device: torch.device, ranks: Ranks = ALONE, workers: int = 0) -> Setup:
-    """Trace the schedule, load the data (onto the device, where they are held in memory), pin the threads."""
+def set_up(
+    experiment: Experiment,
+    device: torch.device,
+    ranks: Ranks = ALONE,
+    workers: int = 0,
+    splits: Splits | None = None,
+) -> Setup:
+    """Trace the schedule, load the data (onto the device, where they are held in memory), pin the threads.
+
+    splits: the experiment's data, where they are loaded already.
+    """
     table = lr_table(experiment)
     torch.set_num_threads(experiment.threads)
     data = resolve(experiment.data.target, "data")(**experiment.data.args)
@@ -92,7 +101,7 @@ def set_up(experiment: Experiment, device: torch.device, ranks: Ranks = ALONE, w
             f"data._target_={experiment.data.target}: the data are not those that this experiment was made for (their "
             "fingerprints differ); bring the old content back, or make the experiment anew."
         )
-    splits: Splits = data.load(experiment.seed)
+    splits = splits or data.load(experiment.seed)
     train, val, mean, std = splits.train, splits.val, splits.mean, splits.std
     how = (mean, std, experiment.batch_size, experiment.seed, experiment.data.augment, device, info.num_classes)
     batches = Batches(train, *how) if isinstance(train, Split) else Loader(train, *how, workers)

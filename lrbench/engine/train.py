@@ -4,6 +4,7 @@ import sys
 import time
 from dataclasses import replace
 
+from lrbench.data import Splits
 from lrbench.engine.attempt import RunFailed, assist, attempt, cadence_of, refused_by_disk
 from lrbench.engine.fork import check_start, start_state
 from lrbench.engine.ranks import Ranks, join
@@ -25,13 +26,20 @@ def to_stderr(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def train(experiment: Experiment, settings: Settings = DEFAULTS, show: Show = silent, say: Say = to_stderr) -> Record:
+def train(
+    experiment: Experiment,
+    settings: Settings = DEFAULTS,
+    show: Show = silent,
+    say: Say = to_stderr,
+    splits: Splits | None = None,
+) -> Record:
     """Train an experiment, or return, resume or follow the run that is there already (design section 6).
 
     A finished or diverged run is returned; one that stands in committed evidence is restored from its row. An
     interrupted one is resumed from its checkpoint, a failed one only with `settings.retry`. `settings.force` moves
     the old record aside first, and trains whatever the evidence says. A run that another process trains is followed,
-    and taken over if that process dies. A parent to fork from is trained first.
+    and taken over if that process dies. A parent to fork from is trained first. `splits` are the experiment's data,
+    where they are loaded already.
 
     Raises ConfigError for input that cannot work, RunFailed when the run cannot go on, Interrupted after a signal.
     """
@@ -56,7 +64,7 @@ def train(experiment: Experiment, settings: Settings = DEFAULTS, show: Show = si
             _restore(row, record, say)
             continue
         if setup is None:
-            setup = set_up(experiment, choose_device(settings.device, ranks), ranks, settings.workers)
+            setup = set_up(experiment, choose_device(settings.device, ranks), ranks, settings.workers, splits)
             check_locks(settings.results)
             continue  # that took a while: look again
         lease = Lease(record.folder)

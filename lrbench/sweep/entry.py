@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from lrbench.data import Splits
 from lrbench.engine.numerics import require_current
 from lrbench.engine.train import Say, to_stderr, train
 from lrbench.experiment import Component, Experiment, Settings, from_plain, run_id, to_plain
@@ -72,14 +73,18 @@ def from_payload(payload: Mapping[str, Any]) -> Entry:
     return entry
 
 
-def run_entry(payload: Mapping[str, Any], show: Show = silent, say: Say = to_stderr) -> Standing:
+def run_entry(
+    payload: Mapping[str, Any], show: Show = silent, say: Say = to_stderr, splits: Splits | None = None
+) -> Standing:
     """Train a frozen run in this process, or resume, follow or return what is there; how it stands at the end.
+
+    splits: the run's data, where they are loaded already.
 
     Raises ConfigError if the code it was planned under has changed, and what `train` raises.
     """
     entry = from_payload(payload)
     require_current(entry.experiment)
-    return train(entry.experiment, with_files(entry), show, say).standing()
+    return train(entry.experiment, with_files(entry), show, say, splits).standing()
 
 
 def with_files(entry: Entry) -> Settings:

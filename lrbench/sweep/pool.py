@@ -24,6 +24,7 @@ from lrbench.record import DONE
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry, mark_failed, saved_update
 from lrbench.sweep.plan import Plan
+from lrbench.sweep.shelf import Shelf
 from lrbench.sweep.worker import work
 
 TICK = 0.2  # seconds at most between two looks at signals and at the display
@@ -75,6 +76,7 @@ class Pool:
         self._waiting = deque(self.plan.to_do)
         self._unfinished = {e.run_id for e in self.plan.to_do}
         self._workers: list[_Worker] = []
+        self._shelf = Shelf(self.size)
         self._deaths: dict[str, tuple[int, int]] = {}  # by run id: how many in a row, and at which saved update
         self._stillborn = 0  # workers in a row that died before they were ready
         self._outcome: Outcome = "done"
@@ -122,7 +124,7 @@ class Pool:
             if worker.ready and worker.entry is None and (index := self._next()) is not None:
                 entry = self._waiting[index]
                 try:
-                    worker.connection.send(_on_device(entry, worker.place).payload())
+                    worker.connection.send((_on_device(entry, worker.place).payload(), self._shelf.splits(entry)))
                 except OSError:  # it died a moment ago: heard of in `_listen`
                     continue
                 del self._waiting[index]

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from lrbench.data import Splits
 from lrbench.engine.attempt import Interrupted
 from lrbench.engine.signals import until_signalled
 from lrbench.progress import View
@@ -22,8 +23,9 @@ VIEWS = 0.2  # seconds between two views of a run that are passed on
 
 
 def work(connection: Connection) -> None:
-    """Answer `("ready",)`, then for every payload received `("view", view)` and `("say", text)` as it goes, and at
-    last `("end", standing)`, `("stopped", text)` or `("failed", text, whether the disk is full)`. None ends it.
+    """Answer `("ready",)`, then for every payload received, which comes with its run's data or None, `("view", view)`
+    and `("say", text)` as it goes, and at last `("end", standing)`, `("stopped", text)` or `("failed", text, whether
+    the disk is full)`. None ends it.
 
     Ctrl-C reaches every process of a terminal: like SIGTERM, it stops the run at an update.
     """
@@ -31,16 +33,17 @@ def work(connection: Connection) -> None:
     try:
         with until_signalled() as stop:
             connection.send(("ready",))
-            while not stop.asked and (payload := connection.recv()) is not None:
-                connection.send(_trained(payload, connection))
+            while not stop.asked and (given := connection.recv()) is not None:
+                payload, splits = given
+                connection.send(_trained(payload, splits, connection))
     except (KeyboardInterrupt, EOFError, OSError):  # a second Ctrl-C; or the driver is gone
         os._exit(1)
 
 
-def _trained(payload: dict[str, Any], connection: Connection) -> tuple[Any, ...]:
+def _trained(payload: dict[str, Any], splits: Splits | None, connection: Connection) -> tuple[Any, ...]:
     tell = _teller(connection)
     try:
-        return "end", run_entry(payload, _throttled(tell), lambda text: tell(("say", text)))
+        return "end", run_entry(payload, _throttled(tell), lambda text: tell(("say", text)), splits)
     except Interrupted as error:
         return "stopped", str(error)
     except Exception as error:

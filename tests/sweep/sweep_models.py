@@ -1,4 +1,4 @@
-"""Models for the tests of sweeps: worker processes find them by `_target_`."""
+"""Models and data for the tests of sweeps: worker processes find them by `_target_`."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from lrbench.data.digits import Digits
 from lrbench.models.mlp import mlp
 
 
@@ -58,3 +59,16 @@ def telling(shape, num_classes, path=""):
             file.write(f"{os.getpid()} {torch.get_num_threads()} {torch.get_num_interop_threads()}\n")
 
     return _Acting(mlp(shape, num_classes, [8]), act)
+
+
+class Counted(Digits):
+    """The digits, which write down every load: its process and seed."""
+
+    def __init__(self, path, val_size=360, test_size=360):
+        super().__init__(val_size, test_size)
+        self.path = path
+
+    def load(self, seed):
+        with Path(self.path).open("a") as file:
+            file.write(f"{os.getpid()} {seed}\n")
+        return super().load(seed)

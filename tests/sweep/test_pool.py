@@ -351,7 +351,7 @@ def test_workers_end_with_their_driver(entries):
     process.start()
     theirs.close()
     assert ours.recv() == ("ready",)
-    ours.send(run.payload())
+    ours.send((run.payload(), None))
     assert ours.recv()[0] == "view"
     ours.close()
     process.join(30)

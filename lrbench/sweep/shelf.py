@@ -1,0 +1,43 @@
+"""Data in memory that all workers of a sweep share: loaded once, by the process that hands the runs out."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from lrbench.data import Split, Splits
+from lrbench.experiment import Data
+from lrbench.sweep.entry import Entry
+from lrbench.targets import resolve
+
+
+@dataclass
+class Shelf:
+    """The splits of the `size` data sets and seeds asked for last; workers that train on others still hold theirs."""
+
+    size: int
+    _held: OrderedDict[str, Splits | None] = field(default_factory=OrderedDict)
+
+    def splits(self, entry: Entry) -> Splits | None:
+        """The data of a run in shared memory; None where a worker has to load them itself."""
+        data, seed = entry.experiment.data, entry.experiment.seed
+        key = repr((data.target, data.args, data.fingerprint, seed))
+        if key not in self._held:
+            self._held[key] = _shared(data, seed)
+            if len(self._held) > self.size:
+                self._held.popitem(last=False)
+        self._held.move_to_end(key)
+        return self._held[key]
+
+
+def _shared(data: Data, seed: int) -> Splits | None:
+    """None for images read from disk, for data that cannot be loaded (the run will say why), and where the machine has
+    no such memory left (a container often has 64 MB)."""
+    try:
+        splits: Splits = resolve(data.target, "data")(**data.args).load(seed)
+        held = [split for split in (splits.train, splits.val, splits.test) if isinstance(split, Split)]
+        if len(held) < 3:
+            return None
+        for tensor in (*(t for split in held for t in split), splits.mean, splits.std):
+            tensor.share_memory_()
+    except Exception:
+        return None
+    return splits
