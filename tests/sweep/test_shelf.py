@@ -63,7 +63,9 @@ def test_in_shared_memory_the_latest_are_kept() -> None:
 
 def test_what_a_worker_has_to_load_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_image_folder(tmp_path / "images")
-    folder = entry("data=image_folder", f"data.args.root={tmp_path / 'images'}", "batch_size=4")
+    folder = entry(
+        "data=image_folder", f"data.args.root={tmp_path / 'images'}", "data.args.val_size=10", "batch_size=4"
+    )
     assert Shelf(1).splits(folder) is None  # it is read from disk
     lost = entry("seed=0")
     monkeypatch.setattr(torch.Tensor, "share_memory_", lambda self: (_ for _ in ()).throw(RuntimeError("shm is full")))
