@@ -190,21 +190,22 @@ class _Task:
 
         if self._command == "train" and self._flags.dry_run:
             node = HydraConfig.get()
-            self.run_all([list(node.overrides.task)], list(node.overrides.hydra), 1)
+            self.run_all([list(node.overrides.task)], list(node.overrides.hydra), 1, 0)
         else:
             self._keeping(lambda: self._execute([job_of(config, HydraConfig.get())]))
 
     def run_all(
-        self, overrides: Sequence[Sequence[str]], hydra: Sequence[str], workers: int | Slurm | None
+        self, overrides: Sequence[Sequence[str]], hydra: Sequence[str], workers: int | Slurm | None, first: int
     ) -> list[Any]:
-        """All jobs of a sweep, by their overrides and those of Hydra's own node; a value for each."""
+        """All jobs of a sweep, by their overrides and those of Hydra's own node, numbered from `first`; a value for
+        each."""
         values: list[Any] = [None] * len(overrides)
 
         def work() -> None:
             if self._command == "train":
                 from lrbench.commands.sweep import run as run_sweep
 
-                asked = Asked(tuple(self.overrides), tuple(hydra), workers)
+                asked = Asked(tuple(self.overrides), tuple(hydra), workers, first)
                 self.code, values[:] = run_sweep(overrides, asked, self._flags)
             else:
                 from lrbench.composer import composer

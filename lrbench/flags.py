@@ -43,11 +43,12 @@ class Slurm:
 @dataclass(frozen=True)
 class Asked:
     """What was typed for a sweep: overrides with all their values, those of Hydra's own node, and who trains it: so
-    many workers here (None for as many as fit), or jobs of SLURM."""
+    many workers here (None for as many as fit), or jobs of SLURM. Jobs are numbered from `first`."""
 
     overrides: tuple[str, ...]
     hydra: tuple[str, ...] = ()
     workers: int | Slurm | None = None
+    first: int = 0
 
 
 def take_flags(arguments: Sequence[str], name: str | None = None) -> tuple[Flags, list[str]]:

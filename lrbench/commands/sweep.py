@@ -55,7 +55,7 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
     alone = workers == 1 or len(overrides) == 1 or rank_count() > 1
     if not alone and not flags.dry_run:
         start_server()  # it imports torch while the plan is made
-    entries, refused = _frozen(overrides, asked.hydra, flags.skip_invalid)
+    entries, refused = _frozen(overrides, asked, flags.skip_invalid)
     plan = make_plan([e for e in entries if e is not None], refused)
     if not leads():  # rank 0 shows and tells
         for entry in plan.entries:
@@ -96,7 +96,7 @@ def _driving(folder: Path) -> Iterator[None]:
 def _on_slurm(overrides: Sequence[Sequence[str]], asked: Asked, options: Slurm, flags: Flags) -> tuple[int, Values]:
     """The same with jobs of SLURM."""
     check(options)
-    entries, refused = _frozen(overrides, asked.hydra, flags.skip_invalid, options)
+    entries, refused = _frozen(overrides, asked, flags.skip_invalid, options)
     plan = make_plan([e for e in entries if e is not None], refused)
     lines = [plan.headline(), *(plan.listing() if flags.dry_run else plan.refusals()), plan.cost_line(1)]
     print("\n".join(filter(None, lines)), file=sys.stdout if flags.dry_run else sys.stderr)
@@ -116,14 +116,14 @@ def _on_slurm(overrides: Sequence[Sequence[str]], asked: Asked, options: Slurm, 
 
 
 def _frozen(
-    overrides: Sequence[Sequence[str]], hydra: Sequence[str], skip_invalid: bool, slurm: Slurm | None = None
+    overrides: Sequence[Sequence[str]], asked: Asked, skip_invalid: bool, slurm: Slurm | None = None
 ) -> tuple[list[Entry | None], list[Refused]]:
     """An entry for every job, None where it is refused and that is to be left out."""
     checks = Checks(device=slurm is None)
     entries: list[Entry | None] = []
     refused: list[Refused] = []
-    with composer(hydra) as composed:
-        for number, (job, label) in enumerate(zip(overrides, labels(overrides), strict=True)):
+    with composer(asked.hydra) as composed:
+        for number, (job, label) in enumerate(zip(overrides, labels(overrides), strict=True), asked.first):
             try:
                 with naming(label, overrides):
                     entries.append(_entry(composed(job), label, checks, number, slurm))

@@ -57,7 +57,8 @@ def jobs(returns):
     """Of the one batch: each job's own overrides, and its value."""
     (batch,) = returns
     assert all(job.status is JobStatus.COMPLETED for job in batch)
-    own = [[o for o in job.overrides if o not in BASE] for job in batch]
+    shared = {o.partition("=")[0] for o in BASE}
+    own = [[o for o in job.overrides if o.partition("=")[0] not in shared] for job in batch]
     return own, [job.return_value for job in batch]
 
 
@@ -73,8 +74,9 @@ def test_sweep_1_job(sweep):
     assert task.error is None
 
 
-def test_sweep_2_jobs(sweep):
-    returns, _ = sweep("seed=0,1")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sweep_2_jobs(sweep, workers):
+    returns, _ = sweep("seed=0,1", base=(*BASE[:-1], f"hydra.launcher.workers={workers}"))
     assert jobs(returns) == ([["seed=0"], ["seed=1"]], ["finished", "finished"])
     for number in (0, 1):
         node = kept("hydra.yaml", f"seed={number}")["hydra"]
@@ -82,6 +84,22 @@ def test_sweep_2_jobs(sweep):
         assert f"seed={number}" in node["overrides"]["task"]
         assert f"seed={number}" in kept("overrides.yaml", f"seed={number}")
         assert kept("config.yaml", f"seed={number}")["seed"] == number
+
+
+def test_sweep_2_jobs_2_batches(sweep):
+    """By Hydra's own sweeper, which hands them out in batches: jobs are numbered through all of them."""
+    returns, task = sweep("hydra/sweeper=basic", "hydra.sweeper.max_batch_size=2", "seed=range(5)")
+    assert task.error is None
+    assert [[job.return_value for job in batch] for batch in returns] == [["finished"] * n for n in (2, 2, 1)]
+    assert [job.overrides[-1] for batch in returns for job in batch] == [f"seed={i}" for i in range(5)]
+    for seed in range(5):
+        assert kept("hydra.yaml", f"seed={seed}")["hydra"]["job"]["num"] == seed
+
+
+def test_ours_takes_no_batches(sweep):
+    with pytest.raises(ConfigError, match=r"hydra.sweeper.max_batch_size=2: .* leave it null"):
+        sweep("hydra.sweeper.max_batch_size=2", "seed=0,1")
+    assert not Path("results").exists()
 
 
 def test_sweep_two_config_groups(sweep):

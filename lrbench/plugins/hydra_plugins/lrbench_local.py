@@ -10,6 +10,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from lrbench.errors import ConfigError
 from lrbench.flags import Slurm
 from lrbench.grid import axes, confirm, count, jobs
 
@@ -23,7 +24,12 @@ class Sweeper(BasicSweeper):
         self._task = task_function
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Raises ConfigError for a grid that is empty or too large."""
+        """Raises ConfigError for a grid that is empty or too large, or that is to be cut into batches."""
+        if self.max_batch_size is not None:
+            raise ConfigError(
+                f"hydra.sweeper.max_batch_size={self.max_batch_size}: lrbench plans a sweep as a whole; leave it null, "
+                "and give hydra.launcher.workers (or max_parallel, on SLURM) for how many may run at once."
+            )
         assert self.hydra_context is not None
         assert self.launcher is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
@@ -54,7 +60,8 @@ class LocalLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """The value of a job is how its run stands at the end; None for a command that trains nothing."""
         assert self.config is not None
-        values = self.task.run_all(job_overrides, list(self.config.hydra.overrides.hydra), self.workers)
+        hydra = list(self.config.hydra.overrides.hydra)
+        values = self.task.run_all(job_overrides, hydra, self.workers, initial_job_idx)
         return [
             JobReturn(overrides=list(o), _return_value=value, status=JobStatus.COMPLETED)
             for o, value in zip(job_overrides, values, strict=True)
