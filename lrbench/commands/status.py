@@ -2,10 +2,10 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -26,7 +26,6 @@ from lrbench.sweep.status import (
     status_of,
     sweep_folders,
 )
-from lrbench.sweep.store import Sweep
 
 REFRESH = 2.0  # seconds
 SHOWN = 40  # runs at most in a table: those under way first
@@ -36,8 +35,8 @@ def run(arguments: Sequence[str]) -> int:
     """The exit code: 1 if a run failed or was lost, else 0."""
     parser = Parser(
         prog="lrbench status",
-        description="How sweeps stand, whether they train here or as jobs of SLURM. In a terminal the table of one "
-        "sweep is drawn again until nothing is under way; Ctrl-C leaves it, and disturbs no run.",
+        description="How sweeps stand, whether they train here or as jobs of SLURM. In a terminal it is "
+        "drawn again until nothing is under way; Ctrl-C leaves it, and disturbs no run.",
     )
     parser.add_argument(
         "sweep", nargs="?", metavar="SWEEP", help="a sweep's name or its beginning; without, all of them"
@@ -48,17 +47,17 @@ def run(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     results = results_folder(options.results)
     if options.sweep is None:
-        return _all(results, options.json)
+        return _all(results, options.json, options.once)
     sweep = find_sweep(results, options.sweep)
-    status = status_of(sweep)
+    found: Sequence[SweepStatus] = [status_of(sweep)]
     console = _console()
     if options.json:
-        print(to_json(status.plain(), indent=2))
-    elif console.is_terminal and status.under_way and not options.once:
-        status = _refreshing(sweep, status, console)
+        print(to_json(found[0].plain(), indent=2))
+    elif console.is_terminal and found[0].under_way and not options.once:
+        found = _refreshing(found, lambda: [status_of(sweep)], lambda now: _picture(now[0]), console)
     else:
-        console.print(_picture(status))
-    return 1 if any(r.state in WRONG for r in status.runs) else 0
+        console.print(_picture(found[0]))
+    return _code(found)
 
 
 def _console() -> Console:
@@ -68,36 +67,56 @@ def _console() -> Console:
     return console
 
 
-def _all(results: Path, as_json: bool) -> int:
-    """Every sweep in a line, the latest last. One that cannot be read says so, and hides no other."""
-    found: list[SweepStatus] = []
-    for folder in sweep_folders(results):
-        try:
-            status = status_of(read_sweep(folder))
-        except ConfigError as error:
-            print(f"lrbench: {error}", file=sys.stderr)
-            continue
-        found.append(status)
-        if not as_json:
-            print(f"{status.name}  {status.planned[:16].replace('T', ' ')}  {status.headline()}")
+def _all(results: Path, as_json: bool, once: bool) -> int:
+    """Every sweep in a line, the latest last."""
+    found: Sequence[SweepStatus] = _statuses(results)
+    console = _console()
     if as_json:
         print(to_json([status.plain() for status in found], indent=2))
     elif not found:
         print(f"No sweep under {results / 'sweeps'} yet; `lrbench -m ... seed=0,1,2` makes one.")
-    return 1 if any(r.state in WRONG for s in found for r in s.runs) else 0
+    elif console.is_terminal and not once and any(s.under_way for s in found):
+        found = _refreshing(found, lambda: _statuses(results), _lines, console)
+    else:
+        console.print(_lines(found))
+    return _code(found)
 
 
-def _refreshing(sweep: Sweep, status: SweepStatus, console: Console) -> SweepStatus:
-    """Draw until nothing is under way, or Ctrl-C; the last status seen."""
+def _statuses(results: Path) -> list[SweepStatus]:
+    """Of every sweep. One that cannot be read says so, and hides no other."""
+    found = []
+    for folder in sweep_folders(results):
+        try:
+            found.append(status_of(read_sweep(folder)))
+        except ConfigError as error:
+            print(f"lrbench: {error}", file=sys.stderr)
+    return found
+
+
+def _lines(found: Sequence[SweepStatus]) -> Text:
+    return Text("\n".join(f"{s.name}  {s.planned[:16].replace('T', ' ')}  {s.headline()}" for s in found))
+
+
+def _refreshing(
+    found: Sequence[SweepStatus],
+    look: Callable[[], list[SweepStatus]],
+    picture: Callable[[Sequence[SweepStatus]], RenderableType],
+    console: Console,
+) -> Sequence[SweepStatus]:
+    """Draw until nothing is under way, or Ctrl-C; what was seen last."""
     try:
-        with Live(_picture(status), console=console, auto_refresh=False) as live:
-            while status.under_way:
+        with Live(picture(found), console=console, auto_refresh=False) as live:
+            while any(s.under_way for s in found):
                 time.sleep(REFRESH)
-                status = status_of(sweep)
-                live.update(_picture(status), refresh=True)
+                found = look()
+                live.update(picture(found), refresh=True)
     except KeyboardInterrupt:
         pass
-    return status
+    return found
+
+
+def _code(found: Sequence[SweepStatus]) -> int:
+    return 1 if any(r.state in WRONG for s in found for r in s.runs) else 0
 
 
 def _picture(status: SweepStatus) -> Group:
