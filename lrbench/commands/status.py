@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console, Group
+from rich.console import Console, Group, OverflowMethod
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -30,6 +30,7 @@ from lrbench.sweep.store import Sweep
 
 REFRESH = 2.0  # seconds
 SHOWN = 40  # runs at most in a table: those under way first
+ROOM = 3  # lines of a screen for the headline, the table's own, and the number of runs left out
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -54,9 +55,9 @@ def run(arguments: Sequence[str]) -> int:
     console = _console()
     if options.json:
         print(to_json(status.plain(), indent=2))
-    elif console.is_terminal and status.under_way and not options.once:
-        status = _refreshing(sweep, status, console)
     else:
+        if console.is_terminal and status.under_way and not options.once:
+            status = _refreshing(sweep, status, console)
         console.print(_picture(status))
     return 1 if any(r.state in WRONG for r in status.runs) else 0
 
@@ -90,26 +91,31 @@ def _all(results: Path, as_json: bool) -> int:
 def _refreshing(sweep: Sweep, status: SweepStatus, console: Console) -> SweepStatus:
     """Draw until nothing is under way, or Ctrl-C; the last status seen."""
     try:
-        with Live(_picture(status), console=console, auto_refresh=False) as live:
+        with Live(console=console, auto_refresh=False, transient=True) as live:
             while status.under_way:
+                live.update(_picture(status, console.height), refresh=True)
                 time.sleep(REFRESH)
                 status = status_of(sweep)
-                live.update(_picture(status), refresh=True)
     except KeyboardInterrupt:
         pass
     return status
 
 
-def _picture(status: SweepStatus) -> Group:
+def _picture(status: SweepStatus, height: int | None = None) -> Group:
+    """The whole of it, or as much as fits on a screen of so many lines: then what went wrong goes before the runs."""
+    lines = failures(status) if height is None else failures(status, lines=1, most=3)
+    shown = SHOWN if height is None else max(1, min(SHOWN, height - len(lines) - ROOM))
     table = Table(box=None, pad_edge=False)
     for column in ("run", "", "state", "update", "job"):
         table.add_column(column, no_wrap=True)
     runs = sorted(status.runs, key=lambda r: ORDER.index(r.state))
-    for r in runs[:SHOWN]:
+    for r in runs[:shown]:
         table.add_row(r.run_id[:8], Text(r.label), TOLD[r.state], f"{r.update}/{r.updates}", _job(r))
-    rest = [f"... and {len(runs) - SHOWN:,} more runs"] if len(runs) > SHOWN else []
-    lines = [Text(line) for line in [*rest, *failures(status)]]
-    return Group(Text(f"{status.name}  {status.headline()}"), table, *lines)
+    rest = [f"... and {len(runs) - shown:,} more runs"] if len(runs) > shown else []
+    # On a screen a line that is too long is cut: the next drawing has to know over how many lines it goes.
+    overflow: OverflowMethod | None = None if height is None else "ellipsis"
+    head, *below = (Text(t, overflow=overflow) for t in (f"{status.name}  {status.headline()}", *rest, *lines))
+    return Group(head, table, *below)
 
 
 def _job(run: RunStatus) -> str:

@@ -69,7 +69,7 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
     outcome = _train_here(here) if many == 1 else _train_in_workers(plan, many)
     code = _told(plan, outcome)
     if outcome == "done" and len(plan.entries) > 1:
-        print(f"sweep    {sweep.folder}\ncompare  lrbench report {sweep.name}", file=sys.stderr)
+        print(sweep.whereabouts(), file=sys.stderr)
     return code, [None if e is None else e.record.glance() for e in entries]
 
 
@@ -87,6 +87,8 @@ def _on_slurm(overrides: Sequence[Sequence[str]], asked: Asked, options: Slurm, 
 
     if run_on_slurm(sweep, options) == "done":
         code = _told(plan, "done")
+        if len(plan.entries) > 1:
+            print(sweep.whereabouts(), file=sys.stderr)
     else:
         name = sweep.name if flags.name else sweep.name[:8]
         print(f"The jobs go on: lrbench status {name}, wait {name}, cancel {name}.", file=sys.stderr)

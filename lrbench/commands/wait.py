@@ -23,4 +23,5 @@ def run(arguments: Sequence[str]) -> int:
     if wait_for(sweep) == "left":
         print(f"The runs go on: lrbench wait {options.sweep}.", file=sys.stderr)
         return INTERRUPTED
+    print(sweep.whereabouts(), file=sys.stderr)
     return 0 if all(e.record.glance() == "finished" for e in sweep.plan.entries) else 1

@@ -30,6 +30,10 @@ class Sweep:
     def name(self) -> str:
         return self.folder.name
 
+    def whereabouts(self) -> str:
+        """Where it is, and the command that compares its runs."""
+        return f"sweep    {self.folder}\ncompare  lrbench report {self.name}"
+
     def save(self) -> None:
         """Write it in one step, unless the same runs stand there already. Raises ConfigError where the disk refuses."""
         path = self.folder / "sweep.json"
