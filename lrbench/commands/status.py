@@ -107,11 +107,12 @@ def _picture(status: SweepStatus, height: int | None = None) -> Group:
     shown = SHOWN if height is None else max(1, min(SHOWN, height - len(lines) - ROOM))
     table = Table(box=None, pad_edge=False)
     for column in ("run", "", "state", "update", "job"):
-        table.add_column(column, no_wrap=True)
+        table.add_column(column, no_wrap=column not in ("", "job"))  # these two give way on a narrow screen
     runs = sorted(status.runs, key=lambda r: ORDER.index(r.state))
     for r in runs[:shown]:
-        table.add_row(r.run_id[:8], Text(r.label), TOLD[r.state], f"{r.update}/{r.updates}", _job(r))
-    rest = [f"... and {len(runs) - shown:,} more runs"] if len(runs) > shown else []
+        label, job = (Text(text, no_wrap=True, overflow="ellipsis") for text in (r.label, _job(r)))
+        table.add_row(r.run_id[:8], label, TOLD[r.state], f"{r.update}/{r.updates}", job)
+    rest = [f"... and {len(runs) - shown:,} more"] if len(runs) > shown else []
     # On a screen a line that is too long is cut: the next drawing has to know over how many lines it goes.
     overflow: OverflowMethod | None = None if height is None else "ellipsis"
     head, *below = (Text(t, overflow=overflow) for t in (f"{status.name}  {status.headline()}", *rest, *lines))

@@ -98,12 +98,13 @@ class Display:
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False)
         for column in ("run", "", "epoch", "at the last look"):
-            table.add_column(column, no_wrap=True)
+            table.add_column(column, no_wrap=column in ("run", "epoch"))  # the others give way on a narrow screen
         for _, (entry, latest, note) in sorted(self._running.items()):
             clock = entry.experiment.clock
             epoch = f"{latest.get('update', 0) / clock.per_epoch:.1f}/{clock.updates / clock.per_epoch:g}"
-            told = numbers({k: latest[k] for k in SHOWN if k in latest})
-            table.add_row(entry.run_id[:8], Text(entry.label), epoch, f"{told}  {note}")
+            told = f"{numbers({k: latest[k] for k in SHOWN if k in latest})}  {note}"
+            label, last = (Text(text, no_wrap=True, overflow="ellipsis") for text in (entry.label, told))
+            table.add_row(entry.run_id[:8], label, epoch, last)
         return table
 
 
