@@ -52,6 +52,12 @@ class Record:
     def summary(self) -> dict[str, Any]:
         return numbers_of((self.folder / "summary.json").read_text())
 
+    def attempts(self) -> list[dict[str, Any]]:
+        """Where, when and from which update on (`from_update`) each attempt at the run trained it, in their order."""
+        path = self.folder / "provenance.json"
+        attempts: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+        return attempts
+
     def rows(self) -> list[dict[str, float]]:
         """The rows of metrics.jsonl; a last line that a crash cut short is left out."""
         path = self.folder / "metrics.jsonl"

@@ -11,7 +11,7 @@ from lrbench.errors import ConfigError
 from lrbench.record import write_json, write_text
 from lrbench.report import html, markdown, words
 from lrbench.report.compare import compare
-from lrbench.report.selection import records_of
+from lrbench.report.selection import records_of, sweep_named
 
 EPILOG = """examples:
   lrbench report                                     all runs of the results folder
@@ -61,8 +61,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _name_of(results: Path, runs: Sequence[str]) -> str:
     """A sweep's own name where the report is of one sweep."""
-    one_sweep = len(runs) == 1 and (results / "sweeps" / runs[0] / "sweep.json").exists()
-    return runs[0] if one_sweep else "runs"
+    sweep = sweep_named(results, runs[0]) if len(runs) == 1 else None
+    return sweep.name if sweep else "runs"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         "runs",
         nargs="*",
         metavar="RUN",
-        help="sweeps, run ids (or their beginnings), record or results folders; default: all",
+        help="sweeps or run ids (or their beginnings), record or results folders; default: all",
     )
     parser.add_argument(
         "--where",

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, OverflowMethod, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -29,6 +29,7 @@ from lrbench.sweep.status import (
 
 REFRESH = 2.0  # seconds
 SHOWN = 40  # runs at most in a table: those under way first
+ROOM = 3  # lines of a screen for the headline, the table's own, and the number of runs left out
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -53,9 +54,11 @@ def run(arguments: Sequence[str]) -> int:
     console = _console()
     if options.json:
         print(to_json(found[0].plain(), indent=2))
-    elif console.is_terminal and found[0].under_way and not options.once:
-        found = _refreshing(found, lambda: [status_of(sweep)], lambda now: _picture(now[0]), console)
     else:
+        if console.is_terminal and not options.once:
+            found = _refreshing(
+                found, lambda: [status_of(sweep)], lambda now: _picture(now[0], console.height), console
+            )
         console.print(_picture(found[0]))
     return _code(found)
 
@@ -75,9 +78,9 @@ def _all(results: Path, as_json: bool, once: bool) -> int:
         print(to_json([status.plain() for status in found], indent=2))
     elif not found:
         print(f"No sweep under {results / 'sweeps'} yet; `lrbench -m ... seed=0,1,2` makes one.")
-    elif console.is_terminal and not once and any(s.under_way for s in found):
-        found = _refreshing(found, lambda: _statuses(results), _lines, console)
     else:
+        if console.is_terminal and not once:
+            found = _refreshing(found, lambda: _statuses(results), _lines, console)
         console.print(_lines(found))
     return _code(found)
 
@@ -105,11 +108,11 @@ def _refreshing(
 ) -> Sequence[SweepStatus]:
     """Draw until nothing is under way, or Ctrl-C; what was seen last."""
     try:
-        with Live(picture(found), console=console, auto_refresh=False) as live:
+        with Live(console=console, auto_refresh=False, transient=True) as live:
             while any(s.under_way for s in found):
+                live.update(picture(found), refresh=True)
                 time.sleep(REFRESH)
                 found = look()
-                live.update(picture(found), refresh=True)
     except KeyboardInterrupt:
         pass
     return found
@@ -119,16 +122,22 @@ def _code(found: Sequence[SweepStatus]) -> int:
     return 1 if any(r.state in WRONG for s in found for r in s.runs) else 0
 
 
-def _picture(status: SweepStatus) -> Group:
+def _picture(status: SweepStatus, height: int | None = None) -> Group:
+    """The whole of it, or as much as fits on a screen of so many lines: then what went wrong goes before the runs."""
+    lines = failures(status) if height is None else failures(status, lines=1, most=3)
+    shown = SHOWN if height is None else max(1, min(SHOWN, height - len(lines) - ROOM))
     table = Table(box=None, pad_edge=False)
     for column in ("run", "", "state", "update", "job"):
-        table.add_column(column, no_wrap=True)
+        table.add_column(column, no_wrap=column not in ("", "job"))  # these two give way on a narrow screen
     runs = sorted(status.runs, key=lambda r: ORDER.index(r.state))
-    for r in runs[:SHOWN]:
-        table.add_row(r.run_id[:8], Text(r.label), TOLD[r.state], f"{r.update}/{r.updates}", _job(r))
-    rest = [f"... and {len(runs) - SHOWN:,} more runs"] if len(runs) > SHOWN else []
-    lines = [Text(line) for line in [*rest, *failures(status)]]
-    return Group(Text(f"{status.name}  {status.headline()}"), table, *lines)
+    for r in runs[:shown]:
+        label, job = (Text(text, no_wrap=True, overflow="ellipsis") for text in (r.label, _job(r)))
+        table.add_row(r.run_id[:8], label, TOLD[r.state], f"{r.update}/{r.updates}", job)
+    rest = [f"... and {len(runs) - shown:,} more"] if len(runs) > shown else []
+    # On a screen a line that is too long is cut: the next drawing has to know over how many lines it goes.
+    overflow: OverflowMethod | None = None if height is None else "ellipsis"
+    head, *below = (Text(t, overflow=overflow) for t in (f"{status.name}  {status.headline()}", *rest, *lines))
+    return Group(head, table, *below)
 
 
 def _job(run: RunStatus) -> str:

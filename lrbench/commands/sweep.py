@@ -78,7 +78,7 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
     if outcome == "done":
         mirror_sweep(sweep.name, plan.entries)
     if outcome == "done" and len(plan.entries) > 1:
-        print(f"sweep    {sweep.folder}\ncompare  lrbench report {sweep.name}", file=sys.stderr)
+        print(sweep.whereabouts(), file=sys.stderr)
     return code, [None if e is None else e.record.glance() for e in entries]
 
 
@@ -108,6 +108,8 @@ def _on_slurm(overrides: Sequence[Sequence[str]], asked: Asked, options: Slurm, 
     if run_on_slurm(sweep, options) == "done":
         code = _told(plan, "done")
         mirror_sweep(sweep.name, plan.entries)
+        if len(plan.entries) > 1:
+            print(sweep.whereabouts(), file=sys.stderr)
     else:
         name = sweep.name if flags.name else sweep.name[:8]
         print(f"The jobs go on: lrbench status {name}, wait {name}, cancel {name}.", file=sys.stderr)

@@ -105,6 +105,7 @@ def describe(record: Record) -> str:
         )
     s = record.summary()
     finals = {k: v for k, v in s.items() if k.startswith(("test/", "val/", "train/"))}
+    resumed = [str(attempt["from_update"]) for attempt in record.attempts()[1:]]
     head = f"{s['run_id']} {s['state']}: {s['title']}"
     if s["state"] == "diverged":
         head += f"\n  the loss was no longer finite after update {s['first_bad_update']} of {status['updates']}"
@@ -117,6 +118,7 @@ def describe(record: Record) -> str:
             f"  {numbers(finals)}",
             f"  {s['updates']} updates, {s['epochs']:g} epochs, {s['seconds']:.1f} s of training, "
             f"{s['samples_per_second']:,.0f} samples/s; schedule: {s['audit']}",
+            *([f"  resumed at update {', '.join(resumed)}"] if resumed else []),
             f"  record   {record.folder}",
             f"  look     lrbench show {record.run_id[:8]}",
             "  compare  lrbench -m scheduler=constant,cosine,onecycle seed=0,1,2",

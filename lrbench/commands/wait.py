@@ -25,4 +25,5 @@ def run(arguments: Sequence[str]) -> int:
         print(f"The runs go on: lrbench wait {options.sweep}.", file=sys.stderr)
         return INTERRUPTED
     mirror_sweep(sweep.name, sweep.plan.entries)
+    print(sweep.whereabouts(), file=sys.stderr)
     return 0 if all(e.record.glance() == "finished" for e in sweep.plan.entries) else 1

@@ -1,6 +1,5 @@
 """One attempt at a run, under its lease: blocks of updates, and between them everything that is written or shown."""
 
-import json
 import math
 import traceback
 from dataclasses import dataclass
@@ -123,10 +122,8 @@ def _begin(setup: Setup, record: Record, settings: Settings, say: Say) -> State:
 
 def _note_attempt(record: Record, setup: Setup, state: State) -> None:
     """Keep the provenance of every attempt; the first one is that of the run."""
-    path = record.folder / "provenance.json"
-    attempts = json.loads(path.read_text()) if path.exists() else []
-    attempts.append({**provenance(setup.device, setup.experiment.threads), "from_update": state.update})
-    write_json(path, attempts)
+    this = {**provenance(setup.device, setup.experiment.threads), "from_update": state.update}
+    write_json(record.folder / "provenance.json", [*record.attempts(), this])
 
 
 def _loop(

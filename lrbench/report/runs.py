@@ -1,6 +1,5 @@
 """One record as a comparison sees it: the experiment, whether it succeeded, its numbers, and where it was made."""
 
-import json
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -83,9 +82,7 @@ def chance_floor(experiment: Experiment) -> float | None:
 
 
 def _environments(record: Record) -> tuple[Environment, ...]:
-    path = record.folder / "provenance.json"
-    attempts = json.loads(path.read_text()) if path.exists() else [{}]
-    return tuple(dict.fromkeys(_environment(a, record) for a in attempts))
+    return tuple(dict.fromkeys(_environment(a, record) for a in record.attempts() or [{}]))
 
 
 def _environment(attempt: dict[str, Any], record: Record) -> Environment:

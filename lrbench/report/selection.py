@@ -10,7 +10,8 @@ from lrbench.runs import choose, read, unmatched
 
 
 def records_of(results: Path, selection: Sequence[str], where: Sequence[str] = ()) -> list[Record]:
-    """Records by sweep, run id (or its beginning), record folder or results folder; without any, all under `results`.
+    """Records by sweep or run id (or their beginnings), or by a sweep's, a record's or a results folder; without any,
+    all under `results`.
 
     where: filters as `lrbench runs` takes them, all of which must hold. Raises ConfigError for what is not there, and
     where nothing is left.
@@ -22,16 +23,28 @@ def records_of(results: Path, selection: Sequence[str], where: Sequence[str] = (
     return _filtered(chosen, where) if where else chosen
 
 
-def _named(results: Path, name: str) -> list[Record]:
-    folder, sweep = Path(name), results / "sweeps" / name
-    if (sweep / "sweep.json").exists():
-        from lrbench.sweep.store import Sweep  # brings torch along
+def sweep_named(results: Path, name: str) -> Path | None:
+    """The folder of the sweep that is meant: the only one that begins so, unless a run's id does. None if none is."""
+    if (Path(name) / "sweep.json").exists():
+        return Path(name).resolve()
+    folders = [p.parent for p in (results / "sweeps").glob("*/sweep.json")]
+    begun = [f for f in folders if f.name.startswith(name)]
+    exact = [f for f in begun if f.name == name]
+    if exact or len(begun) != 1 or any((results / "runs").glob(f"{name}*")):
+        return next(iter(exact), None)
+    return begun[0]
 
-        entries = Sweep.load(sweep).plan.entries
+
+def _named(results: Path, name: str) -> list[Record]:
+    sweep = sweep_named(results, name)
+    if sweep is not None:
+        from lrbench.sweep.status import read_sweep  # brings torch along
+
+        entries = read_sweep(sweep).plan.entries
         asked = [e.record for e in entries if e.number is not None]  # a fork's parent was not asked for
         return [r for r in asked if r.folder.exists()]
-    if (folder / "runs").is_dir():
-        return _all_in(folder)
+    if (Path(name) / "runs").is_dir():
+        return _all_in(Path(name))
     try:
         return [find_record(results, name)]
     except ConfigError as error:

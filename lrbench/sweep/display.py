@@ -103,7 +103,7 @@ class Display:
         """All runs in the plan's order, if they fit: else those that run, the latest that ended, and those to come."""
         table = Table(box=None, pad_edge=False)
         for column in ("run", "", "state", "epoch", "at the last look"):
-            table.add_column(column, no_wrap=True)
+            table.add_column(column, no_wrap=column in ("run", "state", "epoch"))  # the others give way
         running = {entry.run_id: (latest, note) for entry, latest, note in self._running.values()}
         urgent = [*running, *reversed(self._ended), *(e.run_id for e in self._entries)]
         room = max(len(running), self._console.height - 4)
@@ -118,7 +118,8 @@ class Display:
             elif entry.run_id in self._ended:
                 how, finals = self._ended[entry.run_id]
                 cells = [how, f"{clock.updates / clock.per_epoch:g}", finals.partition("  val/")[0]]
-            table.add_row(entry.run_id[:8], Text(entry.label), *cells)
+            label, last = (Text(text, no_wrap=True, overflow="ellipsis") for text in (entry.label, cells.pop()))
+            table.add_row(entry.run_id[:8], label, *cells, last)
         return table
 
 

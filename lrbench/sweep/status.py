@@ -17,15 +17,16 @@ from lrbench.sweep.slurm.states import ENDED, ask, reasons
 from lrbench.sweep.slurm.watch import ending, last_lines
 from lrbench.sweep.store import Sweep
 
-TOLD = {**WORDS, "running": "running", "queued": "queued", "lost": "lost"}
-ORDER = ("running", "queued", "new", "interrupted", "lost", "failed", "corrupt", "diverged", "finished")
+TOLD = {**WORDS, "running": "running", "starting": "starting", "queued": "queued", "lost": "lost"}
+COMING = ("running", "starting", "queued")
+ORDER = (*COMING, "new", "interrupted", "lost", "failed", "corrupt", "diverged", "finished")
 WRONG = ("lost", "failed", "corrupt")
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """`state` is a record's standing, or queued (its job, or the sweep's command, will come to it), or lost (its job
-    ended without it)."""
+    """`state` is a record's standing, or queued (its job, or the sweep's command, will come to it), starting (its job is
+    there, the run is not yet) or lost (its job ended without it)."""
 
     run_id: str
     label: str
@@ -53,7 +54,7 @@ class SweepStatus:
 
     @property
     def under_way(self) -> bool:
-        return any(r.state in ("running", "queued") for r in self.runs)
+        return any(r.state in COMING for r in self.runs)
 
     @property
     def samples_per_second(self) -> int:
@@ -63,8 +64,9 @@ class SweepStatus:
     def seconds_left(self) -> float | None:
         """For the runs that will come, at the pace of the median run and with as many at once as now."""
         paces = [r.seconds / r.update for r in self.runs if r.update and r.seconds]
-        left = sum(r.updates - r.update for r in self.runs if r.state in ("running", "queued"))
-        return left * median(paces) / max(1, self.counts.get("running", 0)) if paces and left else None
+        left = sum(r.updates - r.update for r in self.runs if r.state in COMING)
+        at_once = sum(r.state in ("running", "starting") for r in self.runs)
+        return left * median(paces) / max(1, at_once) if paces and left else None
 
     def headline(self) -> str:
         """`24 runs: 2 running, 12 queued, 10 done; 8,000 samples/s, about 3 min left`."""
@@ -101,8 +103,8 @@ def _run(
     job_state = states.get(job) if job else None
     state, why = standing, ""
     if standing in ("new", "interrupted") and job_state is not None and job is not None:
-        over = job_state in ENDED
-        state, why = ("lost", ending(folder, job, job_state)) if over else ("queued", "")
+        state = "lost" if job_state in ENDED else "starting" if job_state == "RUNNING" else "queued"
+        why = ending(folder, job, job_state) if state == "lost" else ""
     elif standing in ("new", "interrupted") and driven:
         state = "queued"
     elif standing == "failed":
@@ -125,15 +127,27 @@ def _text(path: Path | None) -> str | None:
 
 
 def failures(status: SweepStatus, lines: int = 3, most: int = 10) -> list[str]:
-    """What went wrong, each with the last lines of its log and the command to look closer."""
-    wrong = [r for r in status.runs if r.state in WRONG]
+    """What went wrong, with the last lines of its log and the command to look closer. Runs that one cause ended (the
+    end of their job, say) are told of together."""
+    together: dict[tuple[str, str], list[RunStatus]] = {}
+    for run in status.runs:
+        if run.state in WRONG:
+            together.setdefault((run.state, run.why), []).append(run)
     text: list[str] = []
-    for run in wrong[:most]:
-        text.append(f"{run.run_id[:8]} {run.label}: {TOLD[run.state]} at update {run.update}: {run.why}")
-        log = last_lines(Path(run.log), lines) if run.log else []
-        text += [f"    {line}" for line in log]
-        text.append(f"    look: lrbench show {run.run_id[:8]}" + (f"; tail -n 50 {run.log}" if run.log else ""))
-    return text + ([f"... and {len(wrong) - most:,} more"] if len(wrong) > most else [])
+    for (state, why), runs in list(together.items())[:most]:
+        first, others = runs[0], len(runs) - 1
+        whose = f" and {others:,} more: {TOLD[state]}" if others else f": {TOLD[state]} at update {first.update}"
+        text.append(f"{first.run_id[:8]} {first.label}{whose}: {why}")
+        text += [f"    {line}" for line in (last_lines(Path(first.log), lines) if first.log else [])]
+        text.append("    look: " + "; ".join(_looks(first)))
+    left = sum(len(runs) for runs in list(together.values())[most:])
+    return text + ([f"... and {left:,} more"] if left else [])
+
+
+def _looks(run: RunStatus) -> list[str]:
+    """Commands; a run that was lost before its first update has nothing to show but its log."""
+    log = [f"tail -n 50 {run.log}"] if run.log else []
+    return log if log and run.state == "lost" and run.update == 0 else [f"lrbench show {run.run_id[:8]}", *log]
 
 
 def find_sweep(results: Path, name: str) -> Sweep:

@@ -31,6 +31,10 @@ class Sweep:
     def name(self) -> str:
         return self.folder.name
 
+    def whereabouts(self) -> str:
+        """Where it is, and the command that compares its runs."""
+        return f"sweep    {self.folder}\ncompare  lrbench report {self.name}"
+
     def save(self) -> None:
         """Write it in one step, unless the same stands there already. Raises ConfigError where the disk refuses."""
         path, text = self.folder / "sweep.json", json.dumps(_plain(self), separators=(",", ":"))

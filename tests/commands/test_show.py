@@ -11,7 +11,7 @@ from lrbench.config import experiment
 from lrbench.evidence import write_rows
 from lrbench.experiment import Experiment, run_id
 from lrbench.lease import Lease
-from lrbench.record import Record
+from lrbench.record import Record, write_json
 
 
 @pytest.fixture
@@ -59,6 +59,14 @@ def test_finished(lrbench: Lrbench, tmp_path: Path, made: Experiment) -> None:
     (tmp_path / "results").rename(tmp_path / "moved")
     assert lrbench("show", name, "--results", "moved").code == 0
     assert_refused(lrbench("show", name), "no record")
+
+
+def test_resumed(lrbench: Lrbench, record: Record) -> None:
+    """How often, and from where, tells whether a job was preempted."""
+    lrbench(*TINY)
+    assert "resumed" not in lrbench("show", record.run_id).out
+    write_json(record.folder / "provenance.json", [{"from_update": n} for n in (0, 3, 7)])
+    assert "  resumed at update 3, 7\n" in lrbench("show", record.run_id).out
 
 
 def test_diverged(lrbench: Lrbench) -> None:

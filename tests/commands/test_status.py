@@ -1,6 +1,8 @@
 """`status`, `wait` and `cancel` where there is no cluster: sweeps of this machine, and what cannot be read."""
 
+import io
 import json
+import re
 import shutil
 import threading
 import time
@@ -9,10 +11,13 @@ from typing import Any
 
 import pytest
 from cli_support import TINY, Lrbench, assert_refused, in_process
+from rich.console import Console
 
 from lrbench.commands import sweep as sweep_command
+from lrbench.commands.status import _picture
 from lrbench.lease import Lease, holder
 from lrbench.record import Record
+from lrbench.sweep.status import RunStatus, SweepStatus, failures
 
 
 @pytest.fixture
@@ -36,7 +41,8 @@ def test_a_sweep_of_this_machine(lrbench: Lrbench, tmp_path: Path) -> None:
     assert (told["name"], told["counts"], told["seconds_left"]) == (name, {"finished": 2}, None)
     assert [(r["label"], r["update"], r["updates"], r["job"]) for r in told["runs"]] == [
         ("seed=0", 8, 8, None), ("seed=1", 8, 8, None)]  # fmt: skip
-    assert lrbench("wait", name).code == 0
+    waited = lrbench("wait", name)
+    assert (waited.code, waited.err.splitlines()[-1]) == (0, f"compare  lrbench report {name}")
     assert_refused(lrbench("cancel", name), "has no jobs", "Ctrl-C")
 
 
@@ -151,3 +157,39 @@ def test_ranks_are_those_of_the_job(lrbench: Lrbench, monkeypatch: pytest.Monkey
     for tasks, ranks in (("1", "ranks=None"), ("2", "ranks=2")):
         with pytest.raises(pytest.fail.Exception, match=ranks):
             lrbench("-m", *TINY, "seed=0,1", "hydra/launcher=slurm", f"hydra.launcher.tasks={tasks}")
+
+
+def lost(number: int, job: str, update: int = 0, log: Path | None = None) -> RunStatus:
+    why = f"job {job} ended FAILED: exceeded memory limit " + "(5074472960 > 4194304000) " * 8
+    made = (f"{number:016x}", f"seed={number}", "lost", update, 80, 0.0, 0, job, "FAILED", why)
+    return RunStatus(*made, str(log) if log else None)
+
+
+def test_runs_of_one_job_that_died_are_told_of_together(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("one\ntwo\n\nthree\nfour\n")
+    runs = (*(lost(i, "7_0", log=log) for i in range(3)), lost(3, "7_1", 16, log), lost(4, "7_2"))
+    told = failures(SweepStatus("tour", "", runs), lines=2, most=2)
+    assert told[0].startswith("00000000 seed=0 and 2 more: lost: job 7_0 ended FAILED: exceeded memory limit")
+    assert told[1:4] == ["    three", "    four", f"    look: tail -n 50 {log}"]  # there is no record to show
+    assert told[4].startswith("00000000 seed=3: lost at update 16: job 7_1")
+    assert told[7:] == [f"    look: lrbench show 00000000; tail -n 50 {log}", "... and 1 more"]
+    assert failures(SweepStatus("tour", "", runs[4:]))[-1] == "    look: lrbench show 00000000"
+
+
+@pytest.mark.parametrize("height", [12, 24])
+def test_a_screen_holds_what_is_drawn_on_it(height: int) -> None:
+    """Else what is drawn over it would leave remains: no line is cut in two by the terminal, and none scrolls away."""
+    waits = ("queued", 0, 80, 0.0, 0, "7_1", "PENDING (Priority)")
+    coming = [RunStatus(f"{i:016x}", f"scheduler=cosine warmup=linear5 seed={i}", *waits) for i in range(60)]
+    status = SweepStatus("tour", "", (*coming, lost(99, "7_0")))
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, color_system=None, soft_wrap=True, width=60, height=height)
+    console.print(_picture(status, height))
+    lines = screen.getvalue().splitlines()
+    assert len(lines) == height
+    assert max(map(len, lines)) <= 60
+    assert re.fullmatch(r"00000000  sched.*…  queued  0/80    7_1.*…", lines[2])  # the others are needed in full
+    assert "61 runs: 60 queued, 1 lost" in lines[0]
+    assert lines[-2].startswith("00000000 seed=99: lost at update 0: job 7_0")
+    assert f"... and {61 - (height - 5)} more" in lines

@@ -1,6 +1,7 @@
 """Which records a comparison is of."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,4 +114,28 @@ def test_a_sweep_by_its_name(results: Path) -> None:
         Entry(f"run {i}", e, Settings(results=results), number=i) for i, e in enumerate([others[2], fork, missing])
     ]
     Sweep(results / "sweeps" / "mine", make_plan(entries)).save()
-    assert [r.run_id for r in records_of(results, ["mine"])] == [run_id(others[2]), run_id(fork)]
+    made = [run_id(others[2]), run_id(fork)]
+    for name in ("mine", "m", str(results / "sweeps" / "mine")):
+        assert [r.run_id for r in records_of(results, [name])] == made
+
+
+def test_the_beginning_of_a_sweeps_name(results: Path) -> None:
+    """Only one that is meant: not of two sweeps, and a run's id goes before it."""
+    one, two, *_ = records_of(results, [])
+    entries = [Entry("run", r.experiment(), Settings(results=results), number=i) for i, r in enumerate((one, two))]
+    for name in ("mine", "min", f"{one.run_id}0"):
+        Sweep(results / "sweeps" / name, make_plan(entries)).save()
+    assert records_of(results, ["min"]) == [one, two]  # the whole name of one
+    assert records_of(results, [one.run_id[:12]]) == [one]
+    with pytest.raises(ConfigError, match=r"mi: no record under .* Did you mean 'min'"):
+        records_of(results, ["mi"])
+
+
+def test_a_results_folder_that_was_copied(results: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The records of a sweep are those beside it."""
+    one = records_of(results, [])[0]
+    entry = Entry("run", one.experiment(), Settings(results=results), number=0)
+    Sweep(results / "sweeps" / "mine", make_plan([entry])).save()
+    home = tmp_path_factory.mktemp("home")
+    shutil.copytree(results, home, dirs_exist_ok=True)
+    assert [r.folder.parents[1] for r in records_of(home, ["mine"])] == [home]
