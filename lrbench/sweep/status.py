@@ -25,8 +25,8 @@ WRONG = ("lost", "failed", "corrupt")
 
 @dataclass(frozen=True)
 class RunStatus:
-    """`state` is a record's standing, or queued (its job, or the sweep's command, will come to it), starting (its job is
-    there, the run is not yet) or lost (its job ended without it)."""
+    """`state` is a record's standing, or queued (its job, or the sweep's command, will come to it), starting (its job
+    is there, the run is not yet) or lost (its job ended without it)."""
 
     run_id: str
     label: str
