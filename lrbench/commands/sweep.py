@@ -6,7 +6,7 @@ is a `lrbench.sweep.store.Sweep`, whose entries any launcher can carry elsewhere
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
     sweep.save()
     # All ranks must come to the same runs, so with several none is passed over for being done.
     here = plan.to_do if rank_count() == 1 else plan.entries
-    with _driving(sweep.folder):
+    with _driving(sweep.folder) if here else nullcontext():
         outcome = _train_here(here) if many == 1 else _train_in_workers(plan, many)
     code = _told(plan, outcome)
     if outcome == "done":

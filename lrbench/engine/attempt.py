@@ -96,6 +96,8 @@ def refused_by_disk(record: Record, error: OSError) -> str:
 def _begin(setup: Setup, record: Record, settings: Settings, say: Say) -> State:
     """The last checkpoint of an interrupted run, else update 0 of a new record."""
     last = record.checkpoint()
+    for unfinished in last.parent.glob(".*"):  # a checkpoint that a kill left half written
+        unfinished.unlink(missing_ok=True)
     if not (record.folder / "experiment.yaml").exists() or not last.exists():
         state = start_state(setup, record)
         record.create(setup.experiment, settings.hydra)
@@ -113,8 +115,6 @@ def _begin(setup: Setup, record: Record, settings: Settings, say: Say) -> State:
             f"{record.folder}: its checkpoint is at update {state.update} and its record ends at {written}; force=true "
             "keeps the record aside and trains anew."
         )
-    for unfinished in last.parent.glob(".*"):  # a checkpoint that a kill left half written
-        unfinished.unlink(missing_ok=True)
     say(f"{record.run_id}: resumed at update {state.update} of {setup.experiment.clock.updates}.")
     record.set_status("running", state.update, setup.experiment.clock.updates)
     return state

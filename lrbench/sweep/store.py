@@ -40,7 +40,7 @@ class Sweep:
         path, text = self.folder / "sweep.json", json.dumps(_plain(self), separators=(",", ":"))
         with suppress(OSError, ValueError, KeyError, TypeError):
             before, now = json.loads(path.read_text()), json.loads(text)
-            if all(before[k] == now[k] for k in ("format", "hydra", "entries")):
+            if before["format"] == FORMAT and _read_alike(before["entries"], now["entries"]):
                 return
         try:
             write_text(path, text + "\n")
@@ -103,6 +103,16 @@ def _plain(sweep: Sweep) -> dict[str, Any]:
 
 def _payload(entry: Entry) -> dict[str, Any]:
     return {k: v for k, v in entry.payload().items() if k != "hydra"}
+
+
+def _read_alike(some: list[dict[str, Any]], others: list[dict[str, Any]]) -> bool:
+    """Whether two lists of entries are of the same runs, and of the same form."""
+    if [e["run_id"] for e in some] != [e["run_id"] for e in others]:
+        return False
+    return all(
+        a["experiment"] == b["experiment"] and a.keys() == b.keys() and a["settings"].keys() == b["settings"].keys()
+        for a, b in zip(some, others, strict=True)
+    )
 
 
 def ids_in(path: Path) -> list[str] | None:
