@@ -67,7 +67,8 @@ def _pairs(c: Comparison) -> str:
     label = f"{c.metric}, minus that of the baseline" + (" (points)" if words.is_share(c.metric) else "")
     told = f"Mean difference from {base} on the same seeds, with its {c.level:.0%} paired t interval."
     figure = interval_figure(rows, label, _gap_tick(c.metric), zero=True)
-    body = _beside_each_other(tables.pair_table(c), _figure("", figure, told))
+    body = f'<p class="soft">{escape(words.family(c))}</p>' * bool(c.tested)
+    body += _beside_each_other(tables.pair_table(c), _figure("", figure, told))
     if any(p.excluded for p in c.pairs):
         body += f"<h3>Successes, on the same seeds as {escape(base)}</h3>{_table(tables.success_table(c))}"
     return _section(f"Paired differences from {base}", body)
