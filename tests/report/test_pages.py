@@ -326,6 +326,9 @@ def test_an_interval_beyond_what_an_accuracy_can_be_is_marked_and_explained(tmp_
     (said,) = words.remarks(c)
     assert said.startswith(f"{words.PAST} The interval goes beyond what test/accuracy can be, 0% to 100%")
     assert said.endswith(": CosineAnnealingLR.")
+    assert html.render(c).count('class="limit"') == 1
+    assert "Beyond the dashed line no value can be." in html.render(c)
+    assert 'class="limit"' not in html.render(compare(two_arms(tmp_path), metric="test/loss"))
     for text in (html.render(c), markdown.render(c)):
         assert said.partition(",")[0] in unescape(text)
     assert words.PAST not in html.render(compare(two_arms(tmp_path), metric="test/loss"))
@@ -375,6 +378,25 @@ def test_two_hundred_runs_are_under_five_megabytes(tmp_path: Path) -> None:
     assert len(Page(text).points) > 100 * 7
 
 
+def test_many_arms_begin_without_bands(rich: Comparison) -> None:
+    """Four have them; seven of them would hide each other, and the page says when they are shown."""
+    assert "crowded" not in html.render(rich).partition("<body>")[2].partition("<script>")[0]
+    assert 'class="all"' not in html.render(rich)
+    (bare, *_), loss = rich.arms, rich.curves["val/loss"][0]
+    many = replace(
+        rich,
+        arms=(bare,) * 7,
+        pairs=(),
+        sensitivity=(),
+        rates=(),
+        curves={"val/loss": tuple(replace(loss, arm=i) for i in range(7))},
+    )
+    text = html.render(many)
+    assert text.count('class="figure crowded"') == 1
+    assert "They are shown while at most 6 arms are." in text
+    assert text.count('class="all"') == 1
+
+
 def test_bca_has_a_column_from_twenty_pairs(tmp_path: Path) -> None:
     records = [
         *arm(tmp_path, CONSTANT, {s: 0.9 + s % 7 / 100 for s in range(20)}),
@@ -414,10 +436,48 @@ def chromium(page: Path, width: int, *flags: str) -> str:
     return subprocess.run([*asked, page.as_uri()], capture_output=True, text=True, timeout=120, check=True).stdout
 
 
+CROWD = """<body><iframe src="FILE" style="width:1280px;height:900px"></iframe><script>
+addEventListener("load", function () {
+  var page = document.querySelector("iframe").contentWindow.document, seen = [];
+  function look() {
+    var bands = Array.from(page.querySelectorAll("svg[data-x] .series:not([hidden]) polygon"));
+    seen.push(bands.filter(function (b) { return page.defaultView.getComputedStyle(b).display !== "none"; }).length);
+  }
+  var all = page.querySelector(".legend .all"), arms = page.querySelectorAll(".legend [data-arm]");
+  look(); arms[0].click(); look(); all.click(); look(); arms[2].click(); look(); all.click(); all.click(); look();
+  document.title = JSON.stringify({seen: seen, hidden: page.querySelectorAll(".series[hidden]").length});
+});
+</script>"""
+
+
+def titled(dom: str) -> dict[str, Any]:
+    """What a probe's script found."""
+    found: dict[str, Any] = json.loads(re.findall(r"<title>(\{.*?\})</title>", dom, re.DOTALL)[0])
+    return found
+
+
+@pytest.mark.slow
+def test_bands_come_in_a_browser_when_few_arms_are_shown(tmp_path: Path) -> None:
+    """Seven arms with three bands each: none; six: all; none; one arm's; and everything again."""
+    made = [record(tmp_path, experiment(seed=s), 0.9, rows=rows_of_a_run(s)) for s in (0, 1)]
+    c = compare(made)
+    seven = replace(
+        c,
+        arms=c.arms * 7,
+        rates=(),
+        curves={m: tuple(replace(u, arm=i) for i in range(7)) for m, (u,) in c.curves.items()},
+    )
+    (tmp_path / "index.html").write_text(html.render(seven))
+    probe = tmp_path / "probe.html"
+    probe.write_text(CROWD.replace("FILE", "index.html"))
+    found = titled(chromium(probe, 1280, "--allow-file-access-from-files"))
+    assert found == {"seen": [0, 6 * 3, 0, 3, 0], "hidden": 0}
+
+
 PROBE = """<body style="margin:0"><iframe src="FILE" style="border:0;width:WIDTHpx;height:900px"></iframe><script>
 addEventListener("load", function () {
   var page = document.querySelector("iframe").contentWindow, root = page.document.documentElement;
-  page.document.querySelector(".legend button").click();
+  page.document.querySelector(".legend [data-arm]").click();
   var figure = page.document.querySelector("svg[data-x]"), box = figure.getBoundingClientRect();
   figure.dispatchEvent(new page.PointerEvent("pointermove", {clientX: box.left + box.width / 2}));
   document.title = JSON.stringify({
@@ -439,7 +499,7 @@ def test_in_a_browser(rich: Comparison, tmp_path: Path, width: int) -> None:
     probe = tmp_path / "probe.html"
     probe.write_text(PROBE.replace("FILE", page.name).replace("WIDTH", str(width)))
     dom = chromium(probe, max(width, 500), "--allow-file-access-from-files")
-    found: dict[str, Any] = json.loads(re.findall(r"<title>(\{.*?\})</title>", dom, re.DOTALL)[0])
+    found = titled(dom)
     assert found["width"] == width
     assert found["wide"] <= width
     assert found["loaded"] == []
