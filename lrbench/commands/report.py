@@ -31,7 +31,9 @@ def run(arguments: Sequence[str]) -> int:
         raise ConfigError(f"--name {name}: it names a folder, so it can hold no path; --out FOLDER writes elsewhere.")
     if options.json and (options.wandb or options.out):
         raise ConfigError("--json: it prints and writes nothing, so it goes with neither --out nor --wandb; run twice.")
-    found = compare(records_of(results, options.runs, options.where), name, options.metric, options.baseline)
+    found = compare(
+        records_of(results, options.runs, options.where), name, options.metric, options.baseline, options.higher
+    )
     if options.json:
         print(json.dumps(found.to_plain(), indent=2))
         return 0
@@ -86,6 +88,15 @@ def _parser() -> argparse.ArgumentParser:
         help="only runs whose experiment has this, as scheduler=StepLR; may be repeated",
     )
     parser.add_argument("--metric", help="what is compared (default: test/accuracy, else test/loss)")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument(
+        "--higher-is-better",
+        dest="higher",
+        action="store_const",
+        const=True,
+        help="more of the metric is better (default: as its name tells; one whose name does not is refused)",
+    )
+    way.add_argument("--lower-is-better", dest="higher", action="store_const", const=False, help="less of it is better")
     parser.add_argument(
         "--baseline",
         metavar="ARM",

@@ -19,6 +19,7 @@ from lrbench.engine.evaluation import evaluation_updates
 from lrbench.engine.log import Row
 from lrbench.engine.state import Setup, State
 from lrbench.experiment import arm_id, run_id, title
+from lrbench.metrics import lower_is_better
 from lrbench.record import Record
 from lrbench.schedules import lr_table
 
@@ -78,10 +79,10 @@ def summary(setup: Setup, state: State, record: Record, rows: list[Row], final: 
     }
     if evaluations:
         for name in (k for k in evaluations[-1] if k.startswith("val/")):
-            choose = min if name == "val/loss" else max
-            best = choose(evaluations, key=lambda r: r[name])
-            out[f"best/{name}"] = best[name]
-            out[f"best/{name}_update"] = int(best["update"])
+            if (lower := lower_is_better(name)) is not None:  # else no evaluation can be called the best
+                best = (min if lower else max)(evaluations, key=lambda r: r[name])
+                out[f"best/{name}"] = best[name]
+                out[f"best/{name}_update"] = int(best["update"])
             out[f"last{LAST_K}/{name}"] = float(np.mean([r[name] for r in evaluations[-LAST_K:]]))
     out |= _lr_ratios(setup, record)
     if state.skipped:

@@ -17,6 +17,8 @@ from lrbench.schedules import LRTable
 
 OVERLAID = 6  # curves at most on one pair of axes: more cannot be told apart
 COLUMNS = 4
+STYLES = ("-", "--", "-.")  # of groups; further ones look like the first again
+LEGEND_LINE = 0.17  # inches
 
 
 class Curve(NamedTuple):
@@ -41,7 +43,7 @@ def plot_schedules(curves: Sequence[Curve], path: Path) -> None:
 
 def _overlay(curves: Sequence[Curve]) -> Figure:
     momenta = any(c.table.momentum is not None for c in curves)
-    figure = Figure(figsize=(8, 6 if momenta else 4), layout="constrained")
+    figure = Figure(layout="constrained")
     axes = figure.subplots(2 if momenta else 1, 1, sharex=True, squeeze=False)[:, 0]
     for i, curve in enumerate(curves):
         _rates(axes[0], curve, f"C{i}")
@@ -49,7 +51,10 @@ def _overlay(curves: Sequence[Curve]) -> Figure:
             _momentum(axes[1], curve, f"C{i}")
     axes[0].set_ylabel("learning rate")
     axes[0].set_ylim(bottom=0)
-    axes[0].legend(fontsize="small").set_in_layout(False)  # else a long name leaves no room for the axes
+    # Above the axes, where it covers no curve; the picture grows with it, so that long names leave the axes their room.
+    legend = axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize="small", frameon=False)
+    lines = sum(1 + text.get_text().count("\n") for text in legend.get_texts())
+    figure.set_size_inches(8, (6 if momenta else 4) + LEGEND_LINE * lines)
     if momenta:
         axes[1].set_ylabel("momentum")
     axes[-1].set_xlabel("epoch")
@@ -79,11 +84,20 @@ def _panels(curves: Sequence[Curve]) -> Figure:
 def _rates(axes: Axes, curve: Curve, color: str) -> None:
     table, known = curve.table, curve.table.known
     epochs = np.arange(len(table.lr)) / curve.experiment.clock.per_epoch
-    for j, group in enumerate(table.groups):
-        name = curve.label if len(table.groups) == 1 else f"{curve.label} {group}"
-        style = ["-", "--", "-."][j % 3]
-        axes.step(epochs[:known], table.lr[:known, j], style, where="post", color=color, label=fill(name, 80))
+    for j in range(len(table.groups)):
+        name = fill(_name(curve, j), 80) if j < len(STYLES) else None
+        axes.step(epochs[:known], table.lr[:known, j], STYLES[j % 3], where="post", color=color, label=name)
         axes.step(epochs[known - 1 :], table.lr[known - 1 :, j], ":", where="post", color=color)
+
+
+def _name(curve: Curve, group: int) -> str:
+    """The curve's label, and its group's name where there are several; the last one that is named counts the rest."""
+    groups = curve.table.groups
+    if len(groups) == 1:
+        return curve.label
+    rest = len(groups) - len(STYLES)
+    more = f" and {rest} more" if group == len(STYLES) - 1 and rest > 0 else ""
+    return f"{curve.label} {groups[group]}{more}"
 
 
 def _momentum(axes: Axes, curve: Curve, color: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import arm_id
+from lrbench.metrics import lower_is_better
 from lrbench.record import Record
 from lrbench.report.commands import command_of
 from lrbench.report.curves import metric_curve, rate_curves
@@ -24,23 +25,28 @@ from lrbench.report.result import (
 )
 from lrbench.report.runs import MARGIN, Run, read, why_not_paired
 from lrbench.stats.intervals import LEVEL, t_interval, wilson
-from lrbench.stats.paired import difference, success
+from lrbench.stats.paired import difference, holm, success
 
 DEFAULT_METRICS = ("test/accuracy", "test/loss")
-LOWER_IS_BETTER = ("loss", "error", "perplexity")
 
 
 def compare(
-    records: Sequence[Record], name: str = "runs", metric: str | None = None, baseline: str | None = None
+    records: Sequence[Record],
+    name: str = "runs",
+    metric: str | None = None,
+    baseline: str | None = None,
+    higher: bool | None = None,
 ) -> Comparison:
     """Compare the arms of some records, in the order in which they are given.
 
     metric: a name in the runs' summaries (default: test/accuracy, else test/loss). baseline: an arm's name, or words of
-    it, or the beginning of its id or of one of its runs' (default: the first arm). Raises ConfigError for a metric that
-    no run has, a baseline that is no arm, and for nothing to compare.
+    it, or the beginning of its id or of one of its runs' (default: the first arm). higher: whether more of the metric
+    is better (default: as its name tells). Raises ConfigError for a metric that no run has or whose direction is not
+    known, a baseline that is no arm, and for nothing to compare.
     """
     runs, left_out = _read(records)
     metric = _chosen_metric(runs, metric, left_out)
+    higher = _direction(metric) if higher is None else higher
     left_out += [LeftOut(r.run_id, f"it has no {metric}") for r in runs if not _has(r, metric)]
     grouped: dict[str, list[Run]] = {}
     for run in runs:
@@ -52,7 +58,6 @@ def compare(
     base = _chosen_baseline(arms, called, baseline)
     differ = differing(flats)
     good = [[r for r in a if r.failure(metric) is None] for a in arms]
-    higher = not metric.endswith(LOWER_IS_BETTER)
     told = [_arm(a, n, d, metric) for a, n, d in zip(arms, called, differ, strict=True)]
     return Comparison(
         name=name,
@@ -64,10 +69,10 @@ def compare(
         shared=shared(flats),
         arms=tuple(told),
         baseline=base,
-        pairs=tuple(_pair(i, arms[i], arms[base], metric) for i in _others(arms, base)),
+        pairs=_pairs(arms, base, metric),
         curves=_curves(good),
         rates=tuple(c for i, a in enumerate(good) for c in rate_curves(i, a)),
-        sensitivity=tuple(_sensitivity(arms, told, higher)),
+        sensitivity=tuple(_sensitivity(arms, told, metric, higher)),
         environments=_environments([r for a in arms for r in a]),
         left_out=tuple(left_out),
     )
@@ -99,6 +104,17 @@ def _chosen_metric(runs: Sequence[Run], metric: str | None, left_out: Sequence[L
     if metric not in known:
         raise ConfigError(f"--metric {metric}: no run has it.{did_you_mean(metric, known)}")
     return metric
+
+
+def _direction(metric: str) -> bool:
+    """Whether more of it is better."""
+    lower = lower_is_better(metric)
+    if lower is None:
+        raise ConfigError(
+            f"--metric {metric}: its name does not tell which way it is better; add --higher-is-better or "
+            "--lower-is-better."
+        )
+    return not lower
 
 
 def _listed(known: Sequence[str]) -> str:
@@ -157,8 +173,14 @@ def _estimate(values: Sequence[float]) -> Estimate:
     return Estimate(n, mean, t_interval(values), sd)
 
 
-def _others(arms: Sequence[object], base: int) -> list[int]:
-    return [i for i in range(len(arms)) if i != base]
+def _pairs(arms: Sequence[Sequence[Run]], base: int, metric: str) -> tuple[Pair, ...]:
+    """Every other arm against the baseline; their tests are one family."""
+    found = [_pair(i, arms[i], arms[base], metric) for i in range(len(arms)) if i != base]
+    tested = [i for i, p in enumerate(found) if p.difference.t_p is not None]
+    adjusted = holm([found[i].difference.t_p or 0.0 for i in tested])
+    for i, p in zip(tested, adjusted, strict=True):
+        found[i] = replace(found[i], holm_p=p)
+    return tuple(found)
 
 
 def _pair(index: int, arm: Sequence[Run], base: Sequence[Run], metric: str) -> Pair:
@@ -178,6 +200,7 @@ def _pair(index: int, arm: Sequence[Run], base: Sequence[Run], metric: str) -> P
         only_baseline=sorted(theirs.keys() - ours.keys()),
         refused=refused,
         excluded=[s for s in seeds if any(failed[s])],
+        holm_p=None,
         difference=difference([theirs[s].summary[metric] for s in both], [ours[s].summary[metric] for s in both]),
         success=success([not failed[s][0] for s in seeds], [not failed[s][1] for s in seeds]),
     )
@@ -189,8 +212,12 @@ def _curves(good: Sequence[Sequence[Run]]) -> dict[str, tuple[Curve, ...]]:
     return {m: tuple(c for c in curves if c is not None) for m, curves in found.items()}
 
 
-def _sensitivity(arms: Sequence[Sequence[Run]], told: Sequence[Arm], higher: bool) -> list[Sensitivity]:
-    """A line for the arms that differ in optimizer.lr alone."""
+def _sensitivity(arms: Sequence[Sequence[Run]], told: Sequence[Arm], metric: str, higher: bool) -> list[Sensitivity]:
+    """A line for the arms that differ in optimizer.lr alone. The best rate is chosen on validation where all arms have
+    that: chosen by the test metric, its own mean would be a winner's."""
+    validation = metric.replace("test/", "val/", 1)
+    judge = validation if all(validation in a.beside for a in told if a.estimate.n) else metric
+    judged = [a.beside[judge].mean if judge in a.beside else a.estimate.mean for a in told]
     lines: dict[str, list[int]] = {}
     for i, a in enumerate(arms):
         lines.setdefault(arm_id(without_rate(a[0].experiment)), []).append(i)
@@ -198,14 +225,14 @@ def _sensitivity(arms: Sequence[Sequence[Run]], told: Sequence[Arm], higher: boo
     called = names([without_rate(arms[line[0]][0].experiment) for line in several]) if several else []
     found = []
     for line, name in zip(several, called, strict=True):
-        means = {i: told[i].estimate.mean for i in line if told[i].estimate.mean is not None}
+        means = {i: m for i in line if (m := judged[i]) is not None}
         if not means:
             continue
         # Failures last: the mean of a few survivors is no rate's. Ties go to the lower rate, which stands first.
         clean = [i for i in means if not told[i].failures]
-        best = (max if higher else min)(clean or means, key=lambda i: means[i] or 0.0)
+        best = (max if higher else min)(clean or means, key=lambda i: means[i])
         rates = [arms[i][0].experiment.optimizer.lr for i in line]
-        found.append(Sensitivity(name, line, rates, best, best in (line[0], line[-1])))
+        found.append(Sensitivity(name, line, rates, best, judge, best in (line[0], line[-1])))
     return found
 
 

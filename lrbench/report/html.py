@@ -7,7 +7,7 @@ from string import Template
 
 from lrbench.report import tables, words
 from lrbench.report.result import Comparison, Sensitivity
-from lrbench.report.svg import LOG_FROM, Format, Line, Row, interval_figure, line_figure, swatch
+from lrbench.report.svg import BANDS, LOG_FROM, Format, Line, Row, interval_figure, line_figure, swatch
 from lrbench.report.tables import Table
 
 PAGE = Path(__file__).with_name("page.html")
@@ -16,7 +16,8 @@ PAGE = Path(__file__).with_name("page.html")
 def render(c: Comparison) -> str:
     """The whole page."""
     sections = [_head(c), _arms(c), _pairs(c), _over_time(c), _sensitivity(c), _beside(c), _provenance(c)]
-    return Template(PAGE.read_text()).substitute(title=escape(f"{c.name}: {c.metric}"), body="\n".join(sections))
+    title = escape(f"{c.name}: {c.metric}")
+    return Template(PAGE.read_text()).substitute(title=title, body="\n".join(sections), bands=BANDS)
 
 
 def _head(c: Comparison) -> str:
@@ -44,8 +45,11 @@ def _arms(c: Comparison) -> str:
         )
         for i, a in enumerate(c.arms)
     ]
-    figure = interval_figure(rows, c.metric, _tick(c.metric))
+    limits = (0.0, 1.0) if words.is_share(c.metric) else ()
+    figure = interval_figure(rows, c.metric, _tick(c.metric), limits=limits)
     told = f"Mean of each arm with its {c.level:.0%} t interval; each ring is one seed."
+    if any(a.estimate.interval and words.overshoots(c.metric, a.estimate.interval) for a in c.arms):
+        told += " Beyond the dashed line no value can be."
     return _section("Arms", _beside_each_other(tables.arm_table(c), _figure("", figure, told)))
 
 
@@ -67,7 +71,8 @@ def _pairs(c: Comparison) -> str:
     label = f"{c.metric}, minus that of the baseline" + (" (points)" if words.is_share(c.metric) else "")
     told = f"Mean difference from {base} on the same seeds, with its {c.level:.0%} paired t interval."
     figure = interval_figure(rows, label, _gap_tick(c.metric), zero=True)
-    body = _beside_each_other(tables.pair_table(c), _figure("", figure, told))
+    body = f'<p class="soft">{escape(words.family(c))}</p>' * bool(c.tested)
+    body += _beside_each_other(tables.pair_table(c), _figure("", figure, told))
     if any(p.excluded for p in c.pairs):
         body += f"<h3>Successes, on the same seeds as {escape(base)}</h3>{_table(tables.success_table(c))}"
     return _section(f"Paired differences from {base}", body)
@@ -80,6 +85,8 @@ def _over_time(c: Comparison) -> str:
         f'<button type="button" aria-pressed="true" data-arm="{i}">{swatch(i)}{escape(c.arms[i].name)}</button>'
         for i in shown
     )
+    if len(shown) > BANDS:
+        keys = f'<button type="button" class="all">all or none</button>{keys}'
     figures = [_metric_figure(c, metric) for metric, curves in c.curves.items() if curves]
     figures += [_rate_figure(c, group) for group in dict.fromkeys(r.group for r in c.rates)]
     body = f'<div class="legend">{keys}</div><div class="panels">{"".join(figures)}</div>'
@@ -93,9 +100,12 @@ def _metric_figure(c: Comparison, metric: str) -> str:
     log = not words.is_share(metric) and min(values) > 0 and max(values) > LOG_FROM * min(values)
     counts = sorted({u.n for u in curves})
     n = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
-    band = f"with pointwise {c.level:.0%} t intervals" if counts[-1] > 1 else "one run, so no band"
+    band = f"with pointwise {c.level:.0%} t intervals, which end where the axis does"
+    if counts[-1] == 1:
+        band = "one run, so no band"
     told = (
         f"Mean over seeds, where all have a finite value ({n}; failed runs left out), {band}."
+        + f" They are shown while at most {BANDS} arms are." * (sum(u.low is not None for u in curves) > BANDS)
         + log * " Logarithmic axis."
     )
     top = 1.0 if words.is_share(metric) else None
@@ -208,4 +218,4 @@ def _tick(metric: str) -> Format:
 
 def _gap_tick(metric: str) -> Format:
     factor = 100 if words.is_share(metric) else 1
-    return lambda v: f"{factor * v:+g}" if v else "0"
+    return lambda v: words.signed(factor * v, "g") if v else "0"

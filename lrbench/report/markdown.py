@@ -14,6 +14,7 @@ def render(c: Comparison) -> str:
     parts += ["## Arms", table(tables.arm_table(c))]
     if c.pairs:
         parts += [f"## Paired differences from {base}", table(tables.pair_table(c))]
+        parts += [escape(words.family(c))] if c.tested else []
         if any(p.excluded for p in c.pairs):
             parts += [f"### Successes, paired with {base}", table(tables.success_table(c))]
     if c.sensitivity:

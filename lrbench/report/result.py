@@ -77,6 +77,7 @@ class Sensitivity:
     arms: list[int]
     rates: list[float]
     best: int  # the arm with the best mean, of those without a failure where there is one
+    chosen_by: str  # of which metric: the compared one's on validation, where all have it
     at_edge: bool  # that arm's rate is an end of the grid: the optimum may lie beyond
 
 
@@ -91,6 +92,7 @@ class Pair:
     refused: dict[str, list[int]]  # why runs were not paired: those seeds
     excluded: list[int]  # seeds where one of the two failed
     difference: Difference  # among pairs where both succeeded
+    holm_p: float | None  # of the difference's t test, adjusted for all differences that the comparison tests
     success: Success
 
 
@@ -134,6 +136,16 @@ class Comparison:
     environments: tuple[Environment, ...]
     left_out: tuple[LeftOut, ...]
 
+    @property
+    def tested(self) -> int:
+        """How many paired differences were tested."""
+        return sum(p.holm_p is not None for p in self.pairs)
+
+    @property
+    def expected_by_chance(self) -> float:
+        """How many of their intervals would lie off 0, on average, if no arm differed from the baseline."""
+        return self.tested * (1 - self.level)
+
     def to_plain(self) -> dict[str, Any]:
         """For JSON: dicts, lists, numbers; an interval is [low, high]."""
-        return asdict(self)
+        return {**asdict(self), "tested": self.tested, "expected_by_chance": self.expected_by_chance}

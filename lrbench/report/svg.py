@@ -7,11 +7,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 WIDTH, HEIGHT = 400, 250
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 38
 COLOURS = 8  # then they repeat, with another dash
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
+BANDS = 6  # at most: more of them hide the lines and each other
+APART = 36  # pixels between the labels of an axis
 LOG_FROM = 20  # a loss that falls by this factor is drawn on a logarithmic axis
 
 Format = Callable[[float], str]
@@ -87,14 +90,16 @@ def line_figure(
     zero: bool = False,
 ) -> str:
     """Lines over a shared x. Bands are cut where the axis ends: a logarithmic one follows the lines alone, a linear one
-    does not go below 0 for lines that do not (and begins there with `zero`), nor above `top`, a value's limit."""
+    does not go below 0 for lines that do not (and begins there with `zero`), nor above `top`, a value's limit. The page
+    shows bands while it shows at most six."""
     x = _x_axis([v for line in lines for v in (*line.x, *line.crosses)], log_x)
     y = _y_axis(lines, log_y, top, zero)
-    body = [_frame(x, y, _number, y_format, x_label, y_label), '<g clip-path="url(#plot)">']
+    body = [_frame(x, y, _x_ticks(lines, x), y_format, x_label, y_label), '<g clip-path="url(#plot)">']
     body += [_line(line, x, y) for line in lines]
     told = f"{y_label} over {x_label}: {', '.join(line.label for line in lines[:12])}"
+    crowded = " crowded" * (sum(line.low is not None for line in lines) > BANDS)
     scale = f'data-x="{x.low},{x.high},{int(x.log)}" data-y="{y.low},{y.high},{int(y.log)}" '
-    return _svg(HEIGHT, told, [*body, "</g>", '<line class="cursor" y1="12" y2="212" hidden=""/>'], scale)
+    return _svg(HEIGHT, told, [*body, "</g>", '<line class="cursor" y1="12" y2="212" hidden=""/>'], scale, crowded)
 
 
 def _x_axis(values: Sequence[float], log: bool) -> Axis:
@@ -102,6 +107,13 @@ def _x_axis(values: Sequence[float], log: bool) -> Axis:
         return Axis(0.0, max(values) or 1.0)
     room = max(1.15, (max(values) / min(values)) ** 0.07)  # for what is drawn beside its place
     return Axis(min(values) / room, max(values) * room, True)
+
+
+def _x_ticks(lines: Sequence[Line], x: Axis) -> list[float]:
+    """Round numbers; the places themselves where only they have a value and their labels have room."""
+    at = sorted({v for line in lines for v in (*line.x, *line.crosses)})
+    room = all(_px(x, b) - _px(x, a) >= APART for a, b in pairwise(at))
+    return at if room and all(line.markers for line in lines) else x.ticks(6)
 
 
 def _y_axis(lines: Sequence[Line], log: bool, top: float | None, zero: bool) -> Axis:
@@ -114,8 +126,11 @@ def _y_axis(lines: Sequence[Line], log: bool, top: float | None, zero: bool) -> 
     return Axis(low, axis.high if top is None else min(axis.high, top))
 
 
-def interval_figure(rows: Sequence[Row], x_label: str, x_format: Format, zero: bool = False) -> str:
-    """A row an arm: its name, its estimate as a dot, its interval as a bar, single values as small dots."""
+def interval_figure(
+    rows: Sequence[Row], x_label: str, x_format: Format, zero: bool = False, limits: Sequence[float] = ()
+) -> str:
+    """A row an arm: its name, its estimate as a dot, its interval as a bar, single values as small dots. The limits of
+    what a value can be are dashed, where an interval goes beyond them."""
     values = [v for r in rows for v in (r.value, r.low, r.high, *r.points) if v is not None] + [0.0] * zero
     step = 34
     height = TOP + step * len(rows) + BOTTOM
@@ -128,11 +143,11 @@ def interval_figure(rows: Sequence[Row], x_label: str, x_format: Format, zero: b
 
     foot = height - BOTTOM
     body = []
-    for tick in x.ticks(5):
+    for tick in x.ticks(6):
         body.append(f'<line class="grid" x1="{px(tick)}" x2="{px(tick)}" y1="{TOP - 4}" y2="{foot}"/>')
         body.append(f'<text x="{px(tick)}" y="{foot + 14}" text-anchor="middle">{escape(x_format(tick))}</text>')
-    if zero:
-        body.append(f'<line class="zero" x1="{px(0)}" x2="{px(0)}" y1="{TOP - 4}" y2="{foot}"/>')
+    marks = [("zero", 0.0)] * zero + [("limit", v) for v in limits if x.low < v < x.high]
+    body += [f'<line class="{k}" x1="{px(v)}" x2="{px(v)}" y1="{TOP - 4}" y2="{foot}"/>' for k, v in marks]
     body.append(f'<text x="{WIDTH / 2:g}" y="{height - 6}" text-anchor="middle">{escape(x_label)}</text>')
     for i, r in enumerate(rows):
         y = TOP + step * i + 10
@@ -187,26 +202,26 @@ def _marker(at: float, value: float, low: float | None, high: float | None, x: A
     return f'<line class="bar" x1="{px}" x2="{px}" y1="{_short(_py(y, high))}" y2="{_short(_py(y, low))}"/>{dot}'
 
 
-def _frame(x: Axis, y: Axis, x_format: Format, y_format: Format, x_label: str, y_label: str) -> str:
+def _frame(x: Axis, y: Axis, x_ticks: Sequence[float], y_format: Format, x_label: str, y_label: str) -> str:
     """Grid, ticks and labels."""
     right, foot = WIDTH - RIGHT, HEIGHT - BOTTOM
     parts = []
-    for tick in y.ticks(5):
+    for tick in y.ticks(7):
         at = _short(_py(y, tick))
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{at}" y2="{at}"/>')
         parts.append(f'<text x="{LEFT - 5}" y="{at}" dy="3.5" text-anchor="end">{escape(y_format(tick))}</text>')
-    for tick in x.ticks(6):
+    for tick in x_ticks:
         at = _short(_px(x, tick))
-        parts.append(f'<text x="{at}" y="{foot + 14}" text-anchor="middle">{escape(x_format(tick))}</text>')
+        parts.append(f'<text x="{at}" y="{foot + 14}" text-anchor="middle">{tick:g}</text>')
     middle = (LEFT + right) / 2
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{right}" y1="{foot}" y2="{foot}"/>')
     parts.append(f'<text x="{middle:g}" y="{HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>')
     return "".join(parts)
 
 
-def _svg(height: int, told: str, body: Sequence[str], more: str = "") -> str:
+def _svg(height: int, told: str, body: Sequence[str], more: str = "", kind: str = "") -> str:
     return (
-        f'<svg class="figure" viewBox="0 0 {WIDTH} {height}" role="img" {more}aria-label="{escape(told)}">'
+        f'<svg class="figure{kind}" viewBox="0 0 {WIDTH} {height}" role="img" {more}aria-label="{escape(told)}">'
         f"{''.join(body)}</svg>"
     )
 
@@ -246,10 +261,6 @@ def _colour(arm: int) -> str:
 def _dash(arm: int) -> str:
     dash = DASHES[arm // COLOURS % len(DASHES)]
     return f' stroke-dasharray="{dash}"' if dash else ""
-
-
-def _number(value: float) -> str:
-    return f"{value:g}"
 
 
 def _short(value: float) -> str:

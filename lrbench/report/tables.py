@@ -55,6 +55,7 @@ def pair_table(c: Comparison) -> Table:
             c.arms[p.arm].name,
             gap(c.metric, d.mean),
             gap_within(c.metric, d.interval),
+            NONE if p.holm_p is None else p_value(p.holm_p),
             NONE if d.sign_flip_p is None else p_value(d.sign_flip_p) + ("" if d.sign_flip_exact else " (drawn)"),
             str(d.n),
             str(len(p.excluded)),
@@ -65,8 +66,8 @@ def pair_table(c: Comparison) -> Table:
         return (*cells, gap_within(c.metric, d.bca)) if with_bca else cells
 
     level = f"{c.level:.0%}"
-    header = ("arm", "difference", f"{level} interval", "sign-flip p", "pairs", "excluded", "sd", "correlation",
-              "detectable")  # fmt: skip
+    header = ("arm", "difference", f"{level} interval", "Holm p", "sign-flip p", "pairs", "excluded", "sd",
+              "correlation", "detectable")  # fmt: skip
     rows = tuple(row(p) for p in c.pairs)
     return Table((*header, f"BCa {level}") if with_bca else header, rows, arms=tuple(p.arm for p in c.pairs))
 

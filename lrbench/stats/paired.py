@@ -1,6 +1,7 @@
 """Two arms on the same seeds: their difference, how sure it is, and what could have been seen."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ class Difference:
     n: int
     mean: float | None
     interval: Interval | None  # paired t, the primary one
+    t_p: float | None  # of the same t test, two-sided; None where the differences do not vary
     sign_flip_p: float | None  # two-sided, its check
     sign_flip_exact: bool
     bca: Interval | None  # from 20 pairs
@@ -56,6 +58,7 @@ def difference(first: ArrayLike, second: ArrayLike, level: float = LEVEL) -> Dif
         n=n,
         mean=float(d.mean()) if n else None,
         interval=t_interval(d, level),
+        t_p=2 * float(stats.t.sf(abs(d.mean()) / (sd / math.sqrt(n)), n - 1)) if sd else None,
         sign_flip_p=sign_flip_p(d) if n else None,
         sign_flip_exact=n <= EXACT_UP_TO,
         bca=None if equal else bca(d, level),
@@ -81,6 +84,26 @@ def sign_flip_p(differences: ArrayLike) -> float:
     above = second.size - np.searchsorted(second, bound - first, "left")
     below = np.searchsorted(second, -bound - first, "right")
     return min(1.0, float(above.sum() + below.sum()) / 2.0**d.size)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p of each of m tests, adjusted for all of them: whoever takes an effect for found where it is at most alpha
+    finds one that is not there, among all m, with a chance of at most alpha, however the tests depend on each other.
+
+    The k-th smallest is (m - k + 1) p, and no smaller than the one before. Source: Holm (1979), Scandinavian Journal
+    of Statistics 6, 65-70.
+    """
+    adjusted, least = [0.0] * len(p_values), 0.0
+    for k, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        least = max(least, min(1.0, (len(p_values) - k) * p_values[i]))
+        adjusted[i] = least
+    return adjusted
+
+
+def pairs_needed(tests: int, level: float = LEVEL) -> int:
+    """The fewest pairs with which the exact sign-flip test, whose p is at least 2 / 2^n, can pass the strictest step of
+    Holm's correction for that many tests; never fewer than 10, below which a t interval hangs on its assumption."""
+    return max(10, math.ceil(1 + math.log2(max(1, tests) / (1 - level))))
 
 
 def _sums(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -61,7 +61,10 @@ def test_json_writes_nothing(lrbench: Lrbench, tmp_path: Path) -> None:
     before = files(tmp_path)
     said = lrbench("report", "--json", "--metric", "val/loss")
     assert (said.code, said.err) == (0, "")
-    assert json.loads(said.out)["metric"] == "val/loss"
+    told = json.loads(said.out)
+    assert (told["metric"], told["higher_is_better"], told["tested"]) == ("val/loss", False, 0)
+    said = lrbench("report", "--json", "--metric", "val/accuracy", "--lower-is-better")
+    assert json.loads(said.out)["higher_is_better"] is False
     assert files(tmp_path) == before
 
 
@@ -86,6 +89,7 @@ def test_elsewhere_and_for_wandb(lrbench: Lrbench, tmp_path: Path) -> None:
         (("--name", "a/b"), ("--name a/b", "--out")),
         (("--json", "--wandb"), ("--json", "run twice")),
         (("--out", "file"), ("--out file", "cannot be written")),
+        (("--higher-is-better", "--lower-is-better"), ("--lower-is-better", "not allowed with")),
         (("--bad",), ("report: unrecognized arguments: --bad", "lrbench report --help")),
     ],
 )

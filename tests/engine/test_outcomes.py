@@ -13,6 +13,7 @@ from lrbench.engine import attempt, evaluation, loop
 from lrbench.experiment import Component, Experiment, run_id
 from lrbench.models.mlp import mlp
 from lrbench.record import Record
+from lrbench.tasks.classification import Classification
 
 pytestmark = pytest.mark.usefixtures("without_picture")
 
@@ -223,6 +224,25 @@ def test_the_summary_follows_from_the_rows(make, run):
     assert summary["seconds"] > 0
     took = 112 * 64 / summary["samples_per_second"]
     assert took == pytest.approx(summary["seconds"], abs=6e-4)  # which is rounded to a millisecond
+
+
+def test_the_best_of_a_metric_is_by_its_direction_and_of_an_unknown_one_there_is_none(make, run, monkeypatch):
+    measure = Classification.measure
+
+    def more(self, output, target):
+        found = measure(self, output, target)
+        return {**found, "error": 1 - found["accuracy"], "margin": output.float().amax(1)}
+
+    monkeypatch.setattr(Classification, "measure", more)
+    monkeypatch.setattr(Classification, "metrics", ("loss", "accuracy", "error", "margin"))
+    record = run(make("optimizer.lr=2", "seed=1"))  # a rate at which accuracies go up and down
+    rows, summary = [r for r in record.rows() if "val/loss" in r], record.summary()
+    errors = [r["val/error"] for r in rows]
+    assert min(errors) < max(errors)
+    assert summary["best/val/error"] == min(errors)
+    assert summary["best/val/accuracy"] == max(r["val/accuracy"] for r in rows)
+    assert not any(k.startswith("best/val/margin") for k in summary)
+    assert summary["last5/val/margin"] == pytest.approx(np.mean([r["val/margin"] for r in rows]))
 
 
 def test_a_horizon_inside_an_epoch_ends_with_an_evaluation(make, run):

@@ -4,6 +4,8 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from lrbench import CONF
 from lrbench.config import experiment
@@ -69,6 +71,64 @@ def test_letters_enough_and_more(tmp_path):
 
 def test_a_long_name_leaves_room_for_the_axes(tmp_path):
     plot_schedules([curve(" ".join(["scheduler.args.eta_min=0.05"] * 20))], tmp_path / "x.png")  # a warning is an error
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that were saved."""
+    found, save = [], Figure.savefig
+
+    def kept(figure, *args, **options):
+        found.append(figure)
+        save(figure, *args, **options)
+
+    monkeypatch.setattr(Figure, "savefig", kept)
+    return found
+
+
+def require_legends_cover_no_axes(figure, count):
+    figure.draw_without_rendering()  # the layout at the figure's own resolution
+    legends = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
+    assert len(legends) == count
+    renderer = figure.canvas.get_renderer()
+    page = figure.bbox
+    for box in (legend.get_window_extent(renderer) for legend in legends):
+        assert box.width > 20
+        assert page.x0 <= box.x0 < box.x1 <= page.x1 + 1
+        assert page.y0 <= box.y0 < box.y1 <= page.y1 + 1
+        for axes in figure.axes:
+            assert not Bbox.intersection(box.padded(-1), axes.bbox)
+    for axes in figure.axes:
+        assert axes.bbox.height > 100
+        assert axes.bbox.width > 200
+
+
+@pytest.mark.parametrize("scheduler", ["constant", "onecycle"])
+@pytest.mark.parametrize("groups", ["model=mlp", "param_groups=backbone_head", "param_groups=layer_decay"])
+def test_the_legend_of_schedules_covers_no_curve(drawn, tmp_path, scheduler, groups):
+    """Of one and of six curves, with one group, two and 16."""
+    more = () if groups == "model=mlp" else ("model=vit_micro", groups)
+    one = experiment("horizon=10ep", f"scheduler={scheduler}", *more, *([groups] if not more else []))
+    table = lr_table(one)
+    for labels in (["alone"], [f"scheduler.args.eta_min=0.0{i} " * 5 for i in range(6)]):
+        plot_schedules([Curve(label, one, table) for label in labels], tmp_path / "x.png")
+        require_legends_cover_no_axes(drawn[-1], 1)
+    texts = [t.get_text().replace("\n", " ") for t in drawn[0].axes[0].get_legend().get_texts()]
+    expected = {
+        "model=mlp": ["alone"],
+        "param_groups=backbone_head": ["alone backbone", "alone head"],
+        "param_groups=layer_decay": ["alone layer_0", "alone layer_0_no_decay", "alone layer_1 and 13 more"],
+    }
+    assert texts == expected[groups]
+
+
+def test_the_legend_of_a_run_covers_no_curve(drawn, make, run):
+    """The head's constant rate went along the top, where the legend was."""
+    record = run(make("scheduler=constant", "param_groups=no_decay_norm_bias", "horizon=1ep"))
+    require_legends_cover_no_axes(drawn[0], 2)
+    (_, validation) = drawn[0].axes[1].lines
+    assert validation.get_marker() == "."  # one evaluation is no line
+    assert (record.folder / "lr_and_loss.png").exists()
 
 
 def test_a_format_that_is_none_is_refused_before_anything_is_written(tmp_path):

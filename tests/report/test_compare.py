@@ -10,16 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from report_records import CONSTANT, COSINE, arm, diverged, experiment, record, two_arms
+from scipy import stats
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, LRScaling, Optimizer, ParamGroups, Start, Warmup, arm_id, run_id
 from lrbench.record import Record
-from lrbench.report import html
+from lrbench.report import html, markdown
 from lrbench.report.compare import compare
 from lrbench.report.naming import names
 from lrbench.report.runs import MARGIN
 from lrbench.report.tables import beside_table
-from lrbench.report.words import remarks
+from lrbench.report.words import family, finding, marked, reading, remarks
 
 SPLIT = ParamGroups(target="lrbench.param_groups.no_decay_norm_bias", lr_scales={"decay": 1.0, "no_decay": 1.0})
 
@@ -66,6 +67,22 @@ def test_another_metric_and_its_direction(tmp_path: Path) -> None:
     assert c.pairs[0].difference.mean == pytest.approx(-0.06)
     only_loss = [record(tmp_path / "loss", experiment(seed=s), summary={"test/loss": 1.0 + s}) for s in (0, 1)]
     assert compare(only_loss).metric == "test/loss"
+
+
+def test_a_metric_whose_direction_is_not_known_is_refused_or_told(tmp_path: Path) -> None:
+    """The same margins: the higher of two rates is better by one direction, the lower by the other."""
+    made = [
+        record(tmp_path, experiment(seed=s, lr=lr), summary={"test/margin": 10 * lr + s})
+        for lr in (0.1, 0.2)
+        for s in (0, 1)
+    ]
+    with pytest.raises(ConfigError, match=r"--metric test/margin: .*add --higher-is-better or --lower-is-better\."):
+        compare(made, metric="test/margin")
+    for higher, best in ((True, 1), (False, 0)):
+        c = compare(made, metric="test/margin", higher=higher)
+        assert (c.higher_is_better, c.sensitivity[0].best) == (higher, best)
+        assert f"; {'higher' if higher else 'lower'} is better." in reading(c)[0]
+    assert compare(two_arms(tmp_path / "two"), higher=False).higher_is_better is False
 
 
 @pytest.mark.parametrize(
@@ -126,10 +143,10 @@ def test_arms_with_different_seeds_pair_what_is_common(tmp_path: Path) -> None:
     assert (pair.seeds, pair.only_arm, pair.only_baseline) == ([0, 1], [2], [5])
     assert pair.difference.n == 2
     assert pair.difference.mean == pytest.approx(0.01)
-    assert remarks(compare(records)) == [
+    assert remarks(compare(records))[0] == (
         "Against ConstantLR, pairs are formed from the seeds in common (seeds 0, 1; seed 2 of the arm alone, seed 5 of "
         "the baseline alone): CosineAnnealingLR."
-    ]
+    )
     none = [*arm(tmp_path / "none", CONSTANT, {0: 0.9}), *arm(tmp_path / "none", COSINE, {1: 0.93})]
     (pair,) = compare(none).pairs
     assert (pair.seeds, pair.difference.n, pair.difference.mean, pair.success.difference) == ([], 0, None, None)
@@ -202,7 +219,7 @@ def test_what_changes_numbers_by_itself_is_not_paired(tmp_path: Path, changes: A
     records = [*arm(tmp_path, CONSTANT, {0: 0.9, 1: 0.92}), *others]
     (pair,) = compare(records).pairs
     assert pair.refused == {why: [0, 1]}
-    assert f", seeds 0, 1 not paired, for {why} differ: " in remarks(compare(records))[-1]
+    assert f", seeds 0, 1 not paired, for {why} differ: " in remarks(compare(records))[0]
     assert (pair.seeds, pair.difference.n, pair.success.both) == ([], 0, 0)
 
 
@@ -274,6 +291,77 @@ def test_the_best_rate_is_one_without_failures_where_there_is_one(tmp_path: Path
     failing = [*lost, *records[3:]]
     (line,) = compare(failing).sensitivity  # nothing but rates with failures: the best of them
     assert line.rates[line.arms.index(line.best)] == 0.2
+
+
+def test_the_best_rate_is_chosen_on_validation_where_all_have_it(tmp_path: Path) -> None:
+    """By validation 0.1 is best, by test 0.2, whose mean would be a winner's; said where it is marked and on top."""
+    measured = {0.1: (0.90, 0.95), 0.2: (0.93, 0.94)}
+    made = [
+        record(tmp_path, experiment(seed=s, lr=lr), test, summary={"val/accuracy": val})
+        for lr, (test, val) in measured.items()
+        for s in (0, 1)
+    ]
+    c = compare([*made, diverged(tmp_path, experiment(seed=0, lr=0.4))])  # an arm without a result chooses nothing
+    (line,) = c.sensitivity
+    assert (line.best, line.chosen_by) == (0, "val/accuracy")
+    assert marked(c).startswith("The best rate is marked by val/accuracy, not by test/accuracy, ")
+    assert any("chosen by val/accuracy among the runs that it is shown with" in said for said in remarks(c))
+    lacking = [record(tmp_path / "l", experiment(seed=0, lr=0.1), 0.90, summary={"val/accuracy": 0.95})]
+    lacking += [record(tmp_path / "l", experiment(seed=0, lr=0.2), 0.93)]
+    c = compare(lacking)
+    assert (c.sensitivity[0].best, c.sensitivity[0].chosen_by) == (1, "test/accuracy")
+    assert "those of a winner" in marked(c)
+    by_loss = compare(made, metric="test/loss")  # there is no val/loss
+    assert by_loss.sensitivity[0].chosen_by == "test/loss"
+
+
+def test_several_differences_are_corrected_by_hand(tmp_path: Path) -> None:
+    """Three arms against one: by t(2), differences 1, 2, 3 points have p 0.0742; 1, 1, 1 cannot be tested; 2, 2.1, 2.2
+    have 0.00076. Two tests: 2 x 0.00076, and 0.0742."""
+    base = {0: 0.5, 1: 0.6, 2: 0.7}
+    steps = {"StepLR": (0.01, 0.02, 0.03), "LinearLR": (0.01, 0.01, 0.01), COSINE: (0.02, 0.021, 0.022)}
+    others = [r for name, d in steps.items() for r in arm(tmp_path, name, {s: base[s] + d[s] for s in base})]
+    c = compare([*arm(tmp_path, CONSTANT, base), *others])
+    step, linear, cosine = c.pairs
+    assert step.difference.t_p == pytest.approx(0.07418, abs=1e-5)
+    assert cosine.difference.t_p == pytest.approx(0.000755, abs=1e-6)
+    assert (step.holm_p, linear.holm_p) == (pytest.approx(0.07418, abs=1e-5), None)
+    assert cosine.holm_p == pytest.approx(2 * 0.000755, abs=2e-6)
+    assert (c.tested, c.expected_by_chance) == (2, pytest.approx(0.1))
+    assert "1 has a 95% interval without 0 (0.1 expected by chance alone); 1 of them stands when corrected" in finding(
+        c
+    )
+    assert family(c).startswith("2 paired differences tested: if no arm differs from the baseline, 0.1 are expected ")
+    plain = json.loads(json.dumps(c.to_plain(), allow_nan=False))
+    assert (plain["tested"], plain["pairs"][2]["holm_p"]) == (2, cosine.holm_p)
+    for text in (html.render(c), markdown.render(c)):
+        assert "2 paired differences tested" in text
+        assert "Scandinavian Journal of Statistics" in text
+    alone = compare(arm(tmp_path / "alone", CONSTANT, base))
+    assert "paired differences tested" not in html.render(alone) + markdown.render(alone)
+
+
+@pytest.mark.slow
+def test_a_page_of_arms_that_are_the_same(tmp_path: Path) -> None:
+    """100 comparisons of six arms of five seeds, all accuracies of one distribution: the records' summaries are written
+    anew each time. The intervals without 0 are as many as expected; with the correction at most one page in twenty
+    tells any arm from the baseline, within binomial bounds of 1 in 1,000."""
+    schedulers = (CONSTANT, COSINE, "StepLR", "LinearLR", "ExponentialLR", "PolynomialLR")
+    records = [r for name in schedulers for r in arm(tmp_path, name, dict.fromkeys(range(5), 0.9))]
+    rng = np.random.default_rng(0)
+    off, expected, told = 0, 0.0, 0
+    for _ in range(100):
+        for r in records:
+            path = r.folder / "summary.json"
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"test/accuracy": rng.normal(0.9, 0.01)}))
+        c = compare(records)
+        intervals = [p.difference.interval for p in c.pairs]
+        off += sum(not i.low <= 0 <= i.high for i in intervals if i)
+        expected += c.expected_by_chance
+        told += any(p.holm_p is not None and p.holm_p <= 0.05 for p in c.pairs)
+    assert expected == pytest.approx(25)
+    assert 8 <= off <= 46  # they share a baseline: twice a binomial's variance
+    assert told <= stats.binom.ppf(0.999, 100, 0.05)
 
 
 def rows_of(losses: dict[int, float], metric: str = "val/loss") -> list[dict[str, float]]:

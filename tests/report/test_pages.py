@@ -103,7 +103,7 @@ def says(cell: str, value: float | None) -> bool:
 def says_interval(cell: str, interval: Interval | None) -> bool:
     if interval is None:
         return cell == words.NONE
-    low, high = cell.split(" to ")
+    low, high = cell.removesuffix(words.PAST).split(" to ")
     if high.endswith(" pt") and not low.endswith(" pt"):
         low += " pt"
     return all(math.isclose(number_of(c), v, abs_tol=5.1e-3) for c, v in zip((low, high), interval, strict=True))
@@ -124,11 +124,12 @@ def require_same_numbers(c: Comparison, tables: dict[str, Cells]) -> None:
         assert says(row[1], d.mean)
         assert says_interval(row[2], d.interval)
         assert d.sign_flip_p is not None
-        assert float(row[3]) == pytest.approx(d.sign_flip_p, rel=0.05)
-        assert (int(row[4]), int(row[5])) == (d.n, len(p.excluded))
-        assert says(row[6], d.sd)
-        assert number_of(row[7]) == pytest.approx(d.correlation, abs=6e-3)
-        assert says(row[8], d.detectable)
+        assert float(row[3]) == pytest.approx(p.holm_p, rel=0.05)
+        assert float(row[4]) == pytest.approx(d.sign_flip_p, rel=0.05)
+        assert (int(row[5]), int(row[6])) == (d.n, len(p.excluded))
+        assert says(row[7], d.sd)
+        assert number_of(row[8]) == pytest.approx(d.correlation, abs=6e-3)
+        assert says(row[9], d.detectable)
     failed_pairs = [p for p in c.pairs if p.excluded]
     for p, row in zip(failed_pairs, tables["arm both"], strict=True):
         s = p.success
@@ -189,7 +190,7 @@ def test_what_is_said_first(rich: Comparison) -> None:
     assert words.finding(rich).startswith(f"{first} 91.80% ")
     assert words.finding(rich).endswith(
         "for CosineAnnealingLR lr=0.2 (15 runs, 1 of them failed). Of 3 paired differences from ConstantLR lr=0.1, "
-        "none has a 95% interval without 0."
+        "none has a 95% interval without 0 (0.15 expected by chance alone)."
     )
     said = words.remarks(rich)
     assert said[0] == (
@@ -257,7 +258,7 @@ def test_one_seed_has_no_interval_and_says_so(tmp_path: Path) -> None:
 def test_two_arms_have_their_difference_said(tmp_path: Path) -> None:
     assert words.finding(compare(two_arms(tmp_path))) == (
         "Mean test/accuracy of 2 arms goes from 92.00% (95% interval 87.03% to 96.97%, n = 3) for ConstantLR to 95.00% "
-        "(95% interval 88.43% to 101.57%, n = 3) for CosineAnnealingLR (6 runs, none of them failed). On the same "
+        "(95% interval 88.43% to 101.57%†, n = 3) for CosineAnnealingLR (6 runs, none of them failed). On the same "
         "seeds, CosineAnnealingLR minus ConstantLR is +3.00 pt (95% interval +0.52 to +5.48 pt, 3 pairs)."
     )
 
@@ -283,7 +284,9 @@ def test_differences_without_spread_are_no_certainty(tmp_path: Path) -> None:
     """Two pairs that are 0.03 apart, but for rounding: an interval without width would exclude 0 whatever is true."""
     third = arm(tmp_path, "StepLR", {0: 0.91, 1: 0.95})
     c = compare([*arm(tmp_path, CONSTANT, {0: 0.90, 1: 0.92}), *arm(tmp_path, COSINE, {0: 0.93, 1: 0.95}), *third])
-    assert words.finding(c).endswith("Of 2 paired differences from ConstantLR, none has a 95% interval without 0.")
+    assert words.finding(c).endswith(
+        "Of 2 paired differences from ConstantLR, none has a 95% interval without 0 (0.05 expected by chance alone)."
+    )
     assert (
         "Against ConstantLR, all 2 differences are equal: an interval without width, which says nothing of other "
         "seeds: CosineAnnealingLR." in words.remarks(c)
@@ -314,12 +317,31 @@ def test_a_marked_rate_is_said_to_be_a_winner(rich: Comparison, tmp_path: Path) 
     assert "those of a winner" not in markdown.render(compare(two_arms(tmp_path)))
 
 
+def test_an_interval_beyond_what_an_accuracy_can_be_is_marked_and_explained(tmp_path: Path) -> None:
+    """The mean 0.95 of cosine has the interval 88.43 % to 101.57 %: shown as it is, with a mark that a remark takes up;
+    that of a loss, or one that stays inside, has none."""
+    c = compare(two_arms(tmp_path))
+    constant, cosine = tables.arm_table(c).rows
+    assert (constant[2], cosine[2]) == ("87.03% to 96.97%", f"88.43% to 101.57%{words.PAST}")
+    (said,) = words.remarks(c)
+    assert said.startswith(f"{words.PAST} The interval goes beyond what test/accuracy can be, 0% to 100%")
+    assert said.endswith(": CosineAnnealingLR.")
+    assert html.render(c).count('class="limit"') == 1
+    assert "Beyond the dashed line no value can be." in html.render(c)
+    assert 'class="limit"' not in html.render(compare(two_arms(tmp_path), metric="test/loss"))
+    for text in (html.render(c), markdown.render(c)):
+        assert said.partition(",")[0] in unescape(text)
+    assert words.PAST not in html.render(compare(two_arms(tmp_path), metric="test/loss"))
+    assert words.within("val/accuracy", Interval(-0.01, 0.5)) == f"-1.00% to 50.00%{words.PAST}"
+    assert words.within("val/loss", Interval(-0.01, 1.5)) == "-0.01 to 1.5"
+
+
 def test_one_arm(tmp_path: Path) -> None:
     c = compare(arm(tmp_path, CONSTANT, {0: 0.9, 1: 0.92}))
     text = html.render(c)
     assert "Paired differences" not in text
     assert words.finding(c) == (
-        "mlp Digits SGD lr 0.1 ConstantLR 4ep: mean test/accuracy 91.00% (95% interval 78.29% to 103.71%, n = 2). "
+        "mlp Digits SGD lr 0.1 ConstantLR 4ep: mean test/accuracy 91.00% (95% interval 78.29% to 103.71%†, n = 2). "
         "2 runs, none of them failed."
     )
     assert "Paired differences" not in markdown.render(c)
@@ -354,6 +376,25 @@ def test_two_hundred_runs_are_under_five_megabytes(tmp_path: Path) -> None:
     text = html.render(many)
     assert 1e6 < len(text.encode()) < 5e6
     assert len(Page(text).points) > 100 * 7
+
+
+def test_many_arms_begin_without_bands(rich: Comparison) -> None:
+    """Four have them; seven of them would hide each other, and the page says when they are shown."""
+    assert "crowded" not in html.render(rich).partition("<body>")[2].partition("<script>")[0]
+    assert 'class="all"' not in html.render(rich)
+    (bare, *_), loss = rich.arms, rich.curves["val/loss"][0]
+    many = replace(
+        rich,
+        arms=(bare,) * 7,
+        pairs=(),
+        sensitivity=(),
+        rates=(),
+        curves={"val/loss": tuple(replace(loss, arm=i) for i in range(7))},
+    )
+    text = html.render(many)
+    assert text.count('class="figure crowded"') == 1
+    assert "They are shown while at most 6 arms are." in text
+    assert text.count('class="all"') == 1
 
 
 def test_bca_has_a_column_from_twenty_pairs(tmp_path: Path) -> None:
@@ -395,10 +436,48 @@ def chromium(page: Path, width: int, *flags: str) -> str:
     return subprocess.run([*asked, page.as_uri()], capture_output=True, text=True, timeout=120, check=True).stdout
 
 
+CROWD = """<body><iframe src="FILE" style="width:1280px;height:900px"></iframe><script>
+addEventListener("load", function () {
+  var page = document.querySelector("iframe").contentWindow.document, seen = [];
+  function look() {
+    var bands = Array.from(page.querySelectorAll("svg[data-x] .series:not([hidden]) polygon"));
+    seen.push(bands.filter(function (b) { return page.defaultView.getComputedStyle(b).display !== "none"; }).length);
+  }
+  var all = page.querySelector(".legend .all"), arms = page.querySelectorAll(".legend [data-arm]");
+  look(); arms[0].click(); look(); all.click(); look(); arms[2].click(); look(); all.click(); all.click(); look();
+  document.title = JSON.stringify({seen: seen, hidden: page.querySelectorAll(".series[hidden]").length});
+});
+</script>"""
+
+
+def titled(dom: str) -> dict[str, Any]:
+    """What a probe's script found."""
+    found: dict[str, Any] = json.loads(re.findall(r"<title>(\{.*?\})</title>", dom, re.DOTALL)[0])
+    return found
+
+
+@pytest.mark.slow
+def test_bands_come_in_a_browser_when_few_arms_are_shown(tmp_path: Path) -> None:
+    """Seven arms with three bands each: none; six: all; none; one arm's; and everything again."""
+    made = [record(tmp_path, experiment(seed=s), 0.9, rows=rows_of_a_run(s)) for s in (0, 1)]
+    c = compare(made)
+    seven = replace(
+        c,
+        arms=c.arms * 7,
+        rates=(),
+        curves={m: tuple(replace(u, arm=i) for i in range(7)) for m, (u,) in c.curves.items()},
+    )
+    (tmp_path / "index.html").write_text(html.render(seven))
+    probe = tmp_path / "probe.html"
+    probe.write_text(CROWD.replace("FILE", "index.html"))
+    found = titled(chromium(probe, 1280, "--allow-file-access-from-files"))
+    assert found == {"seen": [0, 6 * 3, 0, 3, 0], "hidden": 0}
+
+
 PROBE = """<body style="margin:0"><iframe src="FILE" style="border:0;width:WIDTHpx;height:900px"></iframe><script>
 addEventListener("load", function () {
   var page = document.querySelector("iframe").contentWindow, root = page.document.documentElement;
-  page.document.querySelector(".legend button").click();
+  page.document.querySelector(".legend [data-arm]").click();
   var figure = page.document.querySelector("svg[data-x]"), box = figure.getBoundingClientRect();
   figure.dispatchEvent(new page.PointerEvent("pointermove", {clientX: box.left + box.width / 2}));
   document.title = JSON.stringify({
@@ -420,7 +499,7 @@ def test_in_a_browser(rich: Comparison, tmp_path: Path, width: int) -> None:
     probe = tmp_path / "probe.html"
     probe.write_text(PROBE.replace("FILE", page.name).replace("WIDTH", str(width)))
     dom = chromium(probe, max(width, 500), "--allow-file-access-from-files")
-    found: dict[str, Any] = json.loads(re.findall(r"<title>(\{.*?\})</title>", dom, re.DOTALL)[0])
+    found = titled(dom)
     assert found["width"] == width
     assert found["wide"] <= width
     assert found["loaded"] == []

@@ -96,3 +96,28 @@ def test_the_ninth_arm_differs_by_its_dash() -> None:
     text = line_figure(lines, "epoch", "loss", str)
     assert re.findall(r"stroke-dasharray=\"([\d ]+)\"", text) == ["6 3", "2 3"]
     assert text.count(" c0") == 3
+
+
+def labels_of(text: str) -> list[str]:
+    """What stands below the axis."""
+    return re.findall(r'y="226" text-anchor="middle">([^<]*)<', text)
+
+
+def test_rates_stand_at_their_places_where_there_is_room() -> None:
+    """Doublings of a rate are each labelled; a hundredth apart, or lines without markers, get round numbers."""
+    rates = [0.025, 0.05, 0.1, 0.2]
+    none = [None] * 4
+    line = Line(0, "a", rates, [1, 2, 3, 4], none, none, markers=True, crosses=[0.4])
+    assert labels_of(line_figure([line], "lr", "y", str, log_x=True)) == ["0.025", "0.05", "0.1", "0.2", "0.4"]
+    near = Line(0, "a", [0.1, 0.101, 0.4], [1, 2, 3], none[:3], none[:3], markers=True)
+    assert labels_of(line_figure([near], "lr", "y", str, log_x=True)) == ["0.1", "0.2"]
+    plain = Line(0, "a", rates, [1, 2, 3, 4])
+    assert labels_of(line_figure([plain], "lr", "y", str)) == ["0", "0.05", "0.1", "0.15", "0.2"]
+
+
+def test_the_limits_of_a_value_are_drawn_where_an_interval_passes_them() -> None:
+    row = Row(0, "a", 0.95, 0.9, 1.02)
+    text = interval_figure([row], "accuracy", str, limits=(0.0, 1.0))
+    (at,) = re.findall(r'class="limit" x1="([\d.]+)"', text)
+    assert float(at) == pytest.approx(14 + (1 - 0.8952) / (1.0248 - 0.8952) * 372, abs=0.1)  # 4 % of room on each side
+    assert "limit" not in interval_figure([Row(0, "a", 0.95, 0.9, 0.99)], "accuracy", str, limits=(0.0, 1.0))

@@ -8,9 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
-from lrbench.stats.paired import EXACT_UP_TO, detectable_effect, difference, sign_flip_p, success
+from lrbench.stats.paired import (
+    EXACT_UP_TO,
+    detectable_effect,
+    difference,
+    holm,
+    pairs_needed,
+    sign_flip_p,
+    success,
+)
 
 
 def test_a_difference_by_hand() -> None:
@@ -29,7 +38,9 @@ def test_a_difference_by_hand() -> None:
 def test_the_interval_is_that_of_the_paired_t_test() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=12), rng.normal(size=12)
-    assert difference(a, b).interval == pytest.approx(tuple(stats.ttest_rel(b, a).confidence_interval(0.95)))
+    found, theirs = difference(a, b), stats.ttest_rel(b, a)
+    assert found.interval == pytest.approx(tuple(theirs.confidence_interval(0.95)))
+    assert found.t_p == pytest.approx(theirs.pvalue)
 
 
 def test_few_pairs_and_equal_ones() -> None:
@@ -50,7 +61,7 @@ def test_differences_that_are_equal_but_for_rounding_have_no_spread() -> None:
     images = np.arange(300, 320)
     found = difference(images / 360, (images + 3) / 360)
     assert np.ptp((images + 3) / 360 - images / 360) > 0
-    assert (found.sd, found.detectable, found.bca) == (0, 0, None)
+    assert (found.sd, found.detectable, found.bca, found.t_p) == (0, 0, None, None)
     assert found.interval == pytest.approx((3 / 360, 3 / 360))
     assert difference(images / 360, (images + np.arange(20) % 2) / 360).sd > 1e-3  # one image is a spread
 
@@ -98,6 +109,26 @@ def test_sign_flips_reject_at_their_rate() -> None:
     null = [sign_flip_p(x) for x in rng.standard_t(3, (1000, 10))]
     assert np.mean(np.array(null) <= 0.05) == pytest.approx(0.05, abs=0.02)
     assert np.mean([sign_flip_p(x) <= 0.05 for x in rng.normal(1, 1, (200, 10))]) > 0.7
+
+
+def test_holm_by_hand() -> None:
+    """4 x 0.01, 3 x 0.02, 2 x 0.015 -> no less than the one before; the largest as it is, or that one."""
+    assert holm([0.02, 0.01, 0.03, 0.9]) == pytest.approx([0.06, 0.04, 0.06, 0.9])
+    assert holm([0.5, 0.4]) == [0.8, 0.8]
+    assert holm([0.7, 0.9, 0.8]) == [1.0, 1.0, 1.0]
+    assert holm([0.03]) == [0.03]
+    assert holm([]) == []
+
+
+def test_holm_against_statsmodels() -> None:
+    for p_values in np.random.default_rng(0).integers(0, 40, (30, 12)) / 200:  # with ties
+        assert holm(p_values.tolist()) == pytest.approx(multipletests(p_values, method="holm")[1], abs=1e-12)
+
+
+@pytest.mark.parametrize(("tests", "pairs"), [(0, 10), (1, 10), (25, 10), (26, 11), (99, 12)])
+def test_pairs_with_which_a_sign_flip_can_pass(tests: int, pairs: int) -> None:
+    assert pairs_needed(tests) == pairs
+    assert 2 / 2**pairs <= 0.05 / max(1, tests)
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 10, 60, 500])
