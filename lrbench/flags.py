@@ -1,8 +1,13 @@
-"""lrbench's own flags, beside Hydra's: how a sweep is treated; they are no part of a configuration."""
+"""The words of the command line that are no part of a configuration: the commands, and lrbench's own flags."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
+COMMANDS = ("train", "sweep", "plot", "show", "runs", "report", "wandb", "status", "wait", "cancel")
+PLAIN = ("show", "runs", "report", "wandb", "status", "wait", "cancel")  # these take no overrides: Hydra is left out
+
+# Beside Hydra's: how a sweep is treated.
 FLAGS = {
     "--dry-run": "plan only: what is done, new, refused, and what it would cost; nothing is trained or written",
     "--yes": "do not ask before a very large sweep",
@@ -54,3 +59,23 @@ def take_flags(arguments: Sequence[str], name: str | None = None) -> tuple[Flags
     """lrbench's flags, and the other arguments."""
     given = {flag[2:].replace("-", "_"): flag in arguments for flag in FLAGS}
     return Flags(**given, name=name), [a for a in arguments if a not in FLAGS]
+
+
+def command_of(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """The command, which may stand behind flags, and the other arguments."""
+    rest = list(arguments)
+    if rest and rest[0].startswith("-"):
+        place = next((i for i, word in enumerate(rest) if word in COMMANDS), None)
+    else:
+        place = 0 if rest and rest[0] in COMMANDS else None
+    return ("train", rest) if place is None else (rest[place], rest[:place] + rest[place + 1 :])
+
+
+def value_of(flag: str, arguments: Sequence[str]) -> str | None:
+    """The value of a flag, which stands behind it or behind a `=`; None where the flag is not given."""
+    for word, following in pairwise([*arguments, ""]):
+        if word == flag:
+            return following
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None

@@ -130,6 +130,11 @@ def write_parquet(chosen: Iterable[Flat], names: Sequence[str], path: Path) -> N
         raise ConfigError(f"--parquet={path}: cannot be written ({error.strerror or error}).") from error
 
 
+def always() -> list[str]:
+    """What can be asked for whatever the records hold: components, options, and what a run is and did."""
+    return [*SHORT, *_options(Experiment), "run_id", "arm", "state", *FINAL]
+
+
 def columns_of(chosen: Iterable[Flat]) -> list[str]:
     """Every column that one of the runs has, in the order in which rows have them."""
     return list(dict.fromkeys(key for row in chosen for key in row))
@@ -139,7 +144,7 @@ def require(keys: Sequence[str], everything: Iterable[Flat]) -> list[str]:
     """The keys as rows have them. Raises ConfigError for one that no run has, with the nearest."""
     if not keys:
         return []
-    known = {*columns_of(everything), *SHORT, *_options(Experiment)}
+    known = {*columns_of(everything), *always()}
     for key in map(_named, keys):
         if key not in known:
             last = sorted(k for k in known if re.split(r"[./]", k)[-1] == key)

@@ -24,6 +24,7 @@ LAYERS = (
     ("config", "hydra_errors"),  # the one pair that knows each other: a fork's parent is composed inside `config`
     ("composer",),
     ("commands",),
+    ("completion",),
     ("cli",),
     ("__main__",),
 )
@@ -32,7 +33,17 @@ PAIR = {"config", "hydra_errors"}
 
 # library: which of ours may import it
 ONLY = {
-    ("hydra", "omegaconf"): {"config", "schema", "hydra_errors", "composer", "grid", "cli", "commands", "plugins"},
+    ("hydra", "omegaconf"): {
+        "config",
+        "schema",
+        "hydra_errors",
+        "composer",
+        "grid",
+        "cli",
+        "commands",
+        "completion",
+        "plugins",
+    },
     ("matplotlib", "plotext"): {"plots"},
     ("pandas", "pyarrow"): {"runs"},
     ("rich",): {"progress", "sweep", "commands"},
@@ -47,9 +58,9 @@ KNOW_CONFIG = {"commands", "cli", "hydra_errors", "composer"}
 NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "evidence", "index", "runs", "targets", "randomness",
             "trackers", "progress", "data", "data.digits", "data.fashion_mnist", "data.cifar", "data.image_folder",
             "data.local", "schema", "config", "hydra_errors", "composer", "grid", "flags", "sweep.named", "cli",
-            "commands", "commands.runs", "report.compare", "report.html", "report.markdown", "report.wandb",
-            "report.selection", "stats.intervals", "stats.paired", "sweep.slurm.job", "sweep.slurm.jobs",
-            "sweep.slurm.options", "sweep.slurm.states", "sweep.slurm.locks",
+            "completion", "commands", "commands.runs", "report.compare", "report.html", "report.markdown",
+            "report.wandb", "report.selection", "stats.intervals", "stats.paired", "sweep.slurm.job",
+            "sweep.slurm.jobs", "sweep.slurm.options", "sweep.slurm.states", "sweep.slurm.locks",
             "plugins.hydra_plugins.lrbench_local", "plugins.hydra_plugins.lrbench_slurm")  # fmt: skip
 
 
