@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from lrbench import CONF
 from lrbench.flags import COMMANDS, FLAGS, PLAIN, command_of, value_of
 
 # Flags of the commands without overrides; = for one that takes a value. Their parsers would say it, but importing those
@@ -110,9 +109,11 @@ def _filters(word: str) -> list[str]:
 
 def _levels(word: str) -> list[str]:
     """The levels of a group, for the last of several values too."""
+    from lrbench.levels import levels
+
     group, _, values = word.partition("=")
     before = values[: values.rfind(",") + 1]
-    return [f"{group}={before}{p.stem}" for p in sorted((CONF / group).glob("*.yaml")) if group]
+    return [f"{group}={before}{level}" for level in levels(group)] if group else []
 
 
 def _results(given: Sequence[str]) -> Path:

@@ -17,9 +17,17 @@ from lrbench.experiment import Experiment, arm_id, run_id, title, to_plain
 from lrbench.lease import holder
 from lrbench.record import DONE, Record, write_bytes
 
-VERSION = 1  # raised when rows are made otherwise: an index of another version counts for nothing
+VERSION = 2  # raised when rows are made otherwise: an index of another version counts for nothing
 FILES = ("experiment.yaml", "status.json", "summary.json")
-SHORT = ("model", "data", "task", "optimizer", "scheduler", "warmup")  # columns with the last part of a target
+SHORT = (
+    "model",
+    "data",
+    "task",
+    "optimizer",
+    "scheduler",
+    "warmup",
+    "param_groups",
+)  # columns with the last part of a target
 NEUTRAL = {"accumulate": 1, "ranks": 1, "channels_last": False, "compile": False}  # what leaving the key out means
 
 Flat = dict[str, Any]  # a run as one row: scalars by dotted key
@@ -72,13 +80,14 @@ def _options(experiment: Experiment) -> Flat:
     if experiment.start is not None:
         plain["start"] = {**plain["start"], "of": run_id(experiment.start.of)}
     short = {name: plain[name]["target"].rpartition(".")[2] for name in SHORT if name in plain}
-    return {**NEUTRAL, **short, **dict(_flat(plain, ""))}
+    return {**NEUTRAL, **short, **dict(flatten(plain, ""))}
 
 
-def _flat(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def flatten(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Nested mappings as scalars by dotted key."""
     for key, inner in value.items():
         if isinstance(inner, Mapping):
-            yield from _flat(inner, f"{prefix}{key}.")
+            yield from flatten(inner, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", _scalar(inner)
 

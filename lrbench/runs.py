@@ -1,8 +1,8 @@
 """Ask the records: runs chosen by any option or metric, as rows or as a pandas frame.
 
 A filter is `KEY=VALUE` with one of = != < <= > >=; = and != take several values, separated by commas. A key is an
-option (`optimizer.lr`, `scheduler.args.T_max`), a component (`scheduler`, by the last part of its target), a metric of
-the summary (`test/accuracy`), or what a run is and did (`run_id`, `arm`, `state`, `update`, `seconds`).
+option (`optimizer.lr`, `scheduler.args.T_max`), a component (`scheduler`, by its level or the last part of its target),
+a metric of the summary (`test/accuracy`), or what a run is and did (`run_id`, `arm`, `state`, `update`, `seconds`).
 """
 
 import json
@@ -18,6 +18,7 @@ import yaml
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
 from lrbench.index import SHORT, Flat, Watch, rows
+from lrbench.levels import is_of, levels, meaning, require_known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,7 @@ ORDER: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 IDS = ("run_id", "arm", "start.of")  # equal to their beginning too
+NONE = ("none", "null", "nan")  # equal to what is missing
 FINAL = ("test/accuracy", "test/loss", "val/loss", "seconds")  # what a table ends with
 VARIED = 6  # options that a table shows; where more differ, it shows titles
 
@@ -47,7 +49,8 @@ class Filter:
         if self.sign in ORDER:
             asked = _to_number(self.values[0])
             return asked is not None and _is_number(value) and ORDER[self.sign](value, asked)
-        equal = any(_equal(value, text, self.key in IDS) for text in self.values)
+        named = levels(self.key) if self.key in SHORT else ()
+        equal = any(is_of(row, self.key, v) if v in named else _equal(value, v, self.key in IDS) for v in self.values)
         return equal if self.sign == "=" else not equal
 
 
@@ -79,10 +82,14 @@ def read(results: Path | str, watch: Watch = iter) -> list[Flat]:
 
 
 def choose(everything: Sequence[Flat], where: Sequence[str]) -> list[Flat]:
-    """The runs that all filters choose, by title, then seed. Raises ConfigError for a key that no run has."""
+    """The runs that all filters choose, by title, then seed. Raises ConfigError for a key that no run has, and for a
+    component that is neither a level nor a class."""
     filters = [parse(text) for text in where]
     require([f.key for f in filters], everything)
     for f in filters:
+        if f.key in SHORT:
+            used = {str(v) for row in everything if not missing(v := row.get(f.key))}
+            require_known(f.key, [v for v in f.values if v.lower() not in NONE], used)
         if f.sign in ORDER and not any(_is_number(row.get(f.key)) for row in everything):
             some = next((v for row in everything if not missing(v := row.get(f.key))), "none")
             raise ConfigError(f"{f}: {f.sign} compares numbers, and {f.key} of the runs is none (such as {some}).")
@@ -189,7 +196,9 @@ def unmatched(where: Sequence[str], everything: Sequence[Flat]) -> str:
     for f in map(parse, where):
         if not any(f(row) for row in everything):
             values = sorted({"none" if missing(v := row.get(f.key)) else str(v) for row in everything})
-            return f"no run has {f}: there {'are' if values[1:] else 'is'} {', '.join(values[:8])}" + (
+            meant = "; ".join(f"{v} is {m}" for v in f.values if f.key in SHORT and (m := meaning(f.key, v)))
+            asked = f"{f} ({meant})" if meant else f"{f}"
+            return f"no run has {asked}: there {'are' if values[1:] else 'is'} {', '.join(values[:8])}" + (
                 f" and {len(values) - 8} more" if values[8:] else ""
             )
     return "no run has all of these at once"
@@ -207,7 +216,7 @@ def _named(key: str) -> str:
 
 def _equal(value: Any, text: str, beginning: bool) -> bool:
     if missing(value):
-        return text.lower() in ("none", "null", "nan")
+        return text.lower() in NONE
     if _is_number(value):
         return bool(value == _to_number(text))
     mine, asked = str(value).lower(), text.lower()

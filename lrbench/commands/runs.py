@@ -24,14 +24,15 @@ from lrbench.runs import choose, columns_of, missing, ordered, parse, read, requ
 DESCRIPTION = """Find runs by any option or metric, and print them as a table or for a program.
 
 A FILTER is KEY=VALUE with one of = != < <= > >=; all of them must hold. Quote < and >, which a shell takes for itself.
-KEY is an option (optimizer.lr, scheduler.args.T_max), a component by its class or function (model=resnet8,
+KEY is an option (optimizer.lr, scheduler.args.T_max), a component by its level or class (scheduler=cosine,
 scheduler=CosineAnnealingLR), a metric (test/accuracy), or run_id, arm, state, seconds. Commas separate values, and
-none stands for a missing one.
+none stands for a missing one. A level stands for the runs of its class; where several levels have that class, for those
+with the arguments that tell it from the others: scheduler=cosine leaves out cosines that end at another rate.
 """
 EXAMPLES = """examples
   lrbench runs                                                   all runs, with what tells them apart
   lrbench runs state=finished 'optimizer.lr>0.05' seed=0,1
-  lrbench runs scheduler=OneCycleLR warmup=none --sort test/accuracy --reverse --limit 10
+  lrbench runs scheduler=onecycle,cosine warmup=none --sort test/accuracy --reverse --limit 10
   lrbench runs 'test/accuracy>=0.98' --columns run_id,optimizer.lr,test/accuracy
   lrbench runs --keys                                            every key that can be asked for
   lrbench runs --csv > all.csv                                   all columns; --columns chooses

@@ -64,9 +64,11 @@ def test_filters_sorting_limit_and_columns(lrbench: Lrbench, store: list[Record]
 
 
 def test_nothing_found_says_what_there_is(lrbench: Lrbench, store: list[Record]) -> None:
-    said = lrbench("runs", "scheduler=cosine")
+    said = lrbench("runs", "scheduler=step")
     assert (said.code, said.out) == (0, "")
-    assert said.err == "lrbench: no run has scheduler=cosine: there is CosineAnnealingLR.\n"
+    assert said.err == (
+        "lrbench: no run has scheduler=step (step is StepLR with step_size=30%): there is CosineAnnealingLR.\n"
+    )
     said = lrbench("runs", "seed=1", "optimizer.lr>1", "--json")
     assert (said.code, said.out) == (0, "[]\n")
     assert said.err == "lrbench: no run has all of these at once.\n"
@@ -145,6 +147,7 @@ def test_export(lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ("arguments", "words"),
     [
         (("test/f1>0",), ("test/f1", "no run has", "--keys")),
+        (("scheduler=cosin",), ("scheduler=cosin", "no level", "Did you mean 'cosine'")),
         (("--columns", "sede"), ("sede", "Did you mean 'seed'")),
         (("--sort", "acc"), ("acc: no run has",)),
         (("--limit", "-1"), ("--limit", "-1")),
