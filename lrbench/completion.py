@@ -16,7 +16,7 @@ from lrbench.flags import COMMANDS, FLAGS, PLAIN, command_of, value_of
 # takes seconds; a test holds the two equal.
 PLAIN_FLAGS = {
     "show": "--json --results= --rows=",
-    "runs": "--columns= --csv --export= --json --keys --limit= --parquet= --results= --reverse --sort=",
+    "runs": "--columns= --committed --csv --export= --json --keys --limit= --parquet= --results= --reverse --sort=",
     "report": "--baseline= --entity= --json --metric= --name= --out= --project= --results= --wandb --where=",
     "wandb": "--entity= --project= --results= --tag= --where=",
     "status": "--json --once --results=",

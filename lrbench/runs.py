@@ -28,7 +28,8 @@ ORDER: Mapping[str, Callable[[float, float], bool]] = {
 }  # fmt: skip
 IDS = ("run_id", "arm", "start.of")  # equal to their beginning too
 NONE = ("none", "null", "nan")  # equal to what is missing
-FINAL = ("test/accuracy", "test/loss", "val/loss", "seconds")  # what a table ends with
+FINAL = ("test/accuracy", "test/loss", "val/loss", "seconds")
+LAST = (*FINAL, "committed")  # what a table ends with
 VARIED = 6  # options that a table shows; where more differ, it shows titles
 
 
@@ -71,12 +72,14 @@ def parse(text: str) -> Filter:
     return Filter(key, sign, values)
 
 
-def read(results: Path | str, watch: Watch = iter) -> list[Flat]:
-    """All runs of a results folder. Raises ConfigError where there are none."""
-    everything = rows(Path(results), watch)
+def read(results: Path | str, watch: Watch = iter, committed: bool = False) -> list[Flat]:
+    """All runs of a results folder, and with `committed` the evidence under it that has no record there. Raises
+    ConfigError where there are none."""
+    everything = rows(Path(results), watch, committed)
     if not everything:
         raise ConfigError(
-            f"{Path(results) / 'runs'}: there are no records here; --results (or $LRBENCH_RESULTS) looks elsewhere."
+            f"{Path(results) / 'runs'}: there are no records here; --results (or $LRBENCH_RESULTS) looks elsewhere"
+            f"{'' if committed else ', --committed also into runs.csv files'}."
         )
     return everything
 
@@ -97,13 +100,16 @@ def choose(everything: Sequence[Flat], where: Sequence[str]) -> list[Flat]:
     return sorted(chosen, key=lambda row: (str(row.get("title")).rpartition(" seed ")[0], row.get("seed", -1)))
 
 
-def frame(results: Path | str, where: Sequence[str] = (), columns: Sequence[str] = ()) -> "pd.DataFrame":
+def frame(
+    results: Path | str, where: Sequence[str] = (), columns: Sequence[str] = (), committed: bool = False
+) -> "pd.DataFrame":
     """The runs of a results folder as a pandas frame, one row a run: all columns, or those named.
 
-    `where` holds filters, all of which must hold: `frame("results", where=["scheduler=OneCycleLR", "seed=0,1"])`.
+    `where` holds filters, all of which must hold: `frame("results", where=["scheduler=onecycle", "seed=0,1"])`.
+    With `committed`, evidence that has no record is among them.
     Raises ConfigError for a folder without records, for a filter that is none, and for a key that no run has.
     """
-    everything = read(results)
+    everything = read(results, committed=committed)
     names = require(columns, everything) or columns_of(everything)
     return to_frame(choose(everything, where), names)
 
@@ -175,7 +181,7 @@ def telling(chosen: Sequence[Flat]) -> list[str]:
         if (key in options or ".args." in key) and _tells(key, chosen, varied):
             varied.append(key)
     shown = varied if 0 < len(varied) <= VARIED else ["title"]
-    return ["run_id", "state", *shown, *(k for k in FINAL if any(not missing(row.get(k)) for row in chosen))]
+    return ["run_id", "state", *shown, *(k for k in LAST if any(not missing(row.get(k)) for row in chosen))]
 
 
 def _tells(key: str, chosen: Sequence[Flat], shown: Sequence[str]) -> bool:
