@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from lrbench import __version__
 from lrbench.errors import ConfigError, did_you_mean
-from lrbench.flags import COMMANDS, FLAGS, PLAIN, Asked, Flags, Slurm, command_of, take_flags, value_of
+from lrbench.flags import COMMANDS, FLAGS, PLAIN, Asked, Flags, Slurm, command_of, config_dir_of, take_flags
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -56,8 +56,11 @@ def _run(argv: list[str]) -> int:
         raise ConfigError(f"{argv[0]}: neither a command nor key=value.{did_you_mean(argv[0], COMMANDS)}")
     if command in PLAIN:
         return int(import_module(f"lrbench.commands.{command}").run(rest))
-    if rest in (["--help"], ["-h"]):  # with overrides, Hydra's own: the same text and the composed config
-        print(help_text())
+    helps = {"--help", "-h"} & {*rest}
+    if helps and (len(rest) == 1 or command == "sweep"):  # with overrides, Hydra's own: the composed config too
+        from lrbench.help import help_of
+
+        print(help_of(command, config_dir_of(rest)))
         return 0
     if rest == ["--version"]:  # Hydra's own stands in `--hydra-help`
         print(f"lrbench {__version__}")
@@ -66,38 +69,14 @@ def _run(argv: list[str]) -> int:
     if flags != Flags() and command not in ("train", "sweep"):
         raise ConfigError(f"{command}: {', '.join(FLAGS)} are for training; leave them out.")
     if command == "sweep":
-        from lrbench.sweep.named import named_sweep
+        from lrbench.sweep.named import listing, named_sweep, words_of
 
+        if not words_of(rest):
+            print(listing(config_dir_of(rest)))
+            return 0
         name, rest = named_sweep(rest)
         flags, rest, command = replace(flags, name=name), [*rest, "-m"], "train"
     return _through_hydra(command, rest, flags)
-
-
-def help_text() -> str:
-    """What `--help` says, put together without Hydra, which needs a second for it."""
-    import yaml
-
-    from lrbench import CONF
-
-    told = yaml.safe_load((CONF / "hydra/help/lrbench.yaml").read_text())
-    folders = sorted(p for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
-    names = {f.name: ", ".join(sorted(p.stem for p in f.glob("*.yaml"))) for f in folders}
-    sweeps = names.pop("sweep")
-    levels = [f"{group}: {listed}" for group, listed in names.items()]
-    _, _, options = (CONF / "config.yaml").read_text().partition("\n\n")
-    return "\n".join(
-        [
-            told["header"],
-            "Groups (group=level)\n",
-            *levels,
-            f"\nSweeps (lrbench sweep NAME): {sweeps}",
-            "\nFlags of sweeps\n",
-            *(f"{flag:15}{text}" for flag, text in FLAGS.items()),
-            "\nOptions (key=value; `--cfg job` shows those of the groups too)\n",
-            options.partition("\nhydra:")[0],
-            told["footer"].replace("$$", "$"),
-        ]
-    )
 
 
 def _through_hydra(command: str, arguments: list[str], ours: Flags) -> int:
@@ -228,13 +207,13 @@ def _complete(argv: list[str]) -> int:
 
     line = os.environ["COMP_LINE"]
     line = line[: int(os.environ.get("COMP_POINT", len(line)))]  # up to the cursor
-    offered, for_hydra = offers(line)
-    print(*offered, sep="\n", end="\n" if offered else "")
-    if for_hydra is None:
-        return 0
-    os.environ["COMP_LINE"] = for_hydra
-    folder = value_of("--config-dir", line.split()[:-1])  # levels of the user's own
+    folder = config_dir_of(line.split()[:-1])  # levels of the user's own
     try:
+        offered, for_hydra = offers(line)
+        print(*offered, sep="\n", end="\n" if offered else "")
+        if for_hydra is None:
+            return 0
+        os.environ["COMP_LINE"] = for_hydra
         return _through_hydra("train", [*argv, *(["--config-dir", folder] if folder else [])], Flags())
     except ConfigError:
         return 2

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from lrbench.flags import COMMANDS, FLAGS, PLAIN, command_of, value_of
+from lrbench.flags import COMMANDS, FLAGS, PLAIN, command_of, config_dir_of, value_of
 
 # Flags of the commands without overrides; = for one that takes a value. Their parsers would say it, but importing those
 # takes seconds; a test holds the two equal.
@@ -42,9 +42,9 @@ def offers(line: str) -> tuple[list[str], str | None]:
     elif command in PLAIN:
         found = _names(command, plain, _results(given), word)
     elif command == "sweep" and not plain:
-        from lrbench.sweep.named import sweep_names
+        from lrbench.sweep.named import sweep_files
 
-        found = [f"name={n}" if word.startswith("name=") else n for n in sweep_names()]
+        found = [f"name={n}" if word.startswith("name=") else n for n in sweep_files(config_dir_of(given))]
     elif "," in word:
         found = _levels(word)
     else:
@@ -118,4 +118,4 @@ def _levels(word: str) -> list[str]:
 
 def _results(given: Sequence[str]) -> Path:
     """Where records live, as `config.results_folder` has it."""
-    return Path(value_of("--results", given) or os.environ.get("LRBENCH_RESULTS") or "results")
+    return Path(value_of(["--results"], given) or os.environ.get("LRBENCH_RESULTS") or "results")

@@ -13,6 +13,7 @@ FLAGS = {
     "--yes": "do not ask before a very large sweep",
     "--skip-invalid": "leave refused jobs of a sweep out, and list them, instead of refusing the sweep",
 }
+CONFIG_DIR = ("--config-dir", "-cd")
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,16 @@ def command_of(arguments: Sequence[str]) -> tuple[str, list[str]]:
     return ("train", rest) if place is None else (rest[place], rest[:place] + rest[place + 1 :])
 
 
-def value_of(flag: str, arguments: Sequence[str]) -> str | None:
-    """The value of a flag, which stands behind it or behind a `=`; None where the flag is not given."""
+def value_of(flags: Sequence[str], arguments: Sequence[str]) -> str | None:
+    """The value of a flag in any of its spellings, behind it or behind a `=`; None where it is not given."""
     for word, following in pairwise([*arguments, ""]):
-        if word == flag:
+        if word in flags:
             return following
-        if word.startswith(f"{flag}="):
+        if word.partition("=")[0] in flags:
             return word.partition("=")[2]
     return None
+
+
+def config_dir_of(arguments: Sequence[str]) -> str | None:
+    """Hydra's additional folder of option files."""
+    return value_of(CONFIG_DIR, arguments)

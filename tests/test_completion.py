@@ -42,6 +42,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "results" / "sweeps" / SWEEP / "sweep.json").touch()
     (tmp_path / "own" / "scheduler").mkdir(parents=True)
     (tmp_path / "own" / "scheduler" / "costep.yaml").write_text((CONF / "scheduler" / "step.yaml").read_text())
+    (tmp_path / "own" / "sweep").mkdir()
+    (tmp_path / "own" / "sweep" / "total.yaml").write_text("set: [seed=1]\n")
     return tmp_path
 
 
@@ -74,6 +76,7 @@ EXACTLY: dict[str, set[str]] = {
     "lrbench --cfg jo": {"job"},
     'lrbench \'start.of=["scheduler=constant", "seed=1"]\' horiz': {"horizon="},
     "lrbench sweep tou": {"tour"},
+    "lrbench sweep --config-dir own to": {"tour", "total"},
     "lrbench sweep name=to": {"name=tour"},
     "lrbench sweep tour --yes scheduler=onec": {"scheduler=onecycle"},
     "lrbench sweep tour --sk": {"--skip-invalid"},

@@ -26,7 +26,7 @@ LAYERS = (
     ("config", "hydra_errors"),  # the one pair that knows each other: a fork's parent is composed inside `config`
     ("composer",),
     ("commands",),
-    ("completion",),
+    ("completion", "help"),
     ("cli",),
     ("__main__",),
 )
@@ -60,7 +60,7 @@ KNOW_CONFIG = {"commands", "cli", "hydra_errors", "composer"}
 NO_TORCH = ("errors", "horizon", "experiment", "lease", "record", "evidence", "index", "levels", "runs",
             "targets", "randomness", "trackers", "progress", "data", "data.digits", "data.fashion_mnist", "data.cifar",
             "data.image_folder", "data.local", "schema", "config", "hydra_errors", "composer", "grid", "flags",
-            "sweep.named", "cli", "completion", "commands", "commands.runs", "report.compare", "report.html",
+            "sweep.named", "cli", "completion", "help", "commands", "commands.runs", "report.compare", "report.html",
             "report.markdown", "report.wandb", "report.selection", "stats.intervals", "stats.paired", "sweep.slurm.job",
             "sweep.slurm.jobs", "sweep.slurm.options", "sweep.slurm.states", "sweep.slurm.locks",
             "plugins.hydra_plugins.lrbench_local", "plugins.hydra_plugins.lrbench_slurm")  # fmt: skip
