@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from lrbench import __version__
 from lrbench.errors import ConfigError, did_you_mean
-from lrbench.flags import FLAGS, Asked, Flags, Slurm, take_flags
+from lrbench.flags import COMMANDS, FLAGS, PLAIN, Asked, Flags, Slurm, command_of, config_dir_of, take_flags
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from lrbench.commands import Job
 
-COMMANDS = ("train", "sweep", "plot", "show", "runs", "report", "wandb", "status", "wait", "cancel")
-PLAIN = ("show", "runs", "report", "wandb", "status", "wait", "cancel")  # these take no overrides: Hydra is left out
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -32,7 +30,6 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def run(argv: Sequence[str]) -> int:
     """Run a command; its exit code. Bad usage is said on stderr in one paragraph."""
-    _complete_command()
     sys.path.append(os.getcwd())  # a user's own classes, by `_target_`; `python -m lrbench` has it already
     try:
         code = _run(list(argv))
@@ -52,13 +49,18 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    command, rest = _command_of(argv)
-    if rest and rest is argv and re.fullmatch(r"[\w-]*\w", argv[0]) and not argv[0].startswith("-"):
+    if "COMP_LINE" in os.environ and {"-sc", "--shell-completion"} & {*argv}:
+        return _complete(argv)
+    command, rest = command_of(argv)
+    if rest and rest == argv and re.fullmatch(r"[\w-]*\w", argv[0]) and not argv[0].startswith("-"):
         raise ConfigError(f"{argv[0]}: neither a command nor key=value.{did_you_mean(argv[0], COMMANDS)}")
     if command in PLAIN:
         return int(import_module(f"lrbench.commands.{command}").run(rest))
-    if rest in (["--help"], ["-h"]):  # with overrides, Hydra's own: the same text and the composed config
-        print(help_text())
+    helps = {"--help", "-h"} & {*rest}
+    if helps and (len(rest) == 1 or command == "sweep"):  # with overrides, Hydra's own: the composed config too
+        from lrbench.help import help_of
+
+        print(help_of(command, config_dir_of(rest)))
         return 0
     if rest == ["--version"]:  # Hydra's own stands in `--hydra-help`
         print(f"lrbench {__version__}")
@@ -67,47 +69,14 @@ def _run(argv: list[str]) -> int:
     if flags != Flags() and command not in ("train", "sweep"):
         raise ConfigError(f"{command}: {', '.join(FLAGS)} are for training; leave them out.")
     if command == "sweep":
-        from lrbench.sweep.named import named_sweep
+        from lrbench.sweep.named import listing, named_sweep, words_of
 
+        if not words_of(rest):
+            print(listing(config_dir_of(rest)))
+            return 0
         name, rest = named_sweep(rest)
         flags, rest, command = replace(flags, name=name), [*rest, "-m"], "train"
     return _through_hydra(command, rest, flags)
-
-
-def _command_of(argv: list[str]) -> tuple[str, list[str]]:
-    """The command, which may stand behind flags, and the other arguments."""
-    if argv and argv[0].startswith("-"):
-        place = next((i for i, word in enumerate(argv) if word in COMMANDS), None)
-    else:
-        place = 0 if argv and argv[0] in COMMANDS else None
-    return ("train", argv) if place is None else (argv[place], argv[:place] + argv[place + 1 :])
-
-
-def help_text() -> str:
-    """What `--help` says, put together without Hydra, which needs a second for it."""
-    import yaml
-
-    from lrbench import CONF
-
-    told = yaml.safe_load((CONF / "hydra/help/lrbench.yaml").read_text())
-    folders = sorted(p for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
-    names = {f.name: ", ".join(sorted(p.stem for p in f.glob("*.yaml"))) for f in folders}
-    sweeps = names.pop("sweep")
-    levels = [f"{group}: {listed}" for group, listed in names.items()]
-    _, _, options = (CONF / "config.yaml").read_text().partition("\n\n")
-    return "\n".join(
-        [
-            told["header"],
-            "Groups (group=level)\n",
-            *levels,
-            f"\nSweeps (lrbench sweep NAME): {sweeps}",
-            "\nFlags of sweeps\n",
-            *(f"{flag:15}{text}" for flag, text in FLAGS.items()),
-            "\nOptions (key=value; `--cfg job` shows those of the groups too)\n",
-            options.partition("\nhydra:")[0],
-            told["footer"].replace("$$", "$"),
-        ]
-    )
 
 
 def _through_hydra(command: str, arguments: list[str], ours: Flags) -> int:
@@ -233,17 +202,19 @@ class _Task:
             self.error = error
 
 
-def _complete_command() -> None:
-    """Tab completion of the command itself. Hydra completes the overrides, and takes the word before them for the
-    program's name: a command between the two is taken out of the line that it sees."""
-    line = os.environ.get("COMP_LINE", "")
-    words = line.split(" ")
-    if len(words) < 2:
-        return
-    place = next((i for i, w in enumerate(words[1:], 1) if w), len(words) - 1)
-    if place == len(words) - 1:  # still being typed
-        print(*(c for c in COMMANDS if c.startswith(words[place])))
-    elif words[place] in COMMANDS:
-        kept = " ".join([*words[:place], *words[place + 1 :]])
-        os.environ["COMP_LINE"] = kept
-        os.environ["COMP_POINT"] = str(max(0, int(os.environ.get("COMP_POINT", len(line))) - len(line) + len(kept)))
+def _complete(argv: list[str]) -> int:
+    """Print what may stand at the end of the line that is being typed. What is wrong earlier in it is not said here."""
+    from lrbench.completion import offers
+
+    line = os.environ["COMP_LINE"]
+    line = line[: int(os.environ.get("COMP_POINT", len(line)))]  # up to the cursor
+    folder = config_dir_of(line.split()[:-1])  # levels of the user's own
+    try:
+        offered, for_hydra = offers(line)
+        print(*offered, sep="\n", end="\n" if offered else "")
+        if for_hydra is None:
+            return 0
+        os.environ["COMP_LINE"] = for_hydra
+        return _through_hydra("train", [*argv, *(["--config-dir", folder] if folder else [])], Flags())
+    except ConfigError:
+        return 2

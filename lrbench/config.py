@@ -256,10 +256,5 @@ def _naming(option: str, value: Any) -> Any:
         raise ConfigError(f"{option}={value}: {explain(error, [])}") from error
 
 
-def levels(group: str) -> list[str]:
-    """The names of a config group's levels."""
-    return sorted(p.stem for p in (CONF / group).glob("*.yaml"))
-
-
 def unknown_level(group: str, level: str, known: Sequence[str]) -> str:
     return f"{group}={level}: there is no such level.{did_you_mean(level, known)}"

@@ -37,6 +37,10 @@ class Row:
     line: int
     cells: Mapping[str, str]
 
+    @property
+    def run_id(self) -> str:
+        return self.cells["run_id"]
+
     def experiment(self) -> Experiment:
         """Raises ConfigError where the row is not what its id says."""
         try:
@@ -132,6 +136,15 @@ def find(results: Path, key: str) -> Row | None:
                 f"{found[0].line}; keep the one that is right, or train it again with force=true."
             )
     return found[0] if found else None
+
+
+def every(results: Path) -> list[Row]:
+    """One row for each run that a `runs.csv` under the results folder holds. Raises ConfigError as `find` does for a
+    file; rows that disagree are told when the run is restored."""
+    rows: dict[str, Row] = {}
+    for path in _files(results):
+        rows = {**_indexed(path), **rows}
+    return list(rows.values())
 
 
 def restore(row: Row, record: Record) -> None:

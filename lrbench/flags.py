@@ -1,13 +1,19 @@
-"""lrbench's own flags, beside Hydra's: how a sweep is treated; they are no part of a configuration."""
+"""The words of the command line that are no part of a configuration: the commands, and lrbench's own flags."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
+COMMANDS = ("train", "sweep", "plot", "show", "runs", "report", "wandb", "status", "wait", "cancel")
+PLAIN = ("show", "runs", "report", "wandb", "status", "wait", "cancel")  # these take no overrides: Hydra is left out
+
+# Beside Hydra's: how a sweep is treated.
 FLAGS = {
     "--dry-run": "plan only: what is done, new, refused, and what it would cost; nothing is trained or written",
     "--yes": "do not ask before a very large sweep",
     "--skip-invalid": "leave refused jobs of a sweep out, and list them, instead of refusing the sweep",
 }
+CONFIG_DIR = ("--config-dir", "-cd")
 
 
 @dataclass(frozen=True)
@@ -55,3 +61,28 @@ def take_flags(arguments: Sequence[str], name: str | None = None) -> tuple[Flags
     """lrbench's flags, and the other arguments."""
     given = {flag[2:].replace("-", "_"): flag in arguments for flag in FLAGS}
     return Flags(**given, name=name), [a for a in arguments if a not in FLAGS]
+
+
+def command_of(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """The command, which may stand behind flags, and the other arguments."""
+    rest = list(arguments)
+    if rest and rest[0].startswith("-"):
+        place = next((i for i, word in enumerate(rest) if word in COMMANDS), None)
+    else:
+        place = 0 if rest and rest[0] in COMMANDS else None
+    return ("train", rest) if place is None else (rest[place], rest[:place] + rest[place + 1 :])
+
+
+def value_of(flags: Sequence[str], arguments: Sequence[str]) -> str | None:
+    """The value of a flag in any of its spellings, behind it or behind a `=`; None where it is not given."""
+    for word, following in pairwise([*arguments, ""]):
+        if word in flags:
+            return following
+        if word.partition("=")[0] in flags:
+            return word.partition("=")[2]
+    return None
+
+
+def config_dir_of(arguments: Sequence[str]) -> str | None:
+    """Hydra's additional folder of option files."""
+    return value_of(CONFIG_DIR, arguments)

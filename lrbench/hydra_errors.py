@@ -9,9 +9,10 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
 from lrbench import CONF
-from lrbench.config import compose, levels, unknown_level
+from lrbench.config import compose, unknown_level
 from lrbench.errors import did_you_mean
 from lrbench.flags import Slurm
+from lrbench.levels import levels
 from lrbench.schema import Config, LocalLauncherConfig
 
 

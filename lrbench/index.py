@@ -13,13 +13,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lrbench.evidence import Row, every
 from lrbench.experiment import Experiment, arm_id, run_id, title, to_plain
 from lrbench.lease import holder
 from lrbench.record import DONE, Record, write_bytes
 
-VERSION = 1  # raised when rows are made otherwise: an index of another version counts for nothing
+VERSION = 2  # raised when rows are made otherwise: an index of another version counts for nothing
 FILES = ("experiment.yaml", "status.json", "summary.json")
-SHORT = ("model", "data", "task", "optimizer", "scheduler", "warmup")  # columns with the last part of a target
+SHORT = (
+    "model",
+    "data",
+    "task",
+    "optimizer",
+    "scheduler",
+    "warmup",
+    "param_groups",
+)  # columns with the last part of a target
 NEUTRAL = {"accumulate": 1, "ranks": 1, "channels_last": False, "compile": False}  # what leaving the key out means
 
 Flat = dict[str, Any]  # a run as one row: scalars by dotted key
@@ -27,11 +36,12 @@ Entry = list[Any]  # [stamp, row]
 Watch = Callable[[Sequence[str]], Iterable[str]]
 
 
-def rows(results: Path, watch: Watch = iter) -> list[Flat]:
+def rows(results: Path, watch: Watch = iter, committed: bool = False) -> list[Flat]:
     """One row a record of a results folder, in the order of their ids; `watch` goes over those that have to be read.
 
     The index is brought up to date, and written where the folder can be. Whether a run that claims to go on really
-    does is asked of its lease, every time.
+    does is asked of its lease, every time. With `committed`, evidence that has no record here follows; it is read anew
+    each time. Raises ConfigError for evidence that cannot be trusted.
     """
     folder = results / "runs"
     stamps = dict(_stamps(folder))
@@ -42,7 +52,8 @@ def rows(results: Path, watch: Watch = iter) -> list[Flat]:
     current = kept | read
     if read or len(kept) < len(known):
         _store(folder / "index.json", current)
-    return [_live(current[name][1], folder / name) for name in sorted(current)]
+    found = [_live(current[name][1], folder / name) for name in sorted(current)]
+    return found + [_committed(row) for row in every(results) if row.run_id not in current] if committed else found
 
 
 def row_of(record: Record) -> Flat:
@@ -51,19 +62,28 @@ def row_of(record: Record) -> Flat:
         experiment, status = record.experiment(), record.status()
         if run_id(experiment) != record.run_id:
             raise ValueError("another experiment than the folder's name says")
-        state = str(status["state"])
-        summary = record.summary() if state in DONE else {}
-        return {
-            "run_id": record.run_id,
-            "title": title(experiment),
-            "state": state,
-            "arm": arm_id(experiment),
-            **_options(experiment),
-            **{k: _number(v) for k, v in summary.items() if k not in ("run_id", "title", "state", "arm", "updates")},
-            **{k: status.get(k) for k in ("update", "updates", "error", "restored_from")},
-        }
+        return _row(experiment, status, record.summary() if status["state"] in DONE else {})
     except Exception:  # whatever a damaged file makes of its reader
         return {"run_id": record.run_id, "state": "corrupt"}
+
+
+def _committed(row: Row) -> Flat:
+    """Evidence as one row, `committed` being its file."""
+    experiment, summary = row.experiment(), row.summary()
+    status = {"state": summary["state"], "update": summary["updates"], "updates": experiment.clock.updates}
+    return {**_row(experiment, status, summary), "committed": str(row.path)}
+
+
+def _row(experiment: Experiment, status: Mapping[str, Any], summary: Mapping[str, Any]) -> Flat:
+    return {
+        "run_id": run_id(experiment),
+        "title": title(experiment),
+        "state": str(status["state"]),
+        "arm": arm_id(experiment),
+        **_options(experiment),
+        **{k: _number(v) for k, v in summary.items() if k not in ("run_id", "title", "state", "arm", "updates")},
+        **{k: status.get(k) for k in ("update", "updates", "error", "restored_from")},
+    }
 
 
 def _options(experiment: Experiment) -> Flat:
@@ -72,13 +92,14 @@ def _options(experiment: Experiment) -> Flat:
     if experiment.start is not None:
         plain["start"] = {**plain["start"], "of": run_id(experiment.start.of)}
     short = {name: plain[name]["target"].rpartition(".")[2] for name in SHORT if name in plain}
-    return {**NEUTRAL, **short, **dict(_flat(plain, ""))}
+    return {**NEUTRAL, **short, **dict(flatten(plain, ""))}
 
 
-def _flat(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def flatten(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Nested mappings as scalars by dotted key."""
     for key, inner in value.items():
         if isinstance(inner, Mapping):
-            yield from _flat(inner, f"{prefix}{key}.")
+            yield from flatten(inner, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", _scalar(inner)
 

@@ -1,8 +1,8 @@
 """Ask the records: runs chosen by any option or metric, as rows or as a pandas frame.
 
 A filter is `KEY=VALUE` with one of = != < <= > >=; = and != take several values, separated by commas. A key is an
-option (`optimizer.lr`, `scheduler.args.T_max`), a component (`scheduler`, by the last part of its target), a metric of
-the summary (`test/accuracy`), or what a run is and did (`run_id`, `arm`, `state`, `update`, `seconds`).
+option (`optimizer.lr`, `scheduler.args.T_max`), a component (`scheduler`, by its level or the last part of its target),
+a metric of the summary (`test/accuracy`), or what a run is and did (`run_id`, `arm`, `state`, `update`, `seconds`).
 """
 
 import json
@@ -18,6 +18,7 @@ import yaml
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
 from lrbench.index import SHORT, Flat, Watch, rows
+from lrbench.levels import is_of, levels, meaning, require_known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,9 @@ ORDER: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 IDS = ("run_id", "arm", "start.of")  # equal to their beginning too
-FINAL = ("test/accuracy", "test/loss", "val/loss", "seconds")  # what a table ends with
+NONE = ("none", "null", "nan")  # equal to what is missing
+FINAL = ("test/accuracy", "test/loss", "val/loss", "seconds")
+LAST = (*FINAL, "committed")  # what a table ends with
 VARIED = 6  # options that a table shows; where more differ, it shows titles
 
 
@@ -47,7 +50,8 @@ class Filter:
         if self.sign in ORDER:
             asked = _to_number(self.values[0])
             return asked is not None and _is_number(value) and ORDER[self.sign](value, asked)
-        equal = any(_equal(value, text, self.key in IDS) for text in self.values)
+        named = levels(self.key) if self.key in SHORT else ()
+        equal = any(is_of(row, self.key, v) if v in named else _equal(value, v, self.key in IDS) for v in self.values)
         return equal if self.sign == "=" else not equal
 
 
@@ -68,21 +72,27 @@ def parse(text: str) -> Filter:
     return Filter(key, sign, values)
 
 
-def read(results: Path | str, watch: Watch = iter) -> list[Flat]:
-    """All runs of a results folder. Raises ConfigError where there are none."""
-    everything = rows(Path(results), watch)
+def read(results: Path | str, watch: Watch = iter, committed: bool = False) -> list[Flat]:
+    """All runs of a results folder, and with `committed` the evidence under it that has no record there. Raises
+    ConfigError where there are none."""
+    everything = rows(Path(results), watch, committed)
     if not everything:
         raise ConfigError(
-            f"{Path(results) / 'runs'}: there are no records here; --results (or $LRBENCH_RESULTS) looks elsewhere."
+            f"{Path(results) / 'runs'}: there are no records here; --results (or $LRBENCH_RESULTS) looks elsewhere"
+            f"{'' if committed else ', --committed also into runs.csv files'}."
         )
     return everything
 
 
 def choose(everything: Sequence[Flat], where: Sequence[str]) -> list[Flat]:
-    """The runs that all filters choose, by title, then seed. Raises ConfigError for a key that no run has."""
+    """The runs that all filters choose, by title, then seed. Raises ConfigError for a key that no run has, and for a
+    component that is neither a level nor a class."""
     filters = [parse(text) for text in where]
     require([f.key for f in filters], everything)
     for f in filters:
+        if f.key in SHORT:
+            used = {str(v) for row in everything if not missing(v := row.get(f.key))}
+            require_known(f.key, [v for v in f.values if v.lower() not in NONE], used)
         if f.sign in ORDER and not any(_is_number(row.get(f.key)) for row in everything):
             some = next((v for row in everything if not missing(v := row.get(f.key))), "none")
             raise ConfigError(f"{f}: {f.sign} compares numbers, and {f.key} of the runs is none (such as {some}).")
@@ -90,13 +100,16 @@ def choose(everything: Sequence[Flat], where: Sequence[str]) -> list[Flat]:
     return sorted(chosen, key=lambda row: (str(row.get("title")).rpartition(" seed ")[0], row.get("seed", -1)))
 
 
-def frame(results: Path | str, where: Sequence[str] = (), columns: Sequence[str] = ()) -> "pd.DataFrame":
+def frame(
+    results: Path | str, where: Sequence[str] = (), columns: Sequence[str] = (), committed: bool = False
+) -> "pd.DataFrame":
     """The runs of a results folder as a pandas frame, one row a run: all columns, or those named.
 
-    `where` holds filters, all of which must hold: `frame("results", where=["scheduler=OneCycleLR", "seed=0,1"])`.
+    `where` holds filters, all of which must hold: `frame("results", where=["scheduler=onecycle", "seed=0,1"])`.
+    With `committed`, evidence that has no record is among them.
     Raises ConfigError for a folder without records, for a filter that is none, and for a key that no run has.
     """
-    everything = read(results)
+    everything = read(results, committed=committed)
     names = require(columns, everything) or columns_of(everything)
     return to_frame(choose(everything, where), names)
 
@@ -130,6 +143,11 @@ def write_parquet(chosen: Iterable[Flat], names: Sequence[str], path: Path) -> N
         raise ConfigError(f"--parquet={path}: cannot be written ({error.strerror or error}).") from error
 
 
+def always() -> list[str]:
+    """What can be asked for whatever the records hold: components, options, and what a run is and did."""
+    return [*SHORT, *_options(Experiment), "run_id", "arm", "state", *FINAL]
+
+
 def columns_of(chosen: Iterable[Flat]) -> list[str]:
     """Every column that one of the runs has, in the order in which rows have them."""
     return list(dict.fromkeys(key for row in chosen for key in row))
@@ -139,7 +157,7 @@ def require(keys: Sequence[str], everything: Iterable[Flat]) -> list[str]:
     """The keys as rows have them. Raises ConfigError for one that no run has, with the nearest."""
     if not keys:
         return []
-    known = {*columns_of(everything), *SHORT, *_options(Experiment)}
+    known = {*columns_of(everything), *always()}
     for key in map(_named, keys):
         if key not in known:
             last = sorted(k for k in known if re.split(r"[./]", k)[-1] == key)
@@ -163,7 +181,7 @@ def telling(chosen: Sequence[Flat]) -> list[str]:
         if (key in options or ".args." in key) and _tells(key, chosen, varied):
             varied.append(key)
     shown = varied if 0 < len(varied) <= VARIED else ["title"]
-    return ["run_id", "state", *shown, *(k for k in FINAL if any(not missing(row.get(k)) for row in chosen))]
+    return ["run_id", "state", *shown, *(k for k in LAST if any(not missing(row.get(k)) for row in chosen))]
 
 
 def _tells(key: str, chosen: Sequence[Flat], shown: Sequence[str]) -> bool:
@@ -184,7 +202,9 @@ def unmatched(where: Sequence[str], everything: Sequence[Flat]) -> str:
     for f in map(parse, where):
         if not any(f(row) for row in everything):
             values = sorted({"none" if missing(v := row.get(f.key)) else str(v) for row in everything})
-            return f"no run has {f}: there {'are' if values[1:] else 'is'} {', '.join(values[:8])}" + (
+            meant = "; ".join(f"{v} is {m}" for v in f.values if f.key in SHORT and (m := meaning(f.key, v)))
+            asked = f"{f} ({meant})" if meant else f"{f}"
+            return f"no run has {asked}: there {'are' if values[1:] else 'is'} {', '.join(values[:8])}" + (
                 f" and {len(values) - 8} more" if values[8:] else ""
             )
     return "no run has all of these at once"
@@ -202,7 +222,7 @@ def _named(key: str) -> str:
 
 def _equal(value: Any, text: str, beginning: bool) -> bool:
     if missing(value):
-        return text.lower() in ("none", "null", "nan")
+        return text.lower() in NONE
     if _is_number(value):
         return bool(value == _to_number(text))
     mine, asked = str(value).lower(), text.lower()

@@ -175,7 +175,7 @@ def test_help_says_commands_groups_levels_and_options(lrbench: Lrbench) -> None:
     for command in cli.COMMANDS:
         assert re.search(rf"^  {command} +\S", said.out, re.MULTILINE)
     groups = [p for p in CONF.iterdir() if p.is_dir() and p.name not in ("hydra", "sweep")]
-    assert f"\nSweeps (lrbench sweep NAME): {', '.join(named.sweep_names())}\n" in said.out
+    assert f"\nSweeps (lrbench sweep NAME): {', '.join(named.sweep_files())}\n" in said.out
     for flag in FLAGS:
         assert re.search(rf"^{flag} +\S", said.out, re.MULTILINE)
     for group in groups:
@@ -184,18 +184,19 @@ def test_help_says_commands_groups_levels_and_options(lrbench: Lrbench) -> None:
     options = yaml.safe_load((CONF / "config.yaml").read_text()).keys() - {"defaults", "hydra"}
     for option in options:
         assert re.search(rf"^{option}:", said.out, re.MULTILINE), option
-    for command in cli.COMMANDS:
-        if command not in cli.PLAIN:
-            assert lrbench(command, "--help").out == said.out
+    assert lrbench("train", "--help").out == said.out
     assert lrbench("-h").out == said.out
 
 
 def test_the_examples_of_the_help_compose(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatch) -> None:
     import shlex
 
-    header = yaml.safe_load((CONF / "hydra" / "help" / "lrbench.yaml").read_text())["header"]
-    examples = re.findall(r"^  lrbench (\S.*?)(?:    .*)?$", header.partition("Examples")[2], re.MULTILINE)
-    assert len(examples) >= 7
+    examples = []
+    for page, count in ((("--help",), 7), (("plot", "--help"), 5), (("sweep", "--help"), 4)):
+        listed = re.split("examples", lrbench(*page).out, flags=re.IGNORECASE)[1]
+        found = re.findall(r"^ +lrbench (\S.*?)(?:    .*)?$", listed, re.MULTILINE)
+        assert len(found) >= count
+        examples += found
     for name in ("train", "plot"):
         monkeypatch.setattr(f"lrbench.commands.{name}.run", lambda jobs: [_made(j) for j in jobs] and 0)
     monkeypatch.setattr("lrbench.commands.sweep.run", _composed)
@@ -216,6 +217,20 @@ def _made(job: object) -> object:
     from lrbench.config import experiment_from
 
     return experiment_from(job.config)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("command", ["plot", "sweep"])
+def test_plot_and_sweep_have_pages_of_their_own(command: str, lrbench: Lrbench) -> None:
+    said = lrbench(command, "--help")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith(f"usage: lrbench {command} ")
+    assert "Exit codes: 0 " in said.out
+    assert max(map(len, said.out.splitlines())) <= 120
+    assert lrbench(command, "-h").out == said.out
+    if command == "sweep":
+        assert all(re.search(rf"^  {flag} +\S", said.out, re.MULTILINE) for flag in FLAGS)
+        assert all(re.search(rf"^  {name} +\S", said.out, re.MULTILINE) for name in named.sweep_files())
+        assert lrbench("sweep", "tour", "--help").out == said.out
 
 
 def test_help_takes_overrides(lrbench: Lrbench) -> None:
@@ -247,13 +262,14 @@ def test_flags_may_stand_anywhere(lrbench: Lrbench, tmp_path: Path) -> None:
     assert "a seed=0: first" in one.out
 
 
-def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
-    done = process(sys.executable, "-X", "importtime", "-m", "lrbench", "--help", folder=tmp_path)
+@pytest.mark.parametrize("words", [("--help",), ("plot", "--help"), ("sweep", "--help"), ("sweep",)])
+def test_help_imports_nothing_heavy(words: tuple[str, ...], tmp_path: Path) -> None:
+    done = process(sys.executable, "-X", "importtime", "-m", "lrbench", *words, folder=tmp_path)
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
     assert done.returncode == 0
     assert "lrbench" in imported
     assert not imported & {"torch", "hydra", "omegaconf", "numpy", "matplotlib", "plotext", "rich", "wandb"}
-    assert process(str(BIN / "lrbench"), "--help", folder=tmp_path).stdout == done.stdout
+    assert process(str(BIN / "lrbench"), *words, folder=tmp_path).stdout == done.stdout
 
 
 @pytest.mark.parametrize("argv", [("scheduler=step", "--help"), ("--cfg", "job"), ("--info", "defaults")])
@@ -271,46 +287,6 @@ def test_both_ways_to_start_agree(tmp_path: Path) -> None:
         assert ways[0].returncode == ways[1].returncode == code
         assert (ways[0].stdout, ways[0].stderr) == (ways[1].stdout, ways[1].stderr)
         assert list(tmp_path.iterdir()) == []
-
-
-# ---- completion --------------------------------------------------------------------------------------------------
-
-
-def completed(line: str, folder: Path) -> set[str]:
-    """What bash offers, by Hydra's protocol."""
-    done = process(
-        str(BIN / "lrbench"), "-sc", "query=bash", folder=folder, COMP_LINE=line, COMP_POINT=str(len(line)),
-        COMP_TYPE="9", COMP_WORDBREAKS=" =",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return set(done.stdout.split())
-
-
-def with_prefix(prefix: str) -> set[str]:
-    return {f"scheduler={p.stem}" for p in (CONF / "scheduler").glob("*.yaml") if p.stem.startswith(prefix)}
-
-
-def test_levels_are_completed(tmp_path: Path) -> None:
-    assert completed("lrbench scheduler=co", tmp_path) == with_prefix("co")
-
-
-def test_groups_are_completed_after_a_command(tmp_path: Path) -> None:
-    assert {"scheduler=", "scheduler."} >= completed("lrbench plot sched", tmp_path) >= {"scheduler="}
-
-
-def test_completion_in_this_process(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def offered(line: str) -> set[str]:
-        monkeypatch.setenv("COMP_LINE", line)
-        monkeypatch.setenv("COMP_POINT", str(len(line)))
-        said = lrbench("-sc", "query=bash")
-        assert (said.code, said.err) == (0, "")
-        return set(said.out.split())
-
-    assert offered("lrbench plot scheduler=co") == with_prefix("co")
-    assert offered("lrbench plot warmup=none scheduler=co") == with_prefix("co")
-    assert offered("lrbench pl") == {"plot"}
-    assert {*cli.COMMANDS, "scheduler=", "horizon="} <= offered("lrbench ")
-    assert list(tmp_path.iterdir()) == []
 
 
 # ---- multiruns ---------------------------------------------------------------------------------------------------
@@ -413,7 +389,7 @@ def test_hydras_basic_sweeper_is_what_ours_is(lrbench: Lrbench) -> None:
     said = lrbench("plot", "-m", *TINY, "seed=range(0,3)", "out=x.png")
     assert said.out.count("first 0.1") == 3
     said = lrbench("plot", "-m", *TINY, "scheduler=glob(cos*)", "horizon=5ep", "out=x.png")
-    assert said.out.count("first 0.1") == len(with_prefix("cos"))
+    assert said.out.count("first 0.1") == len(list((CONF / "scheduler").glob("cos*.yaml")))
 
 
 @pytest.mark.parametrize(

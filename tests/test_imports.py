@@ -17,13 +17,16 @@ LAYERS = (
     ("locks", "horizon", "targets", "trackers", "models", "tasks", "param_groups", "grid", "schema"),
     ("experiment", "plugins"),
     ("schedules", "record", "progress", "optim", "data"),
-    ("plots", "evidence", "index"),
-    ("engine", "runs"),
+    ("plots", "evidence"),
+    ("index",),
+    ("engine", "levels"),
+    ("runs",),
     ("sweep",),
     ("report",),
     ("config", "hydra_errors"),  # the one pair that knows each other: a fork's parent is composed inside `config`
     ("composer",),
     ("commands",),
+    ("completion", "help"),
     ("cli",),
     ("__main__",),
 )
@@ -32,7 +35,17 @@ PAIR = {"config", "hydra_errors"}
 
 # library: which of ours may import it
 ONLY = {
-    ("hydra", "omegaconf"): {"config", "schema", "hydra_errors", "composer", "grid", "cli", "commands", "plugins"},
+    ("hydra", "omegaconf"): {
+        "config",
+        "schema",
+        "hydra_errors",
+        "composer",
+        "grid",
+        "cli",
+        "commands",
+        "completion",
+        "plugins",
+    },
     ("matplotlib", "plotext"): {"plots"},
     ("pandas", "pyarrow"): {"runs"},
     ("rich",): {"progress", "sweep", "commands"},
@@ -44,11 +57,11 @@ ONLY = {
     ("torchvision", "sklearn", "timm"): {"data", "models", "param_groups"},
 }
 KNOW_CONFIG = {"commands", "cli", "hydra_errors", "composer"}
-NO_TORCH = ("errors", "locks", "horizon", "experiment", "lease", "record", "evidence", "index", "runs", "targets",
-            "randomness", "trackers", "progress", "data", "data.digits", "data.fashion_mnist", "data.cifar",
+NO_TORCH = ("errors", "locks", "horizon", "experiment", "lease", "record", "evidence", "index", "levels", "runs",
+            "targets", "randomness", "trackers", "progress", "data", "data.digits", "data.fashion_mnist", "data.cifar",
             "data.image_folder", "data.local", "schema", "config", "hydra_errors", "composer", "grid", "flags",
-            "sweep.named", "cli", "commands", "commands.runs", "report.compare", "report.html", "report.markdown",
-            "report.wandb", "report.selection", "stats.intervals", "stats.paired", "sweep.slurm.job",
+            "sweep.named", "cli", "completion", "help", "commands", "commands.runs", "report.compare", "report.html",
+            "report.markdown", "report.wandb", "report.selection", "stats.intervals", "stats.paired", "sweep.slurm.job",
             "sweep.slurm.jobs", "sweep.slurm.options", "sweep.slurm.states",
             "plugins.hydra_plugins.lrbench_local", "plugins.hydra_plugins.lrbench_slurm")  # fmt: skip
 

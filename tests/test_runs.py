@@ -76,6 +76,15 @@ def test_a_row_a_run(store, results):
 ASKED = {
     "scheduler=CosineAnnealingLR": {"cosine 0", "cosine 1", "diverged", "running"},
     "scheduler=cosineannealinglr warmup!=none": {"cosine 0", "cosine 1"},
+    "scheduler=cosine": {"cosine 0", "cosine 1", "diverged", "running"},
+    "scheduler=onecycle": {"onecycle"},
+    "scheduler!=onecycle": {"cosine 0", "cosine 1", "diverged", "running"},
+    "scheduler=OneCycleLR,cosine_floor1e-5": {"onecycle"},
+    "optimizer=sgd,lion warmup=none": {"onecycle", "diverged"},
+    "warmup=linear1": {"cosine 0", "cosine 1"},  # however it was typed
+    "warmup=linear5": set(),
+    "param_groups=one model=mlp": {"cosine 0", "cosine 1", "onecycle", "diverged", "running"},
+    "param_groups=backbone_head": set(),
     "scheduler.target=torch.optim.lr_scheduler.OneCycleLR": {"onecycle"},
     "scheduler._target_=torch.optim.lr_scheduler.OneCycleLR": {"onecycle"},
     "warmup=none": {"onecycle", "diverged", "running"},
@@ -118,7 +127,46 @@ def test_ids_are_known_by_their_beginning(make, store, results):
     for asked in (f"run_id={child.run_id[:6]}", f"start.of={parent.run_id[:8]}", "start.at=end"):
         assert [r["run_id"] for r in runs.choose(everything, [asked])] == [child.run_id]
     assert len(runs.choose(everything, [f"arm={parent.run_id[:8]}"])) == 2
-    assert runs.choose(everything, ["scheduler=Cosine"]) == []  # but nothing else
+    assert runs.choose(everything, ["state=finish"]) == []  # but nothing else
+
+
+def test_a_level_is_told_by_what_tells_it_from_its_like(make, results):
+    """An argument that levels of one class share is free; one in which they differ is not."""
+    asked = {
+        "plain": make("horizon=30ep"),
+        "own floor": make("horizon=30ep", "scheduler.args.eta_min=0.01x"),
+        "floor": make("horizon=30ep", "scheduler.args.eta_min=0.1x"),  # what cosine_floor_10pct makes
+        "batch": make("horizon=30ep", "scheduler.interval=batch"),
+        "gamma": make("horizon=30ep", "scheduler=step", "scheduler.args.gamma=0.5"),
+        "decay": make("horizon=30ep", "optimizer.args.weight_decay=0.01", "optimizer.lr=0.2"),
+        "nesterov": make("horizon=30ep", "optimizer=sgd_nesterov"),
+    }
+    store = {name: put(results, e) for name, e in asked.items()}
+    everything = runs.read(results)
+
+    def found(*where):
+        return names(store, runs.choose(everything, where))
+
+    assert found("scheduler=cosine", "optimizer=sgd") == {"plain", "batch", "decay"}
+    assert found("scheduler=cosine_floor_10pct") == {"floor"}
+    assert found("scheduler=CosineAnnealingLR", "scheduler!=cosine,cosine_floor_10pct") == {"own floor"}
+    assert found("scheduler=step") == {"gamma"}
+    assert found("optimizer=sgd_nesterov") == {"nesterov"}
+
+
+def test_a_level_that_no_run_has_and_a_word_that_is_none(store, results):
+    everything = runs.read(results)
+    assert runs.unmatched(["scheduler=cosine_floor1e-5"], everything) == (
+        "no run has scheduler=cosine_floor1e-5 (cosine_floor1e-5 is CosineAnnealingLR with eta_min=1e-05): there are "
+        "CosineAnnealingLR, OneCycleLR"
+    )
+    assert runs.choose(everything, ["scheduler=StepLR"]) == []  # a level's class
+    with pytest.raises(
+        ConfigError, match=r"^scheduler=cosin: this is no level of scheduler, .*Did you mean 'cosine'\?"
+    ):
+        runs.choose(everything, ["scheduler=onecycle,cosin"])
+    with pytest.raises(ConfigError, match=r"^model=resnet9: this is no level of model, .*Did you mean 'resnet8'\?"):
+        runs.choose(everything, ["model!=resnet9"])
 
 
 def test_frame_with_columns(store, results):

@@ -24,21 +24,23 @@ from lrbench.runs import choose, columns_of, missing, ordered, parse, read, requ
 DESCRIPTION = """Find runs by any option or metric, and print them as a table or for a program.
 
 A FILTER is KEY=VALUE with one of = != < <= > >=; all of them must hold. Quote < and >, which a shell takes for itself.
-KEY is an option (optimizer.lr, scheduler.args.T_max), a component by its class or function (model=resnet8,
+KEY is an option (optimizer.lr, scheduler.args.T_max), a component by its level or class (scheduler=cosine,
 scheduler=CosineAnnealingLR), a metric (test/accuracy), or run_id, arm, state, seconds. Commas separate values, and
-none stands for a missing one.
+none stands for a missing one. A level stands for the runs of its class; where several levels have that class, for those
+with the arguments that tell it from the others: scheduler=cosine leaves out cosines that end at another rate.
 """
 EXAMPLES = """examples
   lrbench runs                                                   all runs, with what tells them apart
   lrbench runs state=finished 'optimizer.lr>0.05' seed=0,1
-  lrbench runs scheduler=OneCycleLR warmup=none --sort test/accuracy --reverse --limit 10
+  lrbench runs scheduler=onecycle,cosine warmup=none --sort test/accuracy --reverse --limit 10
   lrbench runs 'test/accuracy>=0.98' --columns run_id,optimizer.lr,test/accuracy
   lrbench runs --keys                                            every key that can be asked for
   lrbench runs --csv > all.csv                                   all columns; --columns chooses
   lrbench runs arm=85d4a4a0 --export results/claims/warmup/runs.csv
 
 Rows in a results/**/runs.csv that --export wrote count as done when committed: `lrbench` restores such runs instead of
-training them. From Python: lrbench.runs.frame("results", where=["seed=0"]) is a pandas frame.
+training them. --committed finds them too; their column `committed` names the file. From Python:
+lrbench.runs.frame("results", where=["seed=0"]) is a pandas frame.
 """
 MANY = 200  # records: half a second of reading
 T = TypeVar("T")
@@ -48,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_intermixed_args(arguments)
     for text in options.filters:
         parse(text)  # refused before ten thousand records are read
-    everything = read(results_folder(options.results), lambda names: _progress(names, "reading"))
+    everything = read(results_folder(options.results), lambda names: _progress(names, "reading"), options.committed)
     if options.keys:
         print("\n".join(columns_of(everything)))
         return 0
@@ -80,6 +82,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--results", metavar="DIR", help="where records live (default: $LRBENCH_RESULTS, else ./results)"
     )
+    parser.add_argument("--committed", action="store_true", help="rows of a runs.csv that have no record here, too")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print CSV, all columns unless --columns chooses")
     form.add_argument("--json", action="store_true", help="print a JSON list; what is not finite is null")
@@ -124,9 +127,13 @@ def _put(chosen: list[Flat], names: list[str], options: argparse.Namespace, ever
 
 
 def _export(chosen: list[Flat], results: Path, path: Path) -> None:
-    done = [Record(results / "runs" / row["run_id"]) for row in chosen if row["state"] in DONE]
+    done = [
+        Record(results / "runs" / row["run_id"]) for row in chosen if row["state"] in DONE and "committed" not in row
+    ]
     if not done:
-        raise ConfigError(f"--export={path}: no finished or diverged run is among the {len(chosen)} chosen.")
+        raise ConfigError(
+            f"--export={path}: no record of a finished or diverged run is among the {len(chosen)} chosen."
+        )
     try:
         total = write_rows(_progress(done, "exporting"), path)
     except OSError as error:

@@ -1,10 +1,13 @@
 """`lrbench train`: one experiment."""
 
+import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
+import yaml
 
 from lrbench.commands import Job
 from lrbench.config import experiment_from, settings_from
@@ -21,6 +24,8 @@ from lrbench.schedules import hears_metric
 from lrbench.sweep.entry import hydra_files
 from lrbench.targets import resolve
 
+OTHERS = ("constant", "cosine", "linear")  # schedules for a comparison: they go with every horizon and every warmup
+NOT_COMPARED = ("scheduler", "seed", "force", "retry", "out")  # what a comparison sets anew, or has no use for
 EXIT = {"finished": 0, "diverged": 1, "failed": 1}
 
 
@@ -121,6 +126,27 @@ def describe(record: Record) -> str:
             *([f"  resumed at update {', '.join(resumed)}"] if resumed else []),
             f"  record   {record.folder}",
             f"  look     lrbench show {record.run_id[:8]}",
-            "  compare  lrbench -m scheduler=constant,cosine,onecycle seed=0,1,2",
+            *([f"  compare  {command}"] if (command := comparison(record)) else []),
         ]
     )
+
+
+def comparison(record: Record) -> str | None:
+    """The command that trains the run's experiment under other schedules too, with everything else that was typed for
+    it; None where that is not recorded: for a run made from Python, or restored."""
+    try:
+        files = {name: record.folder / ".hydra" / f"{name}.yaml" for name in ("overrides", "hydra")}
+        overrides, node = (yaml.safe_load(path.read_text()) for path in files.values())
+        choice, sources = node["hydra"]["runtime"]["choices"]["scheduler"], node["hydra"]["runtime"]["config_sources"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return None
+    keys = {o: o.lstrip("+~").partition("=")[0] for o in overrides or ()}
+    kept = [o for o, key in keys.items() if re.split(r"[./]", key)[0] not in NOT_COMPARED]
+    kept += [o for o, key in keys.items() if key == "scheduler.interval" and not o.endswith("=metric")]
+    changed = any(key.startswith("scheduler.") and key != "scheduler.interval" for key in keys.values())
+    schedules = dict.fromkeys([*OTHERS, *([] if changed else [choice])])
+    seed = record.experiment().seed
+    seeds = range(3) if seed < 3 else range(seed, seed + 3)
+    folders = [word for s in sources if s["provider"] == "command-line" for word in ("--config-dir", s["path"])]
+    grid = [f"scheduler={','.join(schedules)}", f"seed={','.join(map(str, seeds))}"]
+    return shlex.join(["lrbench", "-m", *folders, *kept, *grid])

@@ -64,9 +64,11 @@ def test_filters_sorting_limit_and_columns(lrbench: Lrbench, store: list[Record]
 
 
 def test_nothing_found_says_what_there_is(lrbench: Lrbench, store: list[Record]) -> None:
-    said = lrbench("runs", "scheduler=cosine")
+    said = lrbench("runs", "scheduler=step")
     assert (said.code, said.out) == (0, "")
-    assert said.err == "lrbench: no run has scheduler=cosine: there is CosineAnnealingLR.\n"
+    assert said.err == (
+        "lrbench: no run has scheduler=step (step is StepLR with step_size=30%): there is CosineAnnealingLR.\n"
+    )
     said = lrbench("runs", "seed=1", "optimizer.lr>1", "--json")
     assert (said.code, said.out) == (0, "[]\n")
     assert said.err == "lrbench: no run has all of these at once.\n"
@@ -129,13 +131,27 @@ def test_export(lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert said.err == f"2 runs exported, {path} holds 2; 1 that are not done were left out\n"
     assert lrbench("runs", "seed=2", "--export", path).err == f"1 runs exported, {path} holds 3\n"
     before = Path(path).read_bytes()
-    assert_refused(lrbench("runs", "seed=7", "--export", path), "no finished or diverged run is among the 1 chosen")
+    assert_refused(
+        lrbench("runs", "seed=7", "--export", path), "no record of a finished or diverged run is among the 1"
+    )
     assert_refused(lrbench("runs", "seed=0", "--export", "results"), "--export=results: cannot be written")
     assert Path(path).read_bytes() == before
     accuracy = lrbench("runs", "--columns", "run_id,test/accuracy,test/loss", "state=finished", "--csv").out
+    kept = lrbench("runs", "seed=1,2", "--json")
     shutil.rmtree("results/runs")
+    assert_refused(lrbench("runs"), "there are no records here", "--committed")
+    evidence = lrbench("runs", "seed=1,2", "state=finished", "--committed", "--json")
+    assert [{k: v for k, v in row.items() if k != "committed"} for row in json.loads(evidence.out)] == json.loads(
+        kept.out
+    )
+    assert {row["committed"] for row in json.loads(evidence.out)} == {path}
+    assert_refused(lrbench("runs", "--committed", "--export", path), "no record of a finished or diverged run")
+    lrbench(*TINY, "seed=1")
+    table = lrbench("runs", "seed=1,2", "--committed").out
+    assert table.split("\n")[0].endswith("  committed")
+    assert [line.endswith(path) for line in table.splitlines()[1:]] == [False, True]  # seed 1 has a record again
     trained = lrbench("-m", *TINY, "seed=0,1,2")
-    assert trained.err.count("restored from results/claims/seeds/runs.csv, not trained") == 3
+    assert trained.err.count("restored from results/claims/seeds/runs.csv, not trained") == 2
     again = lrbench("runs", "--columns", "run_id,test/accuracy,test/loss", "state=finished", "--csv")
     assert again.out == accuracy
     assert lrbench("runs", f"restored_from={path}", "--json", "--columns=seed").out.count("seed") == 3
@@ -145,6 +161,7 @@ def test_export(lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ("arguments", "words"),
     [
         (("test/f1>0",), ("test/f1", "no run has", "--keys")),
+        (("scheduler=cosin",), ("scheduler=cosin", "no level", "Did you mean 'cosine'")),
         (("--columns", "sede"), ("sede", "Did you mean 'seed'")),
         (("--sort", "acc"), ("acc: no run has",)),
         (("--limit", "-1"), ("--limit", "-1")),

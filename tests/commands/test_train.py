@@ -4,15 +4,18 @@ import json
 import os
 import pty
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 from cli_support import TINY, Lrbench, files, in_process
 
+from lrbench import CONF
 from lrbench.config import experiment
 from lrbench.experiment import run_id
 from lrbench.record import Record
@@ -53,7 +56,7 @@ def test_the_record_and_what_is_said_at_the_end(lrbench: Lrbench, tmp_path: Path
     assert "schedule: as planned" in lines[2]
     assert lines[3].split() == ["record", str(folder)]
     assert lines[4].split() == ["look", "lrbench", "show", name[:8]]
-    assert lines[5].startswith("  compare  lrbench -m scheduler=")
+    assert lines[5].startswith("  compare  lrbench -m tracker=none model=mlp ")  # below
     assert lrbench(*lines[4].split()[2:]).code == 0  # the hint works
     assert "\x1b" not in said.out + said.err
 
@@ -114,6 +117,53 @@ def test_a_second_call_trains_nothing_and_says_so(lrbench: Lrbench, tmp_path: Pa
     assert "the old record is kept as" in forced.err
     assert "already" not in forced.err
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 2
+
+
+TYPED: list[tuple[tuple[str, ...], str, int]] = [  # overrides, the grid of schedules that is proposed, runs of it done
+    ((), "scheduler=constant,cosine,linear seed=0,1,2", 1),
+    (("warmup=linear1", "optimizer.lr=0.05", "seed=7"), "scheduler=constant,cosine,linear seed=7,8,9", 1),
+    (("scheduler=onecycle", "clip=1.0"), "scheduler=constant,cosine,linear,onecycle seed=0,1,2", 1),
+    (("scheduler=step", "scheduler.args.step_size=1ep"), "scheduler=constant,cosine,linear seed=0,1,2", 0),
+    (("scheduler=step", "scheduler.interval=batch", "force=true"), "scheduler=constant,cosine,linear,step", 1),
+    (("scheduler=plateau", "scheduler.args.patience=1ep", "scheduler.interval=metric"), "constant,cosine,linear", 0),
+    (("horizon=3ba", "eval_every=3ba", "scheduler=exponential"), "constant,cosine,linear,exponential", 1),
+    (
+        ("start.of=['model=mlp', 'model.args.hidden=[8]', 'tracker=none', 'horizon=1ep']", "start.carry=[model]"),
+        "constant,cosine,linear",
+        1,
+    ),
+    (("--config-dir", "my own", "scheduler=mine"), "scheduler=constant,cosine,linear,mine seed=0,1,2", 1),
+]
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize(("typed", "grid", "done"), TYPED, ids=lambda v: " ".join(v) if isinstance(v, tuple) else None)
+def test_the_proposed_comparison_works_as_printed(
+    typed: tuple[str, ...], grid: str, done: int, lrbench: Lrbench, tmp_path: Path
+) -> None:
+    """It keeps what was typed, but for the schedule and the seed; the run itself is one of its runs."""
+    (tmp_path / "my own" / "scheduler").mkdir(parents=True)
+    (tmp_path / "my own" / "scheduler" / "mine.yaml").write_text((CONF / "scheduler" / "cosine.yaml").read_text())
+    said = lrbench(*TINY, *typed)
+    assert said.code == 0, said.err
+    (printed,) = re.findall(r"^  compare  (lrbench .*)$", said.out, re.MULTILINE)
+    assert grid in printed
+    assert "force" not in printed
+    planned = lrbench(*shlex.split(printed)[1:], "--dry-run")
+    assert planned.code == 0, planned.err
+    assert "left out" not in planned.out
+    listed = re.findall(r"^done \((\d+)\)$", planned.out, re.MULTILINE)
+    assert int(*(listed or ["0"])) >= done
+    name = re.findall(r"^(\w{16}) finished", said.out, re.MULTILINE)[0]
+    assert (name[:8] in planned.out) == bool(done)
+    assert f"  compare  {printed}\n" in lrbench("show", name).out
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_no_comparison_is_proposed_where_nothing_was_typed(make: Any, run: Any, lrbench: Lrbench) -> None:
+    said = lrbench("show", str(run(make()).folder))
+    assert said.code == 0
+    assert "compare" not in said.out
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -4,15 +4,20 @@ import re
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from itertools import product
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
 from conf_files import FACTORS, GROUPS, OPEN, ROOMY, chosen, composed, content, levels, made, refusal
 from omegaconf import OmegaConf, open_dict
+from store import put
 
 from lrbench import CONF
 from lrbench.config import compose, settings_from
 from lrbench.experiment import Experiment
+from lrbench.index import rows
+from lrbench.levels import is_of
+from lrbench.runs import choose
 from lrbench.schedules import lr_table
 from lrbench.schema import Config
 
@@ -29,6 +34,15 @@ def test_every_level_composes_to_an_experiment(group: str, level: str) -> None:
     assert lr_table(experiment).lr.shape == (experiment.clock.updates, len(experiment.peaks))
     tracker = settings_from(config).tracker
     assert (tracker is None) == (config.tracker._target_ is None)
+
+
+@pytest.mark.parametrize(("group", "level"), [(g, level) for g, level in LEVELS if g != "tracker"])
+def test_a_run_is_of_the_level_that_made_it_and_of_no_other(group: str, level: str, tmp_path: Path) -> None:
+    put(tmp_path, made(composed(*ROOMY, *chosen(group, level))))
+    (row,) = rows(tmp_path)
+    found = [name for name in levels(group) if is_of(row, group, name)]
+    assert found == ["exponential" if level == "custom" else level]  # which it is here, by its class and arguments
+    assert choose([row], [f"{group}={found[0]}"]) == [row]
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from cli_support import TINY, Lrbench, assert_refused, files, in_process
 
+from lrbench import CONF
 from lrbench.config import compose, experiment
 from lrbench.data.batches import Batches
 from lrbench.experiment import run_id
@@ -122,7 +123,7 @@ def test_plots_have_no_plan(lrbench: Lrbench) -> None:
 # ---- Named sweeps.
 
 
-@pytest.mark.parametrize("name", named.sweep_names())
+@pytest.mark.parametrize("name", named.sweep_files())
 def test_every_named_sweep_can_be_planned(name: str, lrbench: Lrbench, tmp_path: Path) -> None:
     said = lrbench("sweep", name, "--dry-run")
     assert said.code == 0, said.err
@@ -146,6 +147,39 @@ def test_a_named_sweep_has_its_name(lrbench: Lrbench, tmp_path: Path, monkeypatc
     assert [p.name for p in (tmp_path / "results" / "sweeps").iterdir()] == ["mine"]
 
 
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A folder of the user's: a sweep over a level of the user's, one with the name of lrbench's, one without words."""
+    for group in ("sweep", "scheduler"):
+        (tmp_path / "own" / group).mkdir(parents=True)
+    (tmp_path / "own" / "scheduler" / "halves.yaml").write_text((CONF / "scheduler" / "step.yaml").read_text())
+    mine = "# Mine: two seeds.\nset: [scheduler=halves, scheduler.interval=batch]\ngrid: ['seed=0,1']\n"
+    (tmp_path / "own" / "sweep" / "mine.yaml").write_text(mine)
+    (tmp_path / "own" / "sweep" / "tour.yaml").write_text("# Not this one.\nset: [nonsense=1]\n")
+    (tmp_path / "own" / "sweep" / "z.yaml").write_text("grid: ['seed=0,1']\n")
+    return tmp_path / "own"
+
+
+@pytest.mark.parametrize("where", [["--config-dir", "own"], ["--config-dir=own"], ["-cd", "own"]])
+def test_a_sweep_of_the_users_own(where: list[str], own: Path, lrbench: Lrbench) -> None:
+    assert_refused(lrbench("sweep", "mine"), "there is no such sweep", "tour")
+    for words in (["mine", *where], [*where, "mine"], [*where, "name=mine"]):
+        said = lrbench("sweep", *words, *TINY, "--dry-run")
+        assert (said.code, said.out.partition("\n")[0]) == (0, "2 runs: 2 new"), said.err
+    assert lrbench("sweep", "mine", *where, *TINY, "seed=5", "--dry-run").out.startswith("1 run: 1 new\n")
+    assert lrbench("sweep", *where, "tour", "--dry-run").out.startswith("36 runs")  # lrbench's own comes first
+
+
+@pytest.mark.usefixtures("own")
+def test_without_a_name_all_are_listed(lrbench: Lrbench) -> None:
+    tour = (named.FOLDER / "tour.yaml").read_text().partition("\n")[0].removeprefix("# ")
+    said = lrbench("sweep")
+    assert (said.code, said.err) == (0, "")
+    assert f"\n  tour  {tour}\n" in said.out
+    said = lrbench("sweep", "--config-dir", "own", "--dry-run")
+    assert said.out == f"sweeps (lrbench sweep NAME)\n  mine  Mine: two seeds.\n  tour  {tour}\n  z\n"
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -167,8 +201,8 @@ def test_a_bad_file_is_refused(content: str, words: str, lrbench: Lrbench, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "say which one"),
         (("seed=1",), "say which one"),
+        (("--config-dir", "nowhere", "tour"), "--config-dir=nowhere: there is no such folder"),
         (("tuor",), "Did you mean 'tour'?"),
         (("name=x",), "name=x"),
     ],

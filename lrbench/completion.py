@@ -1,0 +1,121 @@
+"""Tab completion. A shell's hook, which is Hydra's, calls `lrbench -sc query=SHELL` with the line in $COMP_LINE.
+
+Offered here, without torch: commands, flags, named sweeps, and what lies in the results folder. Hydra offers overrides.
+"""
+
+import os
+import shlex
+from argparse import Action
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from lrbench.flags import COMMANDS, FLAGS, PLAIN, command_of, config_dir_of, value_of
+
+# Flags of the commands without overrides; = for one that takes a value. Their parsers would say it, but importing those
+# takes seconds; a test holds the two equal.
+PLAIN_FLAGS = {
+    "show": "--json --results= --rows=",
+    "runs": "--columns= --committed --csv --export= --json --keys --limit= --parquet= --results= --reverse --sort=",
+    "report": "--baseline= --entity= --json --metric= --name= --out= --project= --results= --wandb --where=",
+    "wandb": "--entity= --project= --results= --tag= --where=",
+    "status": "--json --once --results=",
+    "wait": "--results=",
+    "cancel": "--results=",
+}
+STATES = ("running", "interrupted", "finished", "diverged", "failed", "corrupt")
+
+
+def offers(line: str) -> tuple[list[str], str | None]:
+    """What lrbench offers for the last word of a line, and the line that Hydra is to complete as well, in which
+    overrides and `-m` are all that is left; None where Hydra has nothing to offer."""
+    words = _words(line)[1:]
+    word = words.pop() if words and not line[-1].isspace() else ""
+    command, given = command_of(words)
+    flags = _flags(command)
+    plain = [w for before, w in pairwise(["", *given]) if not w.startswith("-") and not flags.get(before)]
+    for_hydra = None
+    if given and flags.get(given[-1]):
+        found = _values(command, given[-1], word)
+    elif word.startswith("-"):
+        found = [f for f in flags if f.startswith("--")]
+    elif command in PLAIN:
+        found = _names(command, plain, _results(given), word)
+    elif command == "sweep" and not plain:
+        from lrbench.sweep.named import sweep_files
+
+        found = [f"name={n}" if word.startswith("name=") else n for n in sweep_files(config_dir_of(given))]
+    elif "," in word:
+        found = _levels(word)
+    else:
+        found = [] if len(given) < len(words) or plain else [*COMMANDS]
+        multirun = ["-m"] if command == "sweep" or {"-m", "--multirun"} & {*given} else []
+        overrides = [w for w in plain[command == "sweep" :] if " " not in w]  # Hydra cuts its line at spaces
+        for_hydra = " ".join(["lrbench", *multirun, *overrides, word])
+    return [f for f in found if f.startswith(word)], for_hydra
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError:  # a quote is still open
+        return line.split()
+
+
+def _flags(command: str) -> dict[str, bool]:
+    """The flags of a command, and whether each takes a value."""
+    if command in PLAIN:
+        return {"--help": False, **{f.rstrip("="): f.endswith("=") for f in PLAIN_FLAGS[command].split()}}
+    ours = FLAGS if command in ("train", "sweep") else ()
+    return {**dict.fromkeys(ours, False), **{name: a.nargs != 0 for name, a in _hydra_flags().items()}}
+
+
+def _hydra_flags() -> Mapping[str, Action]:
+    from hydra._internal.utils import get_args_parser
+
+    return get_args_parser()._option_string_actions
+
+
+def _values(command: str, flag: str, word: str) -> list[str]:
+    """What may stand after a flag that takes a value; where nothing is offered, a shell offers files."""
+    if command not in PLAIN:
+        return list(_hydra_flags()[flag].choices or ())
+    if flag == "--where":
+        return _filters(word)
+    return [key.removesuffix("=") for key in _filters("")] if flag in ("--sort", "--columns") else []
+
+
+def _names(command: str, given: Sequence[str], results: Path, word: str) -> list[str]:
+    """What a command without overrides takes: sweeps and runs of the results folder, or filters."""
+    if command == "runs":
+        return _filters(word)
+    if command == "wandb" and not given:
+        return ["export", "sync"]
+    sweeps = sorted(p.parent.name for p in (results / "sweeps").glob("*/sweep.json"))
+    if command in ("status", "wait", "cancel"):
+        return sweeps
+    runs = sorted(p.name for p in (results / "runs").glob("*") if "." not in p.name)
+    return runs if command == "show" else [*sweeps, *runs]
+
+
+def _filters(word: str) -> list[str]:
+    """Keys of a filter, or the values of one that has few."""
+    if "=" in word:
+        return [f"state={s}" for s in STATES] if word.startswith("state=") else _levels(word)
+    from lrbench.runs import always
+
+    return [f"{key}=" for key in always()]
+
+
+def _levels(word: str) -> list[str]:
+    """The levels of a group, for the last of several values too."""
+    from lrbench.levels import levels
+
+    group, _, values = word.partition("=")
+    before = values[: values.rfind(",") + 1]
+    return [f"{group}={before}{level}" for level in levels(group)] if group else []
+
+
+def _results(given: Sequence[str]) -> Path:
+    """Where records live, as `config.results_folder` has it."""
+    return Path(value_of(["--results"], given) or os.environ.get("LRBENCH_RESULTS") or "results")

@@ -1,0 +1,85 @@
+"""What `--help` says of lrbench, of `plot` and of `sweep`, put together without Hydra, which needs a second for it."""
+
+import yaml
+
+from lrbench import CONF
+from lrbench.flags import FLAGS
+from lrbench.sweep.named import listing
+
+PLOT = """usage: lrbench plot [group=level ...] [key=value ...] [-m] [out=FILE]
+
+Draw the schedule of an experiment before any compute is spent: a chart in the terminal, and a picture in a file. It
+takes what `lrbench train` takes, trains nothing, and refuses what training would refuse, in the same words. What is
+drawn is the very table of rates that training uses: a rate for every update, a curve for every parameter group. With
+-m, the jobs of a grid are drawn in one picture.
+
+  out=FILE      the picture, by its ending .png, .svg or .pdf (default: results/plots/ID.png)
+  group=level   what is drawn: scheduler, warmup, optimizer, data, recipe, ... (lrbench --help lists them)
+  key=value     options: horizon=20ep, optimizer.lr=0.2, scheduler.interval=batch, scheduler.args.gamma=0.5
+
+examples
+  lrbench plot scheduler=onecycle horizon=20ep
+  lrbench plot scheduler=multistep warmup=linear5 out=lr.svg
+  lrbench plot -m scheduler=step,cosine warmup=none,linear5
+  lrbench plot recipe=cnn_modern_tiny optimizer.lr=0.2
+  lrbench plot param_groups=backbone_head 'scheduler.args.eta_min={backbone: 1e-6, head: 0.01x}'
+
+Exit codes: 0 drawn, 2 bad usage (one paragraph says which option, and the cure)."""
+
+SWEEP = """usage: lrbench sweep NAME [flags] [group=level ...] [key=value ...]
+       lrbench sweep                                        list the sweeps that have a name
+
+Train a grid of runs that has a name: a file conf/sweep/NAME.yaml, or DIR/sweep/NAME.yaml of your own with --config-dir
+DIR. Overrides after the name come after those of the file: seed=7 puts one seed in place of its seeds. (Any other grid:
+lrbench -m scheduler=constant,cosine seed=0,1,2.) A sweep is planned first, and what is done is not trained again; the
+same command goes on after an interruption. `lrbench status NAME` and `lrbench report NAME` then know it by its name.
+
+A file holds two lists of overrides: `set` with one value each, `grid` with several:
+
+  # My two schedules, three seeds.
+  set: [model=mlp, horizon=5ep]
+  grid: ['scheduler=constant,cosine', 'seed=range(3)']
+
+{sweeps}
+
+flags
+{flags}
+
+examples
+  lrbench sweep tour --dry-run                    the plan: what is done, what the rest will cost
+  lrbench sweep tour seed=0,1                     two of its seeds
+  lrbench sweep tour hydra.launcher.workers=1     in this process, one run after another
+  lrbench sweep tour hydra/launcher=slurm         as jobs of a cluster
+
+Exit codes: 0 every run finished, 1 one diverged or failed, 2 bad usage, 130 stopped by Ctrl-C."""
+
+
+def help_of(command: str, config_dir: str | None = None) -> str:
+    """A command's page: `plot` and `sweep` have their own. Raises ConfigError for a --config-dir that is not there."""
+    if command == "plot":
+        return PLOT
+    if command == "sweep":
+        return SWEEP.format(sweeps=listing(config_dir), flags="\n".join(f"  {f:16}{text}" for f, text in FLAGS.items()))
+    return _general()
+
+
+def _general() -> str:
+    told = yaml.safe_load((CONF / "hydra/help/lrbench.yaml").read_text())
+    folders = sorted(p for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
+    names = {f.name: ", ".join(sorted(p.stem for p in f.glob("*.yaml"))) for f in folders}
+    sweeps = names.pop("sweep")
+    levels = [f"{group}: {listed}" for group, listed in names.items()]
+    _, _, options = (CONF / "config.yaml").read_text().partition("\n\n")
+    return "\n".join(
+        [
+            told["header"],
+            "Groups (group=level)\n",
+            *levels,
+            f"\nSweeps (lrbench sweep NAME): {sweeps}",
+            "\nFlags of sweeps\n",
+            *(f"{flag:15}{text}" for flag, text in FLAGS.items()),
+            "\nOptions (key=value; `--cfg job` shows those of the groups too)\n",
+            options.partition("\nhydra:")[0],
+            told["footer"].replace("$$", "$"),
+        ]
+    )
