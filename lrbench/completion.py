@@ -17,7 +17,8 @@ from lrbench.flags import COMMANDS, FLAGS, PLAIN, command_of, config_dir_of, val
 PLAIN_FLAGS = {
     "show": "--json --results= --rows=",
     "runs": "--columns= --committed --csv --export= --json --keys --limit= --parquet= --results= --reverse --sort=",
-    "report": "--baseline= --entity= --json --metric= --name= --out= --project= --results= --wandb --where=",
+    "report": "--baseline= --entity= --higher-is-better --json --lower-is-better --metric= --name= --out= --project= "
+    "--results= --wandb --where=",
     "wandb": "--entity= --project= --results= --tag= --where=",
     "status": "--json --once --results=",
     "wait": "--results=",

@@ -33,6 +33,7 @@ from lrbench.experiment import (
     title,
     to_plain,
 )
+from lrbench.levels import levels
 
 GOLDEN = "5e2a8145a6d67fbe"
 GOLDEN_FULL = "0f211b2d716dd93f"
@@ -376,7 +377,7 @@ def test_an_experiment_comes_back_from_yaml(name: str) -> None:
     json.dumps(to_plain(made))
 
 
-SCHEDULERS, WARMUPS = config.levels("scheduler"), config.levels("warmup")
+SCHEDULERS, WARMUPS = levels("scheduler"), levels("warmup")
 CUSTOM = (
     "scheduler._target_=torch.optim.lr_scheduler.ExponentialLR",
     "scheduler.interval=batch",

@@ -143,7 +143,7 @@ def test_the_golden_file_holds_the_kinds_there_are():
 def test_every_level_has_a_golden_trajectory():
     """A model family, data set, task or optimizer that is added gets one too."""
     from lrbench import CONF
-    from lrbench.config import levels
+    from lrbench.levels import levels
 
     def module(level: str) -> str:
         return yaml.safe_load((CONF / "model" / f"{level}.yaml").read_text())["_target_"].rpartition(".")[0]
