@@ -75,7 +75,7 @@ def _run(argv: list[str]) -> int:
             print(listing(config_dir_of(rest)))
             return 0
         name, rest = named_sweep(rest)
-        flags, rest, command = replace(flags, name=name), [*rest, "-m"], "train"
+        flags, rest, command = replace(flags, name=flags.name or name), [*rest, "-m"], "train"
     return _through_hydra(command, rest, flags)
 
 

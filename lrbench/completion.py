@@ -68,7 +68,7 @@ def _flags(command: str) -> dict[str, bool]:
     if command in PLAIN:
         return {"--help": False, **{f.rstrip("="): f.endswith("=") for f in PLAIN_FLAGS[command].split()}}
     ours = FLAGS if command in ("train", "sweep") else ()
-    return {**dict.fromkeys(ours, False), **{name: a.nargs != 0 for name, a in _hydra_flags().items()}}
+    return {**{name: name == "--name" for name in ours}, **{name: a.nargs != 0 for name, a in _hydra_flags().items()}}
 
 
 def _hydra_flags() -> Mapping[str, Action]:
@@ -80,7 +80,7 @@ def _hydra_flags() -> Mapping[str, Action]:
 def _values(command: str, flag: str, word: str) -> list[str]:
     """What may stand after a flag that takes a value; where nothing is offered, a shell offers files."""
     if command not in PLAIN:
-        return list(_hydra_flags()[flag].choices or ())
+        return [] if flag in FLAGS else list(_hydra_flags()[flag].choices or ())
     if flag == "--where":
         return _filters(word)
     return [key.removesuffix("=") for key in _filters("")] if flag in ("--sort", "--columns") else []

@@ -1,8 +1,11 @@
 """The words of the command line that are no part of a configuration: the commands, and lrbench's own flags."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+
+from lrbench.errors import ConfigError
 
 COMMANDS = ("train", "sweep", "plot", "show", "runs", "report", "wandb", "status", "wait", "cancel")
 PLAIN = ("show", "runs", "report", "wandb", "status", "wait", "cancel")  # these take no overrides: Hydra is left out
@@ -12,6 +15,7 @@ FLAGS = {
     "--dry-run": "plan only: what is done, new, refused, and what it would cost; nothing is trained or written",
     "--yes": "do not ask before a very large sweep",
     "--skip-invalid": "leave refused jobs of a sweep out, and list them, instead of refusing the sweep",
+    "--name": "NAME: what a sweep is called (`lrbench sweep NAME` says it already), else by a hash of its runs",
 }
 CONFIG_DIR = ("--config-dir", "-cd")
 
@@ -21,7 +25,7 @@ class Flags:
     dry_run: bool = False
     yes: bool = False
     skip_invalid: bool = False
-    name: str | None = None  # of a sweep in conf/sweep
+    name: str | None = None  # of the sweep
 
 
 @dataclass
@@ -57,10 +61,14 @@ class Asked:
     first: int = 0
 
 
-def take_flags(arguments: Sequence[str], name: str | None = None) -> tuple[Flags, list[str]]:
-    """lrbench's flags, and the other arguments."""
-    given = {flag[2:].replace("-", "_"): flag in arguments for flag in FLAGS}
-    return Flags(**given, name=name), [a for a in arguments if a not in FLAGS]
+def take_flags(arguments: Sequence[str]) -> tuple[Flags, list[str]]:
+    """lrbench's flags, and the other arguments. Raises ConfigError for a name that no folder can have."""
+    name = value_of(["--name"], arguments)
+    if name is not None and not re.fullmatch(r"[\w.-]*\w", name):
+        raise ConfigError(f"--name {name}: a sweep's name is made of letters, digits, - and _, as in --name my-sweep.")
+    rest = [a for before, a in pairwise(["", *arguments]) if before != "--name"]
+    flags = Flags("--dry-run" in rest, "--yes" in rest, "--skip-invalid" in rest, name)
+    return flags, [a for a in rest if a.partition("=")[0] not in FLAGS]
 
 
 def command_of(arguments: Sequence[str]) -> tuple[str, list[str]]:

@@ -48,6 +48,7 @@ flags
 examples
   lrbench sweep tour --dry-run                    the plan: what is done, what the rest will cost
   lrbench sweep tour seed=0,1                     two of its seeds
+  lrbench sweep tour horizon=9ep --name tour9     other runs: a sweep with a name of its own
   lrbench sweep tour hydra.launcher.workers=1     in this process, one run after another
   lrbench sweep tour hydra/launcher=slurm         as jobs of a cluster
 

@@ -13,7 +13,8 @@ ROOT = Path(__file__).parent.parent / "lrbench"
 
 # From the ground up. A module imports its own package and the rows below its own. A new one needs a place here.
 LAYERS = (
-    ("lrbench", "errors", "randomness", "lease", "flags", "metrics", "stats"),
+    ("lrbench", "errors"),
+    ("randomness", "lease", "flags", "metrics", "stats"),
     ("locks", "horizon", "targets", "trackers", "models", "tasks", "param_groups", "grid", "schema"),
     ("experiment", "plugins"),
     ("schedules", "record", "progress", "optim", "data"),

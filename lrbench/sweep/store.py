@@ -36,11 +36,13 @@ class Sweep:
         return f"sweep    {self.folder}\ncompare  lrbench report {self.name}"
 
     def save(self) -> None:
-        """Write it in one step, unless the same stands there already. Raises ConfigError where the disk refuses."""
+        """Write it in one step, unless the same stands there already, or more with it: of a part of a sweep the whole
+        is kept. Raises ConfigError where another sweep of this name is, and where the disk refuses."""
+        self._require_own_name()
         path, text = self.folder / "sweep.json", json.dumps(_plain(self), separators=(",", ":"))
         with suppress(OSError, ValueError, KeyError, TypeError):
             before, now = json.loads(path.read_text()), json.loads(text)
-            if before["format"] == FORMAT and _read_alike(before["entries"], now["entries"]):
+            if before["format"] == FORMAT and _has(before["entries"], now["entries"]):
                 return
         try:
             write_text(path, text + "\n")
@@ -49,6 +51,14 @@ class Sweep:
                 f"{path}: the plan cannot be written ({error.strerror or error}); nothing was trained. Make room, or "
                 "give another folder with results=FOLDER."
             ) from error
+
+    def _require_own_name(self) -> None:
+        mine, there = {e.run_id for e in self.plan.entries}, {*(ids_in(self.folder / "sweep.json") or ())}
+        if not (there <= mine or mine <= there):
+            raise ConfigError(
+                f"{self.folder}: another sweep has this name: {len(there - mine)} of its {len(there)} runs are none of "
+                f"this one's. Give this one a name of its own, as in --name {self.name}-2; nothing was trained."
+            )
 
     @staticmethod
     def load(folder: Path) -> "Sweep":
@@ -105,13 +115,15 @@ def _payload(entry: Entry) -> dict[str, Any]:
     return {k: v for k, v in entry.payload().items() if k != "hydra"}
 
 
-def _read_alike(some: list[dict[str, Any]], others: list[dict[str, Any]]) -> bool:
-    """Whether two lists of entries are of the same runs, and of the same form."""
-    if [e["run_id"] for e in some] != [e["run_id"] for e in others]:
-        return False
+def _has(stored: list[dict[str, Any]], mine: list[dict[str, Any]]) -> bool:
+    """Whether stored entries have all of mine among them, in the form of today."""
+    by_id = {e["run_id"]: e for e in stored}
     return all(
-        a["experiment"] == b["experiment"] and a.keys() == b.keys() and a["settings"].keys() == b["settings"].keys()
-        for a, b in zip(some, others, strict=True)
+        (other := by_id.get(e["run_id"])) is not None
+        and other["experiment"] == e["experiment"]
+        and other.keys() == e.keys()
+        and other["settings"].keys() == e["settings"].keys()
+        for e in mine
     )
 
 

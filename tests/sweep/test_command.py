@@ -332,3 +332,41 @@ def test_in_a_terminal_there_is_a_live_table(tmp_path: Path) -> None:
     assert "\x1b[2K" in text  # drawn again in place
     assert text.count(" diverged") >= 3
     assert json.loads(next(tmp_path.rglob("sweep.json")).read_text())["entries"]
+
+
+# ---- Names.
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_sweep_has_the_name_it_is_given(lrbench: Lrbench, tmp_path: Path) -> None:
+    sweep = ("-m", *QUICK, HERE, "seed=0,1")
+    for flags in (["--name", "mine"], ["--name=mine"]):
+        said = lrbench(*sweep, *flags)
+        assert (said.code, said.err.splitlines()[-1]) == (0, "compare  lrbench report mine")
+    assert [p.name for p in (tmp_path / "results" / "sweeps").iterdir()] == ["mine"]
+    for name in ("a/b", "", ".."):
+        assert_refused(lrbench(*sweep, f"--name={name}"), f"--name {name}", "my-sweep")
+    assert_refused(lrbench("plot", *QUICK, "--name", "mine"), "--name", "for training")
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_name_is_that_of_one_sweep(lrbench: Lrbench, tmp_path: Path) -> None:
+    """More runs extend it, fewer are a part of it, others are refused before anything is trained."""
+    named = ("-m", *QUICK, HERE, "--name=mine")
+
+    def labels() -> list[str]:
+        return [e.label for e in Sweep.load(tmp_path / "results" / "sweeps" / "mine").plan.entries]
+
+    assert lrbench(*named, "seed=0,1").code == 0
+    assert lrbench(*named, "seed=0,1,2").code == 0
+    assert labels() == ["seed=0", "seed=1", "seed=2"]
+    assert lrbench(*named, "seed=1").code == 0
+    assert labels() == ["seed=0", "seed=1", "seed=2"]
+    before = files(tmp_path)
+    said = lrbench(*named, "seed=2,3")
+    assert said.code == 2
+    assert "another sweep has this name: 2 of its 3 runs are none of this one's" in said.err
+    assert "--name mine-2" in said.err
+    assert files(tmp_path) == before
+    assert labels() == ["seed=0", "seed=1", "seed=2"]
+    assert lrbench("-m", *QUICK, HERE, "--name=mine-2", "seed=2,3").code == 0
