@@ -30,13 +30,8 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
         return f"{given}: a group takes the name of one of its levels."
     if found := re.search(r"Error merging override (\S+)[\s\S]* is not Optional", text):
         return f"{found[1]}: this option needs a value."
-    if found := re.search(
-        r"(Invalid value .*|Value .* could not be converted .*|Value .* is not a valid .*|Cannot convert .*)", text
-    ):
-        key = re.search(r"full_key: (\S+)", text)
-        override = re.search(r"Error merging override (\S+)", text)
-        where = override[1] if override else key[1] if key else "the configuration"
-        return f"{where}: {_plain(found[1])}."
+    if mistyped := _mistyped(text):
+        return mistyped
     if found := re.search(r"Could not override '([^'@]+)'|Key '([^']+)' is not in struct", text):
         return _unknown_option(found[1] or found[2], arguments)
     if found := re.search(r"Key '([^']+)' not in '(\w+)'", text):
@@ -49,6 +44,36 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
             "brackets or '=' in it, as in 'key=\"a=b\"'."
         )
     return _first_line(text)
+
+
+WANTED = (  # OmegaConf's word on a value of the wrong type, and what would be right
+    (
+        r"Value '(.*?)'(?: of type '\w+')? could not be converted to Float",
+        "this is no number; give one, such as 0.1 or 1e-3",
+    ),
+    (
+        r"Value '(.*?)'(?: of type '\w+')? could not be converted to Integer",
+        "this is no whole number; give one, such as 1",
+    ),
+    (r"Value '(.*?)'(?: of type '\w+')? is not a valid bool", "give true or false"),
+    (r"Invalid value '(.*)', expected one of \[(?P<known>.*)\]", "there is no such choice; give one of {known}"),
+    (r"Invalid value assigned: \w+ is not a ListConfig, list or tuple", "give a list, as in {key}=[{value}]"),
+    (r"Cannot convert '\w+' to string: '(.*)'", "give one plain value, without brackets"),
+    (r"Cannot assign \w+ to Dict", "it holds several options; set one of them, as in {key}.NAME=VALUE"),
+)
+
+
+def _mistyped(text: str) -> str | None:
+    """The cure for a value of the wrong type, typed or in an option file; None for another error."""
+    for pattern, cure in WANTED:
+        if found := re.search(pattern, text):
+            typed = re.search(r"Error merging override (.+)", text)
+            full_key = re.search(r"full_key: (\S+)", text)
+            held = f"={found[1]}" if found.re.groups else ""
+            given = typed[1] if typed else f"{full_key[1] if full_key else 'the configuration'}{held}"
+            key, _, value = given.lstrip("+").partition("=")
+            return f"{given}: {cure.format(key=key, value=value, known=found.groupdict().get('known'))}."
+    return None
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -70,6 +95,8 @@ def _picks_a_level(argument: str) -> bool:
 
 def _unknown_option(key: str, arguments: Sequence[str]) -> str:
     given = next((a for a in arguments if a.split("=")[0].lstrip("+~") == key), key)
+    if key in {f"hydra.launcher.{f.name}" for f in fields(Slurm)}:
+        return f"{given}: this is an option of jobs on a cluster; add hydra/launcher=slurm."
     return f"{given}: there is no option '{key}'.{_nearest(key, arguments)}"
 
 
@@ -105,11 +132,6 @@ def _keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
         yield name
         if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
             yield from _keys(node[key], f"{name}.")
-
-
-def _plain(text: str) -> str:
-    """OmegaConf's sentence without its class names."""
-    return re.sub(r"'(\S+)' of type '\w+'", r"'\1'", text).rstrip(".")
 
 
 def _first_line(text: str) -> str:

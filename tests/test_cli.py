@@ -59,6 +59,14 @@ REFUSED: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("optimizer.lr=-1",), ("optimizer.lr=-1.0", "above 0")),
     (("optimizer.lr=0",), ("optimizer.lr=0.0", "above 0")),
     (("optimizer.lr=nan",), ("optimizer.lr=nan", "above 0")),
+    (("optimizer.lr=abc",), ("optimizer.lr=abc: this is no number; give one, such as 0.1",)),
+    (("'optimizer.lr=\"a b\"'",), ("a b", "quote")),
+    (("optimizer.lr='a b'",), ("optimizer.lr='a b': this is no number",)),
+    (("batch_size=abc",), ("batch_size=abc: this is no whole number; give one, such as 1",)),
+    (("amp=maybe",), ("amp=maybe: there is no such choice; give one of none, bf16, fp16",)),
+    (("channels_last=perhaps",), ("channels_last=perhaps: give true or false",)),
+    (("keep=end",), ("keep=end: give a list, as in keep=[end]",)),
+    (("model.args=3",), ("model.args=3: it holds several options", "model.args.NAME=VALUE")),
     (("scheduler.args.eta_min=-1",), ("eta_min=-1", "negative")),
     (("batch_size=100000",), ("batch_size=100000", "only 1077 samples")),
     (("device=cuda:77",), ("device=cuda:77", "auto or cpu")),
@@ -72,8 +80,12 @@ REFUSED: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("--cfg", "everything"), ("--cfg", "job")),
 ]
 REFUSED_TOO: list[tuple[tuple[str, ...], tuple[str, ...]]] = [  # more of the same, among the slow tests
-    (("batch_size=abc",), ("batch_size=abc", "Integer")),
-    (("batch_size=64.5",), ("batch_size=64.5", "Integer")),
+    (("batch_size=64.5",), ("batch_size=64.5: this is no whole number",)),
+    (("clip=big",), ("clip=big: this is no number; give one, such as 0.1",)),
+    (("lr_scaling.rule=cubic",), ("lr_scaling.rule=cubic", "give one of none, linear, sqrt")),
+    (("horizon=[1]",), ("horizon=[1]: give one plain value",)),
+    (("hydra.launcher.workers=many",), ("hydra.launcher.workers=many: this is no whole number",)),
+    (("hydra.launcher.time=5",), ("hydra.launcher.time=5", "add hydra/launcher=slurm")),
     (("horizon=120%",), ("horizon=120%", "30ep")),
     (("horizon=12",), ("horizon=12", "30ep")),
     (("horizon=1e3ba",), ("horizon=1e3ba",)),
@@ -106,6 +118,13 @@ def test_bad_input_is_one_paragraph_and_no_file(
 ) -> None:
     assert_refused(lrbench(*TINY, *overrides), *words)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_value_of_the_wrong_type_in_a_file_of_the_users(lrbench: Lrbench, tmp_path: Path) -> None:
+    (tmp_path / "own" / "optimizer").mkdir(parents=True)
+    (tmp_path / "own" / "optimizer" / "mine.yaml").write_text("_target_: torch.optim.SGD\nlr: fast\n")
+    said = lrbench("--config-dir", "own", "optimizer=mine", *TINY)
+    assert_refused(said, "optimizer.lr=fast: this is no number; give one, such as 0.1")
 
 
 def test_a_word_that_is_no_command(lrbench: Lrbench) -> None:

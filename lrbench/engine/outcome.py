@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,16 @@ def provenance(device: torch.device, threads: int) -> dict[str, Any]:
         "command": sys.argv,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
+
+
+def made_on(attempt: Mapping[str, Any]) -> str:
+    """The device of a provenance's attempt: the GPU's name, or the processor's."""
+    return str(attempt["cpu"] if attempt["device"] == "cpu" else attempt["device"])
+
+
+def device_here(device: torch.device) -> str:
+    """The same for a device of this machine."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
 
 
 def _git_revision() -> str | None:

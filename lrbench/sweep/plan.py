@@ -1,17 +1,16 @@
 """A sweep's plan: every run once, parents before children, how each stands, and what the rest will cost."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import median
 from typing import NamedTuple
 
 from lrbench.errors import ConfigError
 from lrbench.evidence import find
 from lrbench.experiment import Experiment, Start, title
-from lrbench.record import DONE, Record, Standing
+from lrbench.record import DONE, Standing
+from lrbench.sweep.cost import Cost, cost_of
 from lrbench.sweep.entry import Entry
 
 # How a run stands, in the words and the order of a plan.
@@ -27,7 +26,6 @@ WORDS = {
     "new": "new",
 }
 LISTED = 20  # runs of one standing that a listing names
-LOOKED_AT = 500  # records at most that are read for their timings, the latest first
 
 
 class Refused(NamedTuple):
@@ -35,14 +33,6 @@ class Refused(NamedTuple):
 
     label: str
     reason: str
-
-
-class Cost(NamedTuple):
-    """Seconds of training still to do, as far as records tell: of `known` runs; `unknown` runs have no like."""
-
-    seconds: float
-    known: int
-    unknown: int
 
 
 @dataclass(frozen=True)
@@ -69,7 +59,7 @@ class Plan:
 
     @cached_property
     def cost(self) -> Cost:
-        return _cost(self)
+        return cost_of(self.entries, self.to_do, self.standings)
 
     def headline(self) -> str:
         """`36 runs: 10 done, 26 new`."""
@@ -87,14 +77,15 @@ class Plan:
 
     def cost_line(self, workers: int) -> str:
         """What is left to do, in words; empty when nothing is."""
-        seconds, known, unknown = self.cost
+        seconds, known, unknown, devices = self.cost
         if not known + unknown:
             return ""
         if not known:
             return "cost     unknown: no record has the same model, data and batch size"
         share = f", {duration(seconds / workers)} with {workers} workers" if workers > 1 else ""
         rest = f"; unknown for {unknown} more" if unknown else ""
-        return f"cost     about {duration(seconds)} of training{share}{rest}"
+        where = f"; timed on {', '.join(devices)}" if devices else ""
+        return f"cost     about {duration(seconds)} of training{share}{rest}{where}"
 
     def listing(self) -> Iterator[str]:
         """The runs by standing, and what was refused, in lines."""
@@ -180,52 +171,3 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _cost(plan: Plan) -> Cost:
-    rates = _seconds_per_update(plan)
-    to_train = [e for e in plan.to_do if plan.standings[e.run_id] != "committed"]
-    known = [e for e in to_train if _kind(e.experiment) in rates]
-    seconds = sum(rates[_kind(e.experiment)] * _updates_left(e, plan.standings) for e in known)
-    return Cost(seconds, len(known), len(to_train) - len(known))
-
-
-def _updates_left(entry: Entry, standings: Mapping[str, str]) -> int:
-    updates, standing = entry.experiment.clock.updates, standings[entry.run_id]
-    return updates - entry.record.status()["update"] if standing == "interrupted" else updates
-
-
-def _kind(experiment: Experiment) -> str:
-    """What the time of an update depends on."""
-    e = experiment
-    return repr(
-        (e.model, e.data.target, e.data.args, e.data.augment, e.optimizer.target, e.batch_size, e.accumulate, e.ranks,
-         e.amp, e.channels_last, e.compile, e.threads)
-    )  # fmt: skip
-
-
-def _seconds_per_update(plan: Plan) -> dict[str, float]:
-    """The median over records of each kind that the plan asks about: its own done runs first, then the latest."""
-    wanted = {_kind(e.experiment) for e in plan.to_do}
-    found: dict[str, list[float]] = {}
-    for experiment, record in _timed(plan, wanted):
-        kind = _kind(experiment)
-        if kind in wanted:
-            with suppress(OSError, ValueError, KeyError):  # damaged: it tells nothing
-                summary = record.summary()
-                found.setdefault(kind, []).append(summary["seconds"] / max(1, summary["updates"]))
-    return {kind: median(values) for kind, values in found.items()}
-
-
-def _timed(plan: Plan, wanted: set[str]) -> Iterator[tuple[Experiment, Record]]:
-    """Finished runs with their experiments. Records of other sweeps are read only where this one's do not tell."""
-    tell = [e for e in plan.entries if plan.standings[e.run_id] in ("finished", "again")]
-    done = [e for e in tell if e.record.glance() == "finished"]
-    yield from ((e.experiment, e.record) for e in done[-LOOKED_AT:])
-    if wanted <= {_kind(e.experiment) for e in done}:
-        return
-    folders = (plan.entries[0].settings.results / "runs").glob("*/summary.json")
-    for path in sorted(folders, key=lambda p: p.stat().st_mtime, reverse=True)[:LOOKED_AT]:
-        record = Record(path.parent)
-        if record.run_id not in plan.standings and record.standing() == "finished":
-            yield record.experiment(), record

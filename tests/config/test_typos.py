@@ -126,7 +126,7 @@ IN_A_RECIPE = [
     (RECIPE.replace("/scheduler: step", "/scheduler: stepp"), "scheduler=stepp", "Did you mean 'step'?"),
     (RECIPE.replace("/scheduler:", "/schedular:"), "schedular", "Did you mean 'scheduler'?"),
     (RECIPE + "scheduler:\n  intervall: batch\n", "scheduler.intervall", "Did you mean 'scheduler.interval'?"),
-    (RECIPE + "batch_size: many\n", "batch_size", "could not be converted"),
+    (RECIPE + "batch_size: many\n", "batch_size=many", "this is no whole number"),
 ]
 
 

@@ -9,7 +9,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from lrbench import CONF
+from lrbench import CONF, schema
 from lrbench.flags import Slurm
 from lrbench.sweep.slurm.options import check
 
@@ -38,6 +38,7 @@ def test_these_are_the_launchers_fields() -> None:
 @pytest.mark.parametrize("path", PROFILES, ids=lambda p: p.stem)
 def test_a_profile_is_a_level_over_the_launchers_own(path: Path, tmp_path: Path) -> None:
     """Copied as its first lines say, it composes, and the launcher takes what comes out."""
+    assert schema.Config  # importing it tells Hydra of it
     folder = tmp_path / "hydra" / "launcher"
     folder.mkdir(parents=True)
     shutil.copy(path, folder / "my_site.yaml")

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from lrbench.composer import composer
 from lrbench.config import experiment_from, settings_from
 from lrbench.engine import numerics
+from lrbench.engine.outcome import device_here
 from lrbench.errors import ConfigError
 from lrbench.experiment import Settings, run_id
 from lrbench.record import Record, write_json
@@ -38,11 +40,15 @@ def entry(composed, tmp_path):
     return made
 
 
-def stands(entry, state, update=3, seconds=2.0):
+HERE = device_here(torch.device("cpu"))
+
+
+def stands(entry, state, update=3, seconds=2.0, cpu=HERE, device="cpu"):
     """Lay a record out as if it had come so far."""
     entry.record.create(entry.experiment, {})
     entry.record.set_status(state, update, 8)
     write_json(entry.record.folder / "summary.json", {"seconds": seconds, "updates": update})
+    write_json(entry.record.folder / "provenance.json", [{"device": device, "cpu": cpu}])
     np.save(entry.record.folder / "rates.npy", np.zeros((update, 1)))
 
 
@@ -136,10 +142,32 @@ def test_the_cost_is_that_of_its_like(entry, tmp_path):
     stands(done, "finished", update=8, seconds=80.0)  # 10 s an update
     stands(half, "interrupted", update=6)
     plan = make_plan([done, half, new, other])
-    assert plan.cost == (2 * 10.0 + 8 * 10.0, 2, 1)
+    assert plan.cost == (2 * 10.0 + 8 * 10.0, 2, 1, ())
     assert plan.cost_line(2) == ("cost     about 2 min of training, 50 s with 2 workers; unknown for 1 more")
-    assert make_plan([new]).cost == (80.0, 1, 0)  # known from a record outside the sweep
+    assert make_plan([new]).cost == (80.0, 1, 0, ())  # known from a record outside the sweep
     assert make_plan([done]).cost_line(2) == ""
+
+
+def test_the_cost_is_that_of_the_device_that_will_train(entry, monkeypatch):
+    monkeypatch.setattr("lrbench.sweep.cost.choose_device", lambda name: torch.device("cpu"))
+    there, gpu, new = entry("seed=1"), entry("seed=2"), entry("seed=3")
+    stands(there, "finished", update=8, seconds=8.0, cpu="Z80")
+    stands(gpu, "finished", update=8, seconds=0.8, device="T4")
+    plan = make_plan([there, gpu, new])
+    assert plan.cost == (8 * 0.55, 1, 0, ("T4", "Z80"))  # the median of both
+    assert plan.cost_line(1) == "cost     about 4 s of training; timed on T4, Z80"
+    here = entry("seed=4")
+    stands(here, "finished", update=8, seconds=40.0)
+    assert make_plan([there, gpu, new]).cost == (40.0, 1, 0, ())  # found beside the sweep's own
+    assert make_plan([there, gpu, new, here]).cost_line(1) == "cost     about 40 s of training"
+
+
+def test_where_jobs_of_a_cluster_were_timed_is_always_said(composed, entry):
+    done, new = entry("seed=1"), entry("seed=2")
+    stands(done, "finished", update=8, seconds=80.0)
+    on_slurm = [replace(e, hydra={**e.hydra, "launcher": {"_target_": "hydra_plugins.lrbench_slurm.SlurmLauncher"}})
+                for e in (done, new)]  # fmt: skip
+    assert make_plan(on_slurm).cost_line(1) == f"cost     about 80 s of training; timed on {HERE}"
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (5400, "1.5 h")])

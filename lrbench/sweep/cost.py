@@ -1,0 +1,106 @@
+"""What the rest of a plan will cost, from the timings that records hold."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from statistics import median
+from typing import NamedTuple
+
+from lrbench.engine.outcome import device_here, made_on
+from lrbench.engine.state import choose_device
+from lrbench.experiment import Experiment
+from lrbench.record import Record
+from lrbench.sweep.entry import Entry
+
+LOOKED_AT = 500  # records at most that are read for their timings, the latest first
+
+
+class Cost(NamedTuple):
+    """Seconds of training still to do, as far as records tell: of `known` runs; `unknown` runs have no like. `devices`
+    are those that records of another device than the coming one were timed on, where there was no better."""
+
+    seconds: float
+    known: int
+    unknown: int
+    devices: tuple[str, ...] = ()
+
+
+def cost_of(entries: Sequence[Entry], to_do: Sequence[Entry], standings: Mapping[str, str]) -> Cost:
+    """What training a plan's runs that are still to do will take."""
+    paces = _paces(entries, to_do, standings)
+    to_train = [e for e in to_do if standings[e.run_id] != "committed"]
+    known = [e for e in to_train if _kind(e.experiment) in paces]
+    seconds = sum(paces[_kind(e.experiment)].seconds * _updates_left(e, standings) for e in known)
+    devices = {d for e in known for d in paces[_kind(e.experiment)].devices}
+    return Cost(seconds, len(known), len(to_train) - len(known), tuple(sorted(devices)))
+
+
+def _updates_left(entry: Entry, standings: Mapping[str, str]) -> int:
+    updates, standing = entry.experiment.clock.updates, standings[entry.run_id]
+    return updates - entry.record.status()["update"] if standing == "interrupted" else updates
+
+
+def _kind(experiment: Experiment) -> str:
+    """What the time of an update depends on."""
+    e = experiment
+    return repr(
+        (e.model, e.data.target, e.data.args, e.data.augment, e.optimizer.target, e.batch_size, e.accumulate, e.ranks,
+         e.amp, e.channels_last, e.compile, e.threads)
+    )  # fmt: skip
+
+
+class _Pace(NamedTuple):
+    """Seconds an update, and the devices it was timed on if they are others."""
+
+    seconds: float
+    devices: frozenset[str]
+
+
+def _paces(entries: Sequence[Entry], to_do: Sequence[Entry], standings: Mapping[str, str]) -> dict[str, _Pace]:
+    """The median over records of each kind that is still to do: those of the device that will train, else all."""
+    wanted, device = {_kind(e.experiment) for e in to_do}, _device(entries)
+    found: dict[str, dict[str, list[float]]] = {kind: {} for kind in wanted}
+
+    def look(timed: Iterable[tuple[Experiment, Record]]) -> None:
+        for experiment, record in timed:
+            if (kind := _kind(experiment)) in wanted:
+                with suppress(OSError, ValueError, LookupError, TypeError):  # damaged: it tells nothing
+                    summary = record.summary()
+                    where = made_on(json.loads((record.folder / "provenance.json").read_text())[-1])
+                    pace = summary["seconds"] / max(1, summary["updates"])
+                    found[kind].setdefault(where, []).append(pace)
+
+    look(_own(entries, standings))
+    if not all(device in by_device for by_device in found.values()):
+        look(_latest(entries, standings))
+    return {kind: _pace(by_device, device) for kind, by_device in found.items() if by_device}
+
+
+def _pace(by_device: Mapping[str, list[float]], device: str | None) -> _Pace:
+    if device is not None and device in by_device:
+        return _Pace(median(by_device[device]), frozenset())
+    return _Pace(median(v for values in by_device.values() for v in values), frozenset(by_device))
+
+
+def _device(entries: Sequence[Entry]) -> str | None:
+    """What will train, as records name it; None for jobs of a cluster, whose nodes may hold anything."""
+    typed = next((e for e in entries if e.hydra), entries[0])
+    if "lrbench_slurm" in str(typed.hydra.get("launcher")):
+        return None
+    return device_here(choose_device(typed.settings.device))
+
+
+def _own(entries: Sequence[Entry], standings: Mapping[str, str]) -> Iterator[tuple[Experiment, Record]]:
+    """Finished runs of the plan."""
+    tell = [e for e in entries if standings[e.run_id] in ("finished", "again")]
+    done = [e for e in tell if e.record.glance() == "finished"]
+    yield from ((e.experiment, e.record) for e in done[-LOOKED_AT:])
+
+
+def _latest(entries: Sequence[Entry], standings: Mapping[str, str]) -> Iterator[tuple[Experiment, Record]]:
+    """The latest finished runs beside it."""
+    folders = (entries[0].settings.results / "runs").glob("*/summary.json")
+    for path in sorted(folders, key=lambda p: p.stat().st_mtime, reverse=True)[:LOOKED_AT]:
+        record = Record(path.parent)
+        if record.run_id not in standings and record.standing() == "finished":
+            yield record.experiment(), record
