@@ -151,8 +151,8 @@ class _Task:
         self.error: BaseException | None = None
         self._elsewhere = False
 
-    def __call__(self, config: "DictConfig") -> None:
-        """One job."""
+    def __call__(self, config: "DictConfig") -> int:
+        """One job; its exit code, which nothing else brings home from another process."""
         from hydra.core.hydra_config import HydraConfig
 
         from lrbench.commands import job_of
@@ -162,6 +162,11 @@ class _Task:
             self.run_all([list(node.overrides.task)], list(node.overrides.hydra), 1, 0)
         else:
             self._keeping(lambda: self._execute([job_of(config, HydraConfig.get())]))
+        return self.code
+
+    def hear(self, values: Sequence[Any]) -> None:
+        """What became of all jobs of a sweep: exit codes, where a launcher of somebody else's ran them."""
+        self.code = max([self.code, *(value for value in values if isinstance(value, int))])
 
     def run_all(
         self, overrides: Sequence[Sequence[str]], hydra: Sequence[str], workers: int | Slurm | None, first: int
@@ -190,7 +195,15 @@ class _Task:
         self.code = max(self.code, import_module(f"lrbench.commands.{self._command}").run(jobs))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Carried to another process by a launcher of somebody else's, which has to hear of errors there."""
+        """Carried to another process by a launcher of somebody else's, which has to hear of errors there.
+
+        Raises ConfigError where there is only a plan to be made.
+        """
+        if self._flags.dry_run:
+            raise ConfigError(
+                "--dry-run: this hydra/launcher composes a job only where it is to run, so there is no plan of the "
+                "sweep before; leave hydra/launcher out to see it."
+            )
         return {**self.__dict__, "_elsewhere": True}
 
     def _keeping(self, work: Callable[[], None]) -> None:

@@ -1,5 +1,6 @@
 """The command line: exit codes, one paragraph for bad input and no file left, help, completion, multiruns."""
 
+import json
 import os
 import re
 import subprocess
@@ -400,6 +401,24 @@ def test_the_local_launcher_refuses_a_foreign_task() -> None:
 
     with pytest.raises(TypeError, match="hydra/launcher=basic"):
         LocalLauncher().setup(hydra_context=None, task_function=lambda config: None, config=None)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_launcher_of_other_processes(lrbench: Lrbench, tmp_path: Path) -> None:
+    """hydra-submitit-launcher: it trains, and what became of its jobs is this command's exit code."""
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    command = ("-m", *QUICK[:-1], "hydra/launcher=submitit_local", "seed=0,1")
+    refused = lrbench(*command, "--dry-run")
+    assert refused.code == 2
+    assert "leave hydra/launcher out" in refused.err
+    assert not (tmp_path / "results").exists()
+    assert lrbench(*command).code == 0
+    statuses = [json.loads(p.read_text())["state"] for p in tmp_path.glob("results/runs/*/status.json")]
+    assert statuses == ["finished"] * 2
+    assert lrbench(*command, "optimizer.lr=1e30").code == 1  # diverged
+    refused = lrbench(*command, "horizon=5ep", "scheduler=cosine,multistep")
+    assert refused.code == 2
+    assert "scheduler.args.milestones=@30%: this is 1.5 epochs" in refused.err
 
 
 @pytest.mark.slow

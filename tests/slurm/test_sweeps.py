@@ -99,6 +99,31 @@ def test_preempted_in_the_middle(here: Place, packed: int, grace: int, require_s
         require_same_run(here.record(name), here.undisturbed(name))
 
 
+WAITS_TO_BEGIN = """
+import os, pathlib, time
+gate = pathlib.Path(os.environ["GATE"])
+while "SLURM_PROCID" in os.environ and not (gate / "begin").exists():
+    (gate / "born").touch()
+    time.sleep(0.02)
+"""
+
+
+def test_signalled_before_it_has_begun(here: Place) -> None:
+    """While Python starts, and nobody is there to hear of it: the job goes on, and does not end as one that failed."""
+    (here.folder / "early").mkdir()
+    (here.folder / "early" / "sitecustomize.py").write_text(WAITS_TO_BEGIN)
+    here.environment["PYTHONPATH"] = f"{here.folder / 'early'}:{here.environment['PYTHONPATH']}"
+    driver = here.sweep(*GATED, names("a", "b"), "hydra.launcher.runs_per_job=2", "hydra.launcher.mem=4G")
+    here.cluster.wait_until((here.gate / "born").exists, "Python to start in the job")
+    job = here.job("a")
+    for sent in ("USR2", "TERM"):
+        here.cluster.run("scancel", f"--signal={sent}", job)
+    here.say("begin", "go")
+    driver.wait()
+    assert here.cluster.job(job)["Restarts"] == "0"
+    assert [here.begun_at(name) for name in ("a", "b")] == [[0], [0]]
+
+
 def test_requeued_by_hand(here: Place, require_same_run: Same) -> None:
     """SIGTERM, and SIGKILL some seconds later: the state is saved at every opportunity in between."""
     runs = ["a", "b"]

@@ -24,7 +24,8 @@ class Sweeper(BasicSweeper):
         self._task = task_function
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Raises ConfigError for a grid that is empty or too large, or that is to be cut into batches."""
+        """Raises ConfigError for a grid that is empty or too large, or that is to be cut into batches, and the first
+        error of a job that another launcher ran."""
         if self.max_batch_size is not None:
             raise ConfigError(
                 f"hydra.sweeper.max_batch_size={self.max_batch_size}: lrbench plans a sweep as a whole; leave it null, "
@@ -35,7 +36,11 @@ class Sweeper(BasicSweeper):
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         grid = axes(parser, [*self._parse_config(), *arguments, *getattr(self._task, "overrides", ())])
         confirm(count(grid), getattr(self._task, "yes", False))
-        return [self.launcher.launch([list(job) for job in jobs(grid)], initial_job_idx=0)]
+        returns = self.launcher.launch([list(job) for job in jobs(grid)], initial_job_idx=0)
+        values = [each.return_value for each in returns]  # raises what a job raised
+        if hasattr(self._task, "hear"):
+            self._task.hear(values)
+        return [returns]
 
 
 class LocalLauncher(Launcher):

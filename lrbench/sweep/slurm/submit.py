@@ -1,8 +1,10 @@
 """Runs -> jobs -> arrays -> sbatch."""
 
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr
 from dataclasses import asdict, replace
@@ -21,6 +23,10 @@ from lrbench.sweep.plan import generation
 from lrbench.sweep.slurm.job import run_job
 from lrbench.sweep.slurm.jobs import Array, add_array
 from lrbench.sweep.slurm.options import cure, parameters
+
+# How Python is started in a job: until it has taken these signals over, they would end it, and SLURM takes a job that
+# ended before it was preempted for one that failed. What is ignored here is missed, but nothing was trained yet.
+PYTHON = f'sh -c \'trap "" USR2 TERM; exec "$0" "$@"\' {shlex.quote(sys.executable)}'
 
 Group = tuple[Entry, ...]  # the runs of a job
 
@@ -90,7 +96,7 @@ def _sbatch(folder: Path, groups: Sequence[Group], options: Slurm, waits_for: Se
     logs = (folder / "jobs").absolute()
     logs.mkdir(parents=True, exist_ok=True)
     before = set(logs.iterdir())
-    executor = SlurmExecutor(logs)
+    executor = SlurmExecutor(logs, python=PYTHON)
     executor.update_parameters(
         **parameters(options),
         array_parallelism=options.max_parallel or len(groups),
