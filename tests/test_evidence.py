@@ -376,5 +376,5 @@ def test_a_sweeps_plan_counts_committed_runs_and_no_cost_for_them(trained, commi
     plan = make_plan([Entry(f"run {i}", e, settings) for i, e in enumerate(asked)])
     assert plan.headline() == "5 runs: 4 in committed evidence, to be restored, 1 new"
     assert len(plan.to_do) == 5
-    assert plan.cost == (0, 0, 1)
+    assert plan.cost == (0, 0, 1, ())
     assert make_plan([Entry("one", asked[0], settings)]).cost_line(2) == ""
