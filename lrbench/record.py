@@ -155,8 +155,8 @@ def find_record(results: Path, name: str) -> Record:
         return Record(found[0])
     if not found:
         raise ConfigError(
-            f"{name}: no record under {results / 'runs'} begins so; `ls {results / 'runs'}` lists them, and "
-            "results=FOLDER (or $LRBENCH_RESULTS) looks elsewhere."
+            f"{name}: no record under {results / 'runs'} begins so; `lrbench runs` lists them, and "
+            "$LRBENCH_RESULTS looks elsewhere (or --results FOLDER; results=FOLDER among overrides)."
         )
     raise ConfigError(f"{name}: several records begin so ({', '.join(p.name for p in found)}); give more of the id.")
 

@@ -1,6 +1,5 @@
 """Which records a comparison is of."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,8 +63,7 @@ def _began(record: Record) -> tuple[str, int, str]:
     path = record.folder / "experiment.yaml"
     written = path.stat().st_mtime_ns if path.exists() else 0
     try:
-        attempts = json.loads((record.folder / "provenance.json").read_text())
-        return str(attempts[0]["started"]), written, record.run_id
+        return str(record.attempts()[0]["started"]), written, record.run_id
     except (OSError, ValueError, LookupError):
         return "", written, record.run_id
 

@@ -1,6 +1,5 @@
 """What the rest of a plan will cost, from the timings that records hold."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from statistics import median
@@ -66,7 +65,7 @@ def _paces(entries: Sequence[Entry], to_do: Sequence[Entry], standings: Mapping[
             if (kind := _kind(experiment)) in wanted:
                 with suppress(OSError, ValueError, LookupError, TypeError):  # damaged: it tells nothing
                     summary = record.summary()
-                    where = made_on(json.loads((record.folder / "provenance.json").read_text())[-1])
+                    where = made_on(record.attempts()[-1])
                     pace = summary["seconds"] / max(1, summary["updates"])
                     found[kind].setdefault(where, []).append(pace)
 

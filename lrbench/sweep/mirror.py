@@ -19,7 +19,7 @@ from lrbench.lease import Lease
 from lrbench.progress import Say
 from lrbench.record import DONE, Record, write_json
 from lrbench.sweep.entry import Entry
-from lrbench.sweep.store import ids_in
+from lrbench.sweep.store import stored_entries
 from lrbench.targets import resolve
 from lrbench.trackers import Mirror, Mirrored
 
@@ -77,7 +77,7 @@ def memberships(results: Path) -> dict[str, tuple[str, ...]]:
     """The sweeps that each run is part of, by run id, as W&B tags such as `sweep:tour`."""
     tags: dict[str, tuple[str, ...]] = {}
     for path in sorted((results / "sweeps").glob("*/sweep.json")):
-        for run in ids_in(path) or ():
+        for run in stored_entries(path):
             tags[run] = (*tags.get(run, ()), f"sweep:{path.parent.name}")
     return tags
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,22 +38,21 @@ class Sweep:
     def save(self) -> None:
         """Write it in one step, unless the same stands there already, or more with it: of a part of a sweep the whole
         is kept. Raises ConfigError where another sweep of this name is, and where the disk refuses."""
-        self._require_own_name()
-        path, text = self.folder / "sweep.json", json.dumps(_plain(self), separators=(",", ":"))
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            before, now = json.loads(path.read_text()), json.loads(text)
-            if before["format"] == FORMAT and _has(before["entries"], now["entries"]):
-                return
+        path, plain = self.folder / "sweep.json", _plain(self)
+        stored = stored_entries(path)
+        self._require_own_name(stored)
+        if all(_alike(stored.get(e["run_id"]), e) for e in plain["entries"]):
+            return
         try:
-            write_text(path, text + "\n")
+            write_text(path, json.dumps(plain, separators=(",", ":")) + "\n")
         except OSError as error:
             raise ConfigError(
                 f"{path}: the plan cannot be written ({error.strerror or error}); nothing was trained. Make room, or "
                 "give another folder with results=FOLDER."
             ) from error
 
-    def _require_own_name(self) -> None:
-        mine, there = {e.run_id for e in self.plan.entries}, {*(ids_in(self.folder / "sweep.json") or ())}
+    def _require_own_name(self, stored: Mapping[str, Any]) -> None:
+        mine, there = {e.run_id for e in self.plan.entries}, {*stored}
         if not (there <= mine or mine <= there):
             raise ConfigError(
                 f"{self.folder}: another sweep has this name: {len(there - mine)} of its {len(there)} runs are none of "
@@ -115,22 +114,20 @@ def _payload(entry: Entry) -> dict[str, Any]:
     return {k: v for k, v in entry.payload().items() if k != "hydra"}
 
 
-def _has(stored: list[dict[str, Any]], mine: list[dict[str, Any]]) -> bool:
-    """Whether stored entries have all of mine among them, in the form of today."""
-    by_id = {e["run_id"]: e for e in stored}
-    return all(
-        (other := by_id.get(e["run_id"])) is not None
-        and other["experiment"] == e["experiment"]
-        and other.keys() == e.keys()
-        and other["settings"].keys() == e["settings"].keys()
-        for e in mine
+def _alike(stored: Mapping[str, Any] | None, mine: Mapping[str, Any]) -> bool:
+    """Whether a stored entry is that of the same run, in the form of today."""
+    return (
+        stored is not None
+        and stored["experiment"] == mine["experiment"]
+        and stored.keys() == mine.keys()
+        and stored["settings"].keys() == mine["settings"].keys()
     )
 
 
-def ids_in(path: Path) -> list[str] | None:
-    """The run ids of a stored sweep of this format; None for anything else."""
+def stored_entries(path: Path) -> dict[str, dict[str, Any]]:
+    """The entries of a stored sweep of this format as plain data, by run id; none of anything else."""
     try:
         plain = json.loads(path.read_text())
-        return [e["run_id"] for e in plain["entries"]] if plain["format"] == FORMAT else None
+        return {e["run_id"]: e for e in plain["entries"]} if plain["format"] == FORMAT else {}
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return {}
