@@ -1,5 +1,5 @@
 """`python -m lrbench`."""
 
-from lrbench.cli import main
+from lrbench.cli.main import main
 
 main()

@@ -21,7 +21,7 @@ PERCEPTRON = ("model=mlp", "model.args.hidden=[16]")
 
 @cache
 def _composed(*overrides: str) -> Any:
-    from lrbench.config import experiment
+    from lrbench.config.experiments import experiment
 
     model = () if any(o.startswith("model=") for o in overrides) else PERCEPTRON
     return experiment(*SMALL, *model, *overrides)
@@ -162,7 +162,7 @@ class Server:
 
     def start(self, experiment: Any, results: Path, **patches: Any) -> Process:
         """A process that trains; see server.py for the patches. Everything else goes into its Settings."""
-        from lrbench.experiment import to_plain
+        from lrbench.identity import to_plain
 
         self._count += 1
         path = self._folder / f"{self._count}.yaml"

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from lrbench import config
+from lrbench.config import experiments as config
+from lrbench.config.levels import levels
 from lrbench.errors import ConfigError
 from lrbench.experiment import (
     Augment,
@@ -27,13 +28,8 @@ from lrbench.experiment import (
     Settings,
     Start,
     Warmup,
-    arm_id,
-    from_plain,
-    run_id,
-    title,
-    to_plain,
 )
-from lrbench.levels import levels
+from lrbench.identity import arm_id, from_plain, run_id, title, to_plain
 
 GOLDEN = "5e2a8145a6d67fbe"
 GOLDEN_FULL = "0f211b2d716dd93f"

@@ -5,15 +5,17 @@ import torch
 import yaml
 from torch import nn
 
-from lrbench import CONF, config
+from lrbench import CONF
+from lrbench.config import experiments as config
 from lrbench.engine.averaging import evaluating
 from lrbench.engine.evaluation import evaluate
 from lrbench.engine.fork import forked_state
 from lrbench.engine.loop import advance
 from lrbench.engine.state import load, new_state, save, set_up
-from lrbench.experiment import Start, run_id
+from lrbench.experiment import Start
+from lrbench.identity import run_id
 from lrbench.optim import Averaging
-from lrbench.record import Record
+from lrbench.store.record import Record
 from lrbench.targets import resolve
 
 LEVELS = sorted(p.stem for p in (CONF / "optimizer").glob("*.yaml"))

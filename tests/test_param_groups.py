@@ -8,7 +8,7 @@ import timm
 from timm.optim import param_groups_layer_decay
 from torch import nn
 
-from lrbench import config
+from lrbench.config import experiments as config
 from lrbench.errors import ConfigError
 from lrbench.models.mlp import mlp
 from lrbench.models.resnet import resnet8

@@ -7,8 +7,8 @@ from typing import Any, NoReturn, cast
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from lrbench.composer import Job
-from lrbench.config import resolved
+from lrbench.config.compose import resolved
+from lrbench.config.composer import Job
 from lrbench.errors import ConfigError
 
 __all__ = ["Job", "Parser", "job_of", "labels", "naming"]

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from lrbench.commands import Parser
-from lrbench.config import results_folder
 from lrbench.errors import ConfigError
+from lrbench.store.record import results_folder
 from lrbench.sweep.slurm.jobs import load_arrays
 from lrbench.sweep.slurm.states import ENDED, ask, cancel
 from lrbench.sweep.status import find_sweep

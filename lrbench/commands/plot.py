@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrbench.commands import Job, labels, naming
-from lrbench.config import experiment_from, results_folder
+from lrbench.config.experiments import experiment_from
 from lrbench.errors import ConfigError
-from lrbench.experiment import run_id
+from lrbench.identity import run_id
 from lrbench.plots.schedule import Curve, plot_schedules
 from lrbench.plots.terminal import chart
 from lrbench.schedules import lr_table
+from lrbench.store.record import results_folder
 
 
 def run(jobs: Sequence[Job]) -> int:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrbench.commands import Parser
-from lrbench.config import results_folder
 from lrbench.errors import ConfigError
-from lrbench.record import write_json, write_text
 from lrbench.report import html, markdown, words
 from lrbench.report.compare import compare
 from lrbench.report.selection import records_of, sweep_named
+from lrbench.store.record import results_folder, write_json, write_text
 
 EPILOG = """examples:
   lrbench report                                     all runs of the results folder

@@ -14,12 +14,22 @@ from rich.progress import track
 from rich.table import Table
 
 from lrbench.commands import Parser
-from lrbench.config import results_folder
 from lrbench.errors import ConfigError
-from lrbench.evidence import write_rows
-from lrbench.index import Flat
-from lrbench.record import DONE, Record
-from lrbench.runs import choose, columns_of, missing, ordered, parse, read, require, telling, unmatched, write_parquet
+from lrbench.store.evidence import write_rows
+from lrbench.store.index import Flat
+from lrbench.store.record import DONE, Record, results_folder
+from lrbench.store.runs import (
+    choose,
+    columns_of,
+    missing,
+    ordered,
+    parse,
+    read,
+    require,
+    telling,
+    unmatched,
+    write_parquet,
+)
 
 DESCRIPTION = """Find runs by any option or metric, and print them as a table or for a program.
 
@@ -40,7 +50,7 @@ EXAMPLES = """examples
 
 Rows in a results/**/runs.csv that --export wrote count as done when committed: `lrbench` restores such runs instead of
 training them. --committed finds them too; their column `committed` names the file. From Python:
-lrbench.runs.frame("results", where=["seed=0"]) is a pandas frame.
+lrbench.store.runs.frame("results", where=["seed=0"]) is a pandas frame.
 """
 MANY = 200  # records: half a second of reading
 T = TypeVar("T")

@@ -5,11 +5,10 @@ from typing import Any
 
 from lrbench.commands import Parser
 from lrbench.commands.train import describe
-from lrbench.config import results_folder
-from lrbench.experiment import title
+from lrbench.identity import title
 from lrbench.plots.terminal import rate_chart
 from lrbench.progress import numbers
-from lrbench.record import DONE, Record, find_record, to_json
+from lrbench.store.record import DONE, Record, find_record, results_folder, to_json
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -4,10 +4,10 @@ import shutil
 import sys
 import time
 
+from lrbench.cli.flags import Slurm
 from lrbench.errors import ConfigError
-from lrbench.flags import Slurm
-from lrbench.lease import alone
-from lrbench.locks import check_locks
+from lrbench.store.lease import alone
+from lrbench.store.locks import check_locks
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.slurm.jobs import Array, job_of_each_run, load_arrays

@@ -11,9 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lrbench.commands import Parser
-from lrbench.config import results_folder
 from lrbench.errors import ConfigError
-from lrbench.record import to_json
+from lrbench.store.record import results_folder, to_json
 from lrbench.sweep.status import (
     ORDER,
     TOLD,

@@ -14,19 +14,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lrbench.cli.flags import Asked, Flags, Slurm
 from lrbench.commands import labels, naming
 from lrbench.commands.train import Checks, checked
-from lrbench.composer import Job, composer
+from lrbench.config.composer import Job, composer
 from lrbench.engine.attempt import Interrupted
 from lrbench.engine.ranks import leads, rank_count
 from lrbench.engine.signals import until_signalled
 from lrbench.engine.train import train
 from lrbench.errors import ConfigError
-from lrbench.flags import Asked, Flags, Slurm
-from lrbench.lease import Lease
-from lrbench.locks import check_locks
 from lrbench.progress import Reporter
-from lrbench.record import DONE
+from lrbench.store.lease import Lease
+from lrbench.store.locks import check_locks
+from lrbench.store.record import DONE
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry, failure, with_files
 from lrbench.sweep.mirror import mirror_sweep

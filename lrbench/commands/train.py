@@ -10,17 +10,18 @@ import torch
 import yaml
 
 from lrbench.commands import Job
-from lrbench.config import experiment_from, settings_from
+from lrbench.config.experiments import experiment_from, settings_from
 from lrbench.engine.attempt import Interrupted, RunFailed, cadence_of
 from lrbench.engine.fork import check_start
 from lrbench.engine.ranks import leads
 from lrbench.engine.state import choose_device, new_state
 from lrbench.engine.train import train
 from lrbench.errors import ConfigError
-from lrbench.experiment import Experiment, Settings, run_id
+from lrbench.experiment import Experiment, Settings
+from lrbench.identity import run_id
 from lrbench.progress import Reporter, numbers
-from lrbench.record import Record
 from lrbench.schedules import hears_metric
+from lrbench.store.record import Record
 from lrbench.sweep.entry import hydra_files
 from lrbench.targets import resolve
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from lrbench.commands import Parser
 from lrbench.commands.slurm import INTERRUPTED, wait_for
-from lrbench.config import results_folder
+from lrbench.store.record import results_folder
 from lrbench.sweep.mirror import mirror_sweep
 from lrbench.sweep.status import find_sweep
 

@@ -11,11 +11,10 @@ from rich.console import Console
 from rich.progress import track
 
 from lrbench.commands import Parser
-from lrbench.config import results_folder
 from lrbench.errors import ConfigError
 from lrbench.experiment import Component
-from lrbench.record import DONE, Record
 from lrbench.report.selection import records_of
+from lrbench.store.record import DONE, Record, results_folder
 
 WANDB = "lrbench.trackers.WandB"
 EPILOG = """A run that was trained with tracker=none, or on a machine without W&B, is brought there afterwards:

@@ -15,9 +15,9 @@ from lrbench.engine.state import Setup, State, load, save, wrap
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings
 from lrbench.horizon import cadence
-from lrbench.lease import Lease
 from lrbench.progress import Say, Show, View
-from lrbench.record import Record, write_json, write_text
+from lrbench.store.lease import Lease
+from lrbench.store.record import Record, write_json, write_text
 
 
 class Interrupted(Exception):

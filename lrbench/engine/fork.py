@@ -10,10 +10,11 @@ from lrbench.engine.evaluation import evaluation_updates, validate
 from lrbench.engine.loop import advance
 from lrbench.engine.state import Setup, State, load, new_state, save, set_up, wrap
 from lrbench.errors import ConfigError
-from lrbench.experiment import Experiment, Start, run_id
+from lrbench.experiment import Experiment, Start
 from lrbench.horizon import moment
+from lrbench.identity import run_id
 from lrbench.optim import Averaging
-from lrbench.record import Record
+from lrbench.store.record import Record
 
 
 def kept_name(update: int) -> str:

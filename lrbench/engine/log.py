@@ -8,8 +8,8 @@ import numpy as np
 
 from lrbench.engine.loop import Block
 from lrbench.engine.state import Setup
-from lrbench.lease import LeaseLost
-from lrbench.record import Record, read_columns, to_json
+from lrbench.store.lease import LeaseLost
+from lrbench.store.record import Record, read_columns, to_json
 
 Row = dict[str, float]
 

@@ -1,9 +1,10 @@
 """The tracker of one attempt: handed the record's rows as they come, and closed however the attempt ends."""
 
 from lrbench.engine.log import Row
-from lrbench.experiment import Experiment, Settings, arm_id, title, to_plain
+from lrbench.experiment import Experiment, Settings
+from lrbench.identity import arm_id, title, to_plain
 from lrbench.progress import Say
-from lrbench.record import Record
+from lrbench.store.record import Record
 from lrbench.targets import resolve
 from lrbench.trackers import Mirror, Mirrored
 

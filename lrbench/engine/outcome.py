@@ -19,10 +19,10 @@ from lrbench import __version__
 from lrbench.engine.evaluation import evaluation_updates
 from lrbench.engine.log import Row
 from lrbench.engine.state import Setup, State
-from lrbench.experiment import arm_id, run_id, title
+from lrbench.identity import arm_id, run_id, title
 from lrbench.metrics import lower_is_better
-from lrbench.record import Record
 from lrbench.schedules import lr_table
+from lrbench.store.record import Record
 
 LAST_K = 5  # evaluations averaged beside the last one
 

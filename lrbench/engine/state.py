@@ -18,8 +18,8 @@ from lrbench.errors import ConfigError
 from lrbench.experiment import Component, Experiment
 from lrbench.optim import build_optimizer
 from lrbench.randomness import seed_of
-from lrbench.record import write_bytes
 from lrbench.schedules import Feedback, LRTable, hears_metric, lr_table
+from lrbench.store.record import write_bytes
 from lrbench.targets import resolve
 from lrbench.tasks import Task
 

@@ -10,12 +10,13 @@ from lrbench.engine.fork import check_start, start_state
 from lrbench.engine.ranks import Ranks, join
 from lrbench.engine.state import choose_device, load, set_up, wrap
 from lrbench.errors import ConfigError
-from lrbench.evidence import Row, find, restore
-from lrbench.experiment import Experiment, Settings, Start, run_id, title
-from lrbench.lease import Lease, LeaseLost, alone
-from lrbench.locks import check_locks
+from lrbench.experiment import Experiment, Settings, Start
+from lrbench.identity import run_id, title
 from lrbench.progress import Say, Show, View, silent
-from lrbench.record import DONE, Record, Standing
+from lrbench.store.evidence import Row, find, restore
+from lrbench.store.lease import Lease, LeaseLost, alone
+from lrbench.store.locks import check_locks
+from lrbench.store.record import DONE, Record, Standing
 
 DEFAULTS = Settings()
 FOLLOW = 0.5  # seconds between two looks at a run that another process trains

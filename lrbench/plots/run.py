@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lrbench.record import Record
 from lrbench.schedules import LRTable
+from lrbench.store.record import Record
 
 LEGEND_ROWS = 10  # as high as the axes
 

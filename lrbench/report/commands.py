@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from lrbench.record import Record
+from lrbench.store.record import Record
 
 NOT_REPEATED = ("seed", "results", "force", "retry", "out", "hydra")  # of where and when, not of what
 

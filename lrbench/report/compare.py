@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lrbench.errors import ConfigError, did_you_mean
-from lrbench.experiment import arm_id
+from lrbench.identity import arm_id
 from lrbench.metrics import lower_is_better
-from lrbench.record import Record
 from lrbench.report.commands import command_of
 from lrbench.report.curves import metric_curve, rate_curves
 from lrbench.report.naming import differing, flat, names, shared, without_rate
@@ -26,6 +25,7 @@ from lrbench.report.result import (
 from lrbench.report.runs import MARGIN, Run, read, why_not_paired
 from lrbench.stats.intervals import LEVEL, t_interval, wilson
 from lrbench.stats.paired import difference, holm, success
+from lrbench.store.record import Record
 
 DEFAULT_METRICS = ("test/accuracy", "test/loss")
 

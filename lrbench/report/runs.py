@@ -7,8 +7,8 @@ from typing import Any
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
-from lrbench.record import DONE, Record
 from lrbench.report.result import Environment
+from lrbench.store.record import DONE, Record
 from lrbench.targets import resolve
 
 MARGIN = 0.1  # of the way from chance to perfect: what an accuracy must exceed to count as trained

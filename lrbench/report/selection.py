@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrbench.errors import ConfigError, did_you_mean
-from lrbench.record import Record, find_record
-from lrbench.runs import choose, read, unmatched
+from lrbench.store.record import Record, find_record
+from lrbench.store.runs import choose, read, unmatched
 
 
 def records_of(results: Path, selection: Sequence[str], where: Sequence[str] = ()) -> list[Record]:

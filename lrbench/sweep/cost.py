@@ -8,7 +8,7 @@ from typing import NamedTuple
 from lrbench.engine.outcome import device_here, made_on
 from lrbench.engine.state import choose_device
 from lrbench.experiment import Experiment
-from lrbench.record import Record
+from lrbench.store.record import Record
 from lrbench.sweep.entry import Entry
 
 LOOKED_AT = 500  # records at most that are read for their timings, the latest first

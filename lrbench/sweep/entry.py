@@ -16,10 +16,11 @@ import yaml
 from lrbench.data import Splits
 from lrbench.engine.numerics import require_current
 from lrbench.engine.train import Say, to_stderr, train
-from lrbench.experiment import Component, Experiment, Settings, from_plain, run_id, to_plain
-from lrbench.lease import Lease
+from lrbench.experiment import Component, Experiment, Settings
+from lrbench.identity import from_plain, run_id, to_plain
 from lrbench.progress import Show, silent
-from lrbench.record import Record, Standing
+from lrbench.store.lease import Lease
+from lrbench.store.record import Record, Standing
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.progress import track
 
 from lrbench.errors import ConfigError
-from lrbench.experiment import Component, arm_id, title, to_plain
-from lrbench.lease import Lease
+from lrbench.experiment import Component
+from lrbench.identity import arm_id, title, to_plain
 from lrbench.progress import Say
-from lrbench.record import DONE, Record, write_json
+from lrbench.store.lease import Lease
+from lrbench.store.record import DONE, Record, write_json
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.store import stored_entries
 from lrbench.targets import resolve

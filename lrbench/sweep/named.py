@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from lrbench import CONF
+from lrbench.cli.flags import CONFIG_DIR, config_dir_of
 from lrbench.errors import ConfigError, did_you_mean
-from lrbench.flags import CONFIG_DIR, config_dir_of
 
 FOLDER = CONF / "sweep"
 KEYS = {"set": "overrides with one value", "grid": "overrides with several"}

@@ -7,9 +7,10 @@ from functools import cached_property
 from typing import NamedTuple
 
 from lrbench.errors import ConfigError
-from lrbench.evidence import find
-from lrbench.experiment import Experiment, Start, title
-from lrbench.record import DONE, Standing
+from lrbench.experiment import Experiment, Start
+from lrbench.identity import title
+from lrbench.store.evidence import find
+from lrbench.store.record import DONE, Standing
 from lrbench.sweep.cost import Cost, cost_of
 from lrbench.sweep.entry import Entry
 

@@ -18,9 +18,9 @@ from typing import Any, Literal
 import torch
 
 from lrbench.engine.signals import Stop, stop_signal, until_signalled
-from lrbench.experiment import run_id
-from lrbench.lease import holder
-from lrbench.record import DONE
+from lrbench.identity import run_id
+from lrbench.store.lease import holder
+from lrbench.store.record import DONE
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry, mark_failed, saved_update
 from lrbench.sweep.plan import Plan

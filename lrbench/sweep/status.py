@@ -8,8 +8,8 @@ from statistics import median
 from typing import Any
 
 from lrbench.errors import ConfigError
-from lrbench.lease import holder
-from lrbench.record import DONE
+from lrbench.store.lease import holder
+from lrbench.store.record import DONE
 from lrbench.sweep.entry import Entry, saved_update
 from lrbench.sweep.plan import WORDS, duration
 from lrbench.sweep.slurm.jobs import job_of_each_run, load_arrays, log_of

@@ -10,7 +10,7 @@ from typing import Any
 
 from lrbench import __version__
 from lrbench.errors import ConfigError
-from lrbench.record import write_text
+from lrbench.store.record import write_text
 from lrbench.sweep.entry import Entry, from_payload
 from lrbench.sweep.plan import Plan, Refused
 

@@ -22,9 +22,10 @@ from harness import interleaved, keep, seconds
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from torch import nn
 
-from lrbench import config
 from lrbench.commands.train import Checks, checked
-from lrbench.composer import composer
+from lrbench.config import experiments as config
+from lrbench.config.composer import composer
+from lrbench.config.grid import axes, jobs
 from lrbench.data import Split
 from lrbench.data.batches import Batches, normaliser
 from lrbench.engine.log import Log
@@ -32,10 +33,9 @@ from lrbench.engine.loop import advance
 from lrbench.engine.state import Setup, new_state, set_up
 from lrbench.engine.train import train
 from lrbench.experiment import Augment, Component, Settings
-from lrbench.grid import axes, jobs
 from lrbench.models.resnet import resnet8
-from lrbench.record import Record, write_json
 from lrbench.schedules import lr_table
+from lrbench.store.record import Record, write_json
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry, run_entry
 from lrbench.sweep.mirror import replay
@@ -272,7 +272,7 @@ OURS = """
 import os, sys, torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 register_optimizer_step_post_hook(lambda o, *_: type(o) is torch.optim.SGD and os._exit(0))
-from lrbench.cli import run
+from lrbench.cli.main import run
 run(["results=" + sys.argv[1], "force=true"])
 """
 
@@ -336,7 +336,7 @@ def main_job() -> None:
 def runs() -> None:
     """`lrbench runs` over 10,000 records, whole processes: without an index, and with one that is up to date."""
     sys.path.append(str(Path(__file__).parents[1]))
-    from store import put_many
+    from made_records import put_many
 
     with tempfile.TemporaryDirectory() as folder:
         put_many(Path(folder), config.experiment("scheduler=cosine", "warmup=linear5"), 10_000)
@@ -447,7 +447,7 @@ def _whole(*arguments: str) -> float:
 
 PLANNED = """
 import json, sys, time
-from lrbench.cli import run
+from lrbench.cli.main import run
 anonymous = lambda: int(next(l for l in open("/proc/self/status") if l.startswith("RssAnon")).split()[1]) / 1000
 code = run(["-m", sys.argv[1], "tracker=none", "--dry-run"])
 before, began = anonymous(), time.perf_counter()

@@ -8,7 +8,7 @@ import pytest
 from cli_support import TINY, Lrbench, assert_refused, files, in_process
 from matplotlib.figure import Figure
 
-from lrbench.config import experiment
+from lrbench.config.experiments import experiment
 from lrbench.schedules import lr_table
 
 PNG = b"\x89PNG\r\n\x1a\n"

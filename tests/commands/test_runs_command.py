@@ -13,11 +13,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from cli_support import TINY, Lrbench, assert_refused, files, in_process
-from store import put
+from made_records import put
 
 from lrbench.commands import runs as command
-from lrbench.config import experiment
-from lrbench.record import Record
+from lrbench.config.experiments import experiment
+from lrbench.store.record import Record
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ def test_a_terminal_gets_the_same_cells(lrbench: Lrbench, store: list[Record], t
 def test_neither_pandas_nor_torch_is_imported(store: list[Record], tmp_path: Path) -> None:
     """But where a frame or Parquet is asked for."""
     script = (
-        "import sys; from lrbench.cli import run\n"
+        "import sys; from lrbench.cli.main import run\n"
         "assert run(['runs', 'state=finished']) == run(['runs', '--csv']) == run(['--help']) == 0\n"
         "assert not {'pandas', 'pyarrow', 'torch'} & set(sys.modules)\n"
     )
@@ -223,7 +223,7 @@ def test_neither_pandas_nor_torch_is_imported(store: list[Record], tmp_path: Pat
 
 def test_training_does_not_import_pandas(tmp_path: Path) -> None:
     script = (
-        "import sys; from lrbench.cli import run\n"
+        "import sys; from lrbench.cli.main import run\n"
         f"assert run({list(TINY)!r}) == 0\n"
         "assert 'pandas' not in sys.modules and 'torch' in sys.modules\n"
     )

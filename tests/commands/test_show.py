@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from cli_support import TINY, Lrbench, assert_refused, in_process
 
-from lrbench.config import experiment
-from lrbench.evidence import write_rows
-from lrbench.experiment import Experiment, run_id
-from lrbench.lease import Lease
-from lrbench.record import Record, write_json
+from lrbench.config.experiments import experiment
+from lrbench.experiment import Experiment
+from lrbench.identity import run_id
+from lrbench.store.evidence import write_rows
+from lrbench.store.lease import Lease
+from lrbench.store.record import Record, write_json
 
 
 @pytest.fixture

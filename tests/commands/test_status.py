@@ -15,8 +15,8 @@ from rich.console import Console
 
 from lrbench.commands import sweep as sweep_command
 from lrbench.commands.status import _picture
-from lrbench.lease import Lease, holder
-from lrbench.record import Record
+from lrbench.store.lease import Lease, holder
+from lrbench.store.record import Record
 from lrbench.sweep.status import RunStatus, SweepStatus, failures
 
 

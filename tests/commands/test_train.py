@@ -16,9 +16,9 @@ import yaml
 from cli_support import TINY, Lrbench, files, in_process
 
 from lrbench import CONF
-from lrbench.config import experiment
-from lrbench.experiment import run_id
-from lrbench.record import Record
+from lrbench.config.experiments import experiment
+from lrbench.identity import run_id
+from lrbench.store.record import Record
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

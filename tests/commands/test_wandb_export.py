@@ -9,10 +9,11 @@ from cli_support import TINY, Lrbench, assert_refused, files, in_process
 from wandb_files import by_update, columns, segment
 from wandb_server import serving
 
-from lrbench.config import experiment
-from lrbench.experiment import Experiment, arm_id, run_id
-from lrbench.lease import Lease
-from lrbench.record import Record
+from lrbench.config.experiments import experiment
+from lrbench.experiment import Experiment
+from lrbench.identity import arm_id, run_id
+from lrbench.store.lease import Lease
+from lrbench.store.record import Record
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import yaml
 from data_support import write_image_folder
 
 from lrbench import CONF
-from lrbench.config import compose, experiment_from
+from lrbench.config.compose import compose
+from lrbench.config.experiments import experiment_from
 from lrbench.errors import ConfigError
 
 GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name not in ("hydra", "sweep"))

@@ -24,8 +24,9 @@ from lrbench.engine.loop import advance
 from lrbench.engine.state import Setup, new_state, set_up, wrap
 from lrbench.engine.train import train
 from lrbench.errors import ConfigError
-from lrbench.experiment import Experiment, Settings, run_id
+from lrbench.experiment import Experiment, Settings
 from lrbench.horizon import is_time
+from lrbench.identity import run_id
 from lrbench.optim import build_optimizer
 from lrbench.schedules import lr_table
 from lrbench.targets import resolve

@@ -9,17 +9,18 @@ from typing import Any, get_type_hints
 
 import pytest
 from conf_files import FACTORS, GROUPS, OPEN, ROOMY, chosen, composed, content, levels, made, refusal
+from made_records import put
 from omegaconf import OmegaConf, open_dict
-from store import put
 
 from lrbench import CONF
-from lrbench.config import compose, settings_from
+from lrbench.config.compose import compose
+from lrbench.config.experiments import settings_from
+from lrbench.config.levels import is_of
+from lrbench.config.schema import Config
 from lrbench.experiment import Experiment
-from lrbench.index import rows
-from lrbench.levels import is_of
-from lrbench.runs import choose
 from lrbench.schedules import lr_table
-from lrbench.schema import Config
+from lrbench.store.index import rows
+from lrbench.store.runs import choose
 
 LEVELS = [(g, level) for g in FACTORS for level in levels(g)]
 RECIPES = levels("recipe")

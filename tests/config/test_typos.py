@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from cli_support import TINY, Lrbench, assert_refused, files, in_process
 
-from lrbench.config import experiment
+from lrbench.config.experiments import experiment
 from lrbench.errors import ConfigError
 
 

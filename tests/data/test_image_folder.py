@@ -313,7 +313,7 @@ def test_too_many_images_held_out_are_refused(root):
 
 def test_changed_content_is_refused_before_training(root):
     """A queued job carries its Experiment; the folder may have changed since."""
-    from lrbench.config import experiment
+    from lrbench.config.experiments import experiment
     from lrbench.engine.state import set_up
 
     asked = experiment(

@@ -187,7 +187,7 @@ def test_ctrl_c_reaches_every_process_and_the_workers_go_on(split):
 @pytest.fixture
 def asked(folder):
     """A run of 2 epochs, 4 updates each."""
-    from lrbench.config import experiment
+    from lrbench.config.experiments import experiment
 
     return experiment(
         "tracker=none", "data=image_folder", f"data.args.root={folder.root}", "data.args.val_size=6",

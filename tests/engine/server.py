@@ -20,8 +20,9 @@ import yaml
 
 from lrbench.data.batches import Batches
 from lrbench.engine.train import train
-from lrbench.experiment import Settings, from_plain
-from lrbench.lease import Lease
+from lrbench.experiment import Settings
+from lrbench.identity import from_plain
+from lrbench.store.lease import Lease
 
 picture = types.ModuleType("lrbench.plots.run")
 picture.plot_run = lambda record, table: None  # type: ignore[attr-defined]

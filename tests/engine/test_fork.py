@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lrbench.config import experiment as compose
+from lrbench.config.experiments import experiment as compose
 from lrbench.engine import attempt, fork
 from lrbench.engine import fork as fork_engine
 from lrbench.engine.state import read_checkpoint, set_up
 from lrbench.errors import ConfigError
-from lrbench.experiment import Component, Experiment, Optimizer, ParamGroups, Start, arm_id, run_id
-from lrbench.record import Record
+from lrbench.experiment import Component, Experiment, Optimizer, ParamGroups, Start
+from lrbench.identity import arm_id, run_id
+from lrbench.store.record import Record
 
 pytestmark = pytest.mark.usefixtures("without_picture")
 CPU = torch.device("cpu")

@@ -23,7 +23,7 @@ from lrbench.models import mlp as mlp_module
 from lrbench.models.mlp import mlp
 from lrbench.models.resnet import resnet8
 from lrbench.randomness import seed_of
-from lrbench.record import Record
+from lrbench.store.record import Record
 
 pytestmark = pytest.mark.usefixtures("without_picture")
 CPU = torch.device("cpu")

@@ -86,7 +86,7 @@ def losses(kind: str) -> list[float]:
     """The losses of a kind's first updates, clipped, under a schedule that moves the rate at every one."""
     import torch
 
-    from lrbench.config import experiment
+    from lrbench.config.experiments import experiment
     from lrbench.engine.loop import advance
     from lrbench.engine.state import new_state, set_up
 
@@ -143,7 +143,7 @@ def test_the_golden_file_holds_the_kinds_there_are():
 def test_every_level_has_a_golden_trajectory():
     """A model family, data set, task or optimizer that is added gets one too."""
     from lrbench import CONF
-    from lrbench.levels import levels
+    from lrbench.config.levels import levels
 
     def module(level: str) -> str:
         return yaml.safe_load((CONF / "model" / f"{level}.yaml").read_text())["_target_"].rpartition(".")[0]
@@ -155,10 +155,10 @@ def test_every_level_has_a_golden_trajectory():
 
 
 def test_numerics_are_part_of_the_identity(make, monkeypatch):
-    from lrbench.config import experiment
+    from lrbench.config.experiments import experiment
     from lrbench.data import batches, digits
     from lrbench.engine import __name__ as engine_name
-    from lrbench.experiment import run_id
+    from lrbench.identity import run_id
     from lrbench.models import mlp
 
     asked = ("tracker=none", "model=mlp", "horizon=1ep")

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from lrbench.engine import attempt, evaluation, loop
-from lrbench.experiment import Component, Experiment, run_id
+from lrbench.experiment import Component, Experiment
+from lrbench.identity import run_id
 from lrbench.models.mlp import mlp
-from lrbench.record import Record
+from lrbench.store.record import Record
 from lrbench.tasks.classification import Classification
 
 pytestmark = pytest.mark.usefixtures("without_picture")

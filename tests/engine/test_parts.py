@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from lrbench import config
+from lrbench.config import experiments as config
 from lrbench.engine.loop import TRIES, advance
 from lrbench.engine.outcome import summary
 from lrbench.engine.state import Setup, State, load, new_state, save, set_up
 from lrbench.engine.train import train
 from lrbench.errors import ConfigError
-from lrbench.experiment import Experiment, Settings, run_id
-from lrbench.record import Record
+from lrbench.experiment import Experiment, Settings
+from lrbench.identity import run_id
+from lrbench.store.record import Record
 
 CPU = torch.device("cpu")
 
@@ -188,7 +189,7 @@ def test_two_ranks_are_one_process(scheduler: str, tmp_path: Path) -> None:
     done = launch(tmp_path / "two", *overrides)
     assert done.returncode == 0, done.stderr
     (folder,) = [p for p in (tmp_path / "two" / "runs").iterdir() if p.is_dir()]  # one record, by rank 0
-    from lrbench.record import Record
+    from lrbench.store.record import Record
 
     together = Record(folder)
     assert together.experiment().ranks == 2
@@ -209,7 +210,7 @@ def test_a_rank_that_dies_ends_all_and_the_run_resumes(tmp_path: Path) -> None:
     script.write_text(
         "import os, sys\n"
         "import lrbench.engine.attempt as attempt\n"
-        "from lrbench.cli import run\n"
+        "from lrbench.cli.main import run\n"
         "advance, calls = attempt.advance, []\n"
         "def dying(*a):\n"
         "    calls.append(1)\n"
@@ -223,7 +224,7 @@ def test_a_rank_that_dies_ends_all_and_the_run_resumes(tmp_path: Path) -> None:
     died = subprocess.run([*torchrun, *flags], capture_output=True, text=True, timeout=90)
     assert died.returncode != 0
     (folder,) = [p for p in (tmp_path / "runs").iterdir() if p.is_dir()]
-    from lrbench.record import Record
+    from lrbench.store.record import Record
 
     assert Record(folder).standing() == "interrupted"
     done = launch(tmp_path, *overrides)

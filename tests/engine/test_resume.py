@@ -13,8 +13,9 @@ from lrbench.data.batches import Batches
 from lrbench.engine import attempt, loop
 from lrbench.engine.attempt import Interrupted
 from lrbench.engine.state import load, read_checkpoint
-from lrbench.experiment import Experiment, run_id
-from lrbench.record import Record
+from lrbench.experiment import Experiment
+from lrbench.identity import run_id
+from lrbench.store.record import Record
 
 pytestmark = pytest.mark.usefixtures("without_picture")
 CPU = torch.device("cpu")
@@ -253,7 +254,7 @@ def test_killed_in_a_process_of_its_own_started_by_the_command_line(run, tmp_pat
     import subprocess
     import sys
 
-    from lrbench.config import experiment
+    from lrbench.config.experiments import experiment
 
     asked = ["model=mlp", "scheduler=onecycle", "horizon=400ep", "batch_size=64", "optimizer.lr=0.01"]
     whole = run(experiment("tracker=none", *asked), results=tmp_path / "whole")

@@ -13,9 +13,9 @@ from cli_support import assert_refused, files, in_process
 from timm.models import _builder
 from torch import nn
 
-from lrbench.config import experiment
+from lrbench.config.experiments import experiment
 from lrbench.errors import ConfigError
-from lrbench.experiment import run_id, title
+from lrbench.identity import run_id, title
 from lrbench.models.timm import by_name
 
 DIGITS = (1, 8, 8)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from lrbench import CONF
-from lrbench.config import experiment
+from lrbench.config.experiments import experiment
 from lrbench.plots.schedule import Curve, plot_schedules
 from lrbench.plots.terminal import LETTERS, chart, rate_chart
 from lrbench.schedules import lr_table

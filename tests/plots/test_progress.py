@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from lrbench import progress
-from lrbench.config import experiment
+from lrbench.config.experiments import experiment
 from lrbench.progress import QUIET_EVERY, Reporter, View, numbers
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

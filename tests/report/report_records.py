@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from lrbench.experiment import Component, Data, Experiment, Optimizer, Scheduler, arm_id, run_id, to_plain
-from lrbench.record import Record
+from lrbench.experiment import Component, Data, Experiment, Optimizer, Scheduler
+from lrbench.identity import arm_id, run_id, to_plain
+from lrbench.store.record import Record
 
 CONSTANT, COSINE = "ConstantLR", "CosineAnnealingLR"
 MADE_WITH = {

@@ -13,14 +13,15 @@ from report_records import CONSTANT, COSINE, arm, diverged, experiment, record, 
 from scipy import stats
 
 from lrbench.errors import ConfigError
-from lrbench.experiment import Experiment, LRScaling, Optimizer, ParamGroups, Start, Warmup, arm_id, run_id
-from lrbench.record import Record
+from lrbench.experiment import Experiment, LRScaling, Optimizer, ParamGroups, Start, Warmup
+from lrbench.identity import arm_id, run_id
 from lrbench.report import html, markdown
 from lrbench.report.compare import compare
 from lrbench.report.naming import names
 from lrbench.report.runs import MARGIN
 from lrbench.report.tables import beside_table
 from lrbench.report.words import family, finding, marked, reading, remarks
+from lrbench.store.record import Record
 
 SPLIT = ParamGroups(target="lrbench.param_groups.no_decay_norm_bias", lr_scales={"decay": 1.0, "no_decay": 1.0})
 

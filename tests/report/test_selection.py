@@ -9,9 +9,10 @@ import pytest
 from report_records import COSINE, experiment, record
 
 from lrbench.errors import ConfigError
-from lrbench.experiment import Settings, Start, run_id
-from lrbench.record import Record
+from lrbench.experiment import Settings, Start
+from lrbench.identity import run_id
 from lrbench.report.selection import records_of
+from lrbench.store.record import Record
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.plan import make_plan
 from lrbench.sweep.store import Sweep

@@ -97,7 +97,7 @@ def test_transformers_functions_are_targets_themselves(name: str) -> None:
 
 
 def test_a_transformers_function_through_the_custom_level() -> None:
-    from lrbench import config
+    from lrbench.config import experiments as config
 
     made = config.experiment(
         "tracker=none", "model=mlp", "horizon=10ep", "scheduler=custom", "scheduler.interval=batch",

@@ -338,7 +338,7 @@ def test_a_level_that_warms_up_by_itself_refuses_a_warmup(name: str, warm: str) 
 
 @pytest.mark.parametrize("name", [name for name in SCHEDULERS if name != "custom"])
 def test_the_level_that_hydra_composes_is_the_file(name: str) -> None:
-    from lrbench import config
+    from lrbench.config import experiments as config
 
     made = config.experiment("tracker=none", "model=mlp", f"scheduler={name}", "horizon=300ep")
     assert replace(made.scheduler, numerics=None) == scheduler(name)
@@ -346,7 +346,7 @@ def test_the_level_that_hydra_composes_is_the_file(name: str) -> None:
 
 @pytest.mark.parametrize("warm", WARMUPS)
 def test_the_warmup_that_hydra_composes_is_the_file(warm: str) -> None:
-    from lrbench import config
+    from lrbench.config import experiments as config
 
     made = config.experiment("tracker=none", "model=mlp", f"warmup={warm}", "horizon=100ep").warmup
     assert (made and replace(made, numerics=None)) == warmup(warm)

@@ -11,7 +11,7 @@ import torch
 from handmade import GROUPS, TORCH, experiment, ramp, scheduler
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
-from lrbench import config
+from lrbench.config import experiments as config
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Scheduler, Warmup
 from lrbench.schedules import Feedback, hears_metric, lr_table

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lrbench import config
+from lrbench.config import experiments as config
 from lrbench.schedules import lr_table
 
 HERE = "scheduler._target_=lrbench.schedules.shapes."

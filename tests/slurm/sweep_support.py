@@ -16,7 +16,7 @@ from cluster_models import UNDER_WAY
 from cluster_support import Cluster
 
 from lrbench.engine.train import train
-from lrbench.record import Record
+from lrbench.store.record import Record
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.slurm.jobs import Array, job_of_each_run, load_arrays
 from lrbench.sweep.store import Sweep

@@ -16,7 +16,7 @@ import pytest
 from cluster_support import Cluster
 from sweep_support import Place, place
 
-from lrbench.record import Record
+from lrbench.store.record import Record
 
 TEXT = (Path(__file__).parents[2] / "slurm" / "README.md").read_text()
 REHEARSAL = TEXT.partition("## A rehearsal")[2].partition("\n## ")[0]

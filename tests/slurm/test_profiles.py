@@ -9,8 +9,9 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from lrbench import CONF, schema
-from lrbench.flags import Slurm
+from lrbench import CONF
+from lrbench.cli.flags import Slurm
+from lrbench.config import schema
 from lrbench.sweep.slurm.options import check
 
 PROFILES = sorted((Path(__file__).parents[2] / "slurm" / "profiles").glob("*.yaml"))

@@ -15,7 +15,7 @@ from sweep_support import GATED, Place, numbers, place
 
 from lrbench.engine.train import train
 from lrbench.experiment import Settings
-from lrbench.record import Record
+from lrbench.store.record import Record
 
 pytestmark = pytest.mark.slurm
 

@@ -16,10 +16,11 @@ import yaml
 from cli_support import TINY, Lrbench, assert_refused, files, in_process
 
 from lrbench import CONF
-from lrbench.config import compose, experiment
+from lrbench.config.compose import compose
+from lrbench.config.experiments import experiment
 from lrbench.data.batches import Batches
-from lrbench.experiment import run_id
-from lrbench.record import Record
+from lrbench.identity import run_id
+from lrbench.store.record import Record
 from lrbench.sweep import named
 from lrbench.sweep.store import Sweep
 

@@ -17,13 +17,14 @@ from hydra.core.utils import JobStatus
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from lrbench import CONF, cli
-from lrbench.cli import _shared_out, _Task
-from lrbench.config import experiment
+from lrbench import CONF
+from lrbench.cli import main as cli
+from lrbench.cli.flags import Flags
+from lrbench.cli.main import _shared_out, _Task
+from lrbench.config.experiments import experiment
 from lrbench.errors import ConfigError
-from lrbench.experiment import run_id
-from lrbench.flags import Flags
-from lrbench.record import Record
+from lrbench.identity import run_id
+from lrbench.store.record import Record
 
 sys.path.append(str(Path(cli.__file__).parent / "plugins"))
 BASE = (*TINY, "horizon=1ep", "hydra.launcher.workers=1")

@@ -10,10 +10,10 @@ from cli_support import TINY, Lrbench, in_process
 from wandb_files import by_update, columns, segment
 
 from lrbench import trackers
-from lrbench.config import experiment
-from lrbench.experiment import run_id
-from lrbench.lease import Lease
-from lrbench.record import Record
+from lrbench.config.experiments import experiment
+from lrbench.identity import run_id
+from lrbench.store.lease import Lease
+from lrbench.store.record import Record
 
 SWEEP = ("-m", *TINY[1:], "seed=0,1", "scheduler=constant")
 

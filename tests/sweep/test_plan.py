@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from lrbench.composer import composer
-from lrbench.config import experiment_from, settings_from
+from lrbench.config.composer import composer
+from lrbench.config.experiments import experiment_from, settings_from
 from lrbench.engine import numerics
 from lrbench.engine.outcome import device_here
 from lrbench.errors import ConfigError
-from lrbench.experiment import Settings, run_id
-from lrbench.record import Record, write_json
+from lrbench.experiment import Settings
+from lrbench.identity import run_id
+from lrbench.store.record import Record, write_json
 from lrbench.sweep.entry import Entry, from_payload, run_entry
 from lrbench.sweep.plan import Refused, duration, make_plan
 from lrbench.sweep.store import Sweep, sweep_of
@@ -77,7 +78,7 @@ def test_how_each_stands(entry):
 
 
 def test_a_run_that_another_process_holds(entry):
-    from lrbench.lease import Lease
+    from lrbench.store.lease import Lease
 
     run = entry("seed=1")
     stands(run, "running")

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from lrbench.composer import composer
-from lrbench.config import experiment_from, settings_from
-from lrbench.lease import Lease
-from lrbench.record import Record
+from lrbench.config.composer import composer
+from lrbench.config.experiments import experiment_from, settings_from
+from lrbench.store.lease import Lease
+from lrbench.store.record import Record
 from lrbench.sweep import pool as module
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry

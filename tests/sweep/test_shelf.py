@@ -7,12 +7,12 @@ import pytest
 import torch
 from data_support import write_image_folder
 
-from lrbench.composer import composer
-from lrbench.config import experiment, experiment_from, settings_from
+from lrbench.config.composer import composer
+from lrbench.config.experiments import experiment, experiment_from, settings_from
 from lrbench.data import Splits
 from lrbench.engine.train import train
 from lrbench.experiment import Settings
-from lrbench.record import Record
+from lrbench.store.record import Record
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.plan import make_plan

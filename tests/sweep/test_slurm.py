@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrbench.composer import composer
-from lrbench.config import experiment_from, settings_from
+from lrbench.cli.flags import Slurm
+from lrbench.config.composer import composer
+from lrbench.config.experiments import experiment_from, settings_from
+from lrbench.config.schema import SlurmLauncherConfig
 from lrbench.engine import attempt
 from lrbench.engine.loop import advance
 from lrbench.engine.signals import until_signalled
 from lrbench.engine.state import save
 from lrbench.errors import ConfigError
-from lrbench.flags import Slurm
-from lrbench.record import write_json
-from lrbench.schema import SlurmLauncherConfig
+from lrbench.store.record import write_json
 from lrbench.sweep.entry import Entry, run_entry
 from lrbench.sweep.plan import make_plan
 from lrbench.sweep.slurm import job as in_job

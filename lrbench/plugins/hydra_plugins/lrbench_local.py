@@ -10,9 +10,9 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from lrbench.cli.flags import Slurm
+from lrbench.config.grid import axes, confirm, count, jobs
 from lrbench.errors import ConfigError
-from lrbench.flags import Slurm
-from lrbench.grid import axes, confirm, count, jobs
 
 
 class Sweeper(BasicSweeper):

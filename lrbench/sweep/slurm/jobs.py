@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lrbench.errors import ConfigError
-from lrbench.record import write_json
+from lrbench.store.record import write_json
 
 FORMAT = 1  # raised when a jobs.json of before cannot be read any more
 

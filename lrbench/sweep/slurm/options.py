@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
+from lrbench.cli.flags import Slurm
 from lrbench.errors import ConfigError
-from lrbench.flags import Slurm
 
 # What sbatch says, and the options (of hydra.launcher) that it means. The first that is found counts.
 REFUSALS = (

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 from submitit.slurm.slurm import SlurmExecutor
 
+from lrbench.cli.flags import Slurm
 from lrbench.errors import ConfigError
-from lrbench.flags import Slurm
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.plan import generation
 from lrbench.sweep.slurm.job import run_job

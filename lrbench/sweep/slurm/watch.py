@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from lrbench.engine.signals import until_signalled
-from lrbench.lease import holder
 from lrbench.progress import View
-from lrbench.record import DONE
+from lrbench.store.lease import holder
+from lrbench.store.record import DONE
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry, saved_update
 from lrbench.sweep.slurm.jobs import Array, job_of_each_run, log_of

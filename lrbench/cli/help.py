@@ -3,7 +3,7 @@
 import yaml
 
 from lrbench import CONF
-from lrbench.flags import FLAGS
+from lrbench.cli.flags import FLAGS
 from lrbench.sweep.named import listing
 
 PLOT = """usage: lrbench plot [group=level ...] [key=value ...] [-m] [out=FILE]

@@ -5,11 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from lrbench import composer as module
-from lrbench.composer import composer
-from lrbench.config import compose, experiment, experiment_from, resolved
+from lrbench.config import composer as module
+from lrbench.config.compose import compose, resolved
+from lrbench.config.composer import composer
+from lrbench.config.experiments import experiment, experiment_from
+from lrbench.config.hydra_errors import explain
 from lrbench.errors import ConfigError
-from lrbench.hydra_errors import explain
 
 PLAIN = (
     "seed=1", "seed=2", "seed=two", "horizon=5ep", "horizon=100ba", "horizon=???", "optimizer.lr=0.2",

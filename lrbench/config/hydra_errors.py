@@ -9,11 +9,11 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
 from lrbench import CONF
-from lrbench.config import compose, unknown_level
+from lrbench.cli.flags import Slurm
+from lrbench.config.compose import compose
+from lrbench.config.levels import levels
+from lrbench.config.schema import Config, LocalLauncherConfig
 from lrbench.errors import did_you_mean
-from lrbench.flags import Slurm
-from lrbench.levels import levels
-from lrbench.schema import Config, LocalLauncherConfig
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> str:
@@ -21,7 +21,7 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
     text = "\n".join(str(e) for e in _chain(error))
     if isinstance(error, MissingConfigException) and "/" in str(error.missing_cfg_file):
         group, _, level = str(error.missing_cfg_file).rpartition("/")
-        return unknown_level(group, level, error.options or levels(group))
+        return f"{group}={level}: there is no such level.{did_you_mean(level, error.options or levels(group))}"
     if found := re.search(r"Ambiguous value for argument '([^']+)'", text):
         key = found[1].partition("=")[0]
         return f"{found[1]}: several values are a sweep: add -m, as in lrbench -m {found[1]} (a list is {key}=[a,b])."

@@ -11,10 +11,11 @@ import pytest
 import yaml
 from cli_support import TINY, Lrbench, assert_refused, files, in_process
 
-from lrbench import CONF, __version__, cli
+from lrbench import CONF, __version__
+from lrbench.cli import main as cli
+from lrbench.cli.flags import FLAGS, Asked, Flags
 from lrbench.data import fashion_mnist
 from lrbench.errors import ConfigError
-from lrbench.flags import FLAGS, Asked, Flags
 from lrbench.sweep import named
 
 BIN = Path(sys.executable).parent
@@ -227,14 +228,14 @@ def test_the_examples_of_the_help_compose(lrbench: Lrbench, monkeypatch: pytest.
 
 
 def _composed(overrides: list[list[str]], asked: Asked, flags: Flags) -> tuple[int, list[None]]:
-    from lrbench.composer import composer
+    from lrbench.config.composer import composer
 
     with composer(asked.hydra) as composed:
         return 0, [_made(composed(job)) and None for job in overrides]
 
 
 def _made(job: object) -> object:
-    from lrbench.config import experiment_from
+    from lrbench.config.experiments import experiment_from
 
     return experiment_from(job.config)  # type: ignore[attr-defined]
 
@@ -294,7 +295,9 @@ def test_help_imports_nothing_heavy(words: tuple[str, ...], tmp_path: Path) -> N
 
 @pytest.mark.parametrize("argv", [("scheduler=step", "--help"), ("--cfg", "job"), ("--info", "defaults")])
 def test_information_imports_no_torch(argv: tuple[str, ...], tmp_path: Path) -> None:
-    probe = "import sys; from lrbench.cli import run; code = run(sys.argv[1:]); print('TORCH', 'torch' in sys.modules)"
+    probe = (
+        "import sys; from lrbench.cli.main import run; code = run(sys.argv[1:]); print('TORCH', 'torch' in sys.modules)"
+    )
     done = process(sys.executable, "-c", probe, *argv, folder=tmp_path)
     assert done.stdout.splitlines()[-1] == "TORCH False", done
     assert list(tmp_path.iterdir()) == []
@@ -461,9 +464,9 @@ def test_the_cure_is_the_likeliest(lrbench: Lrbench, arguments: tuple[str, ...],
 def test_a_reader_may_go_away(command: str, tmp_path: Path) -> None:
     """`lrbench show RUN | head -1` ends quietly."""
     if "show" in command:
-        from lrbench.config import experiment
-        from lrbench.experiment import run_id
-        from lrbench.record import Record
+        from lrbench.config.experiments import experiment
+        from lrbench.identity import run_id
+        from lrbench.store.record import Record
 
         made = experiment(*QUICK[:-1])
         Record(tmp_path / "results" / "runs" / run_id(made)).create(made, {})

@@ -19,9 +19,9 @@ from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lrbench.config import compose, hydra_running, resolved
+from lrbench.config.compose import compose, hydra_running, resolved
+from lrbench.config.hydra_errors import explain
 from lrbench.errors import ConfigError
-from lrbench.hydra_errors import explain
 
 _ALONE = re.compile(r"\$\{oc\.env:[^${}]*\}")  # an interpolation that looks at no other option
 Path = tuple[str, ...]

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrbench import evidence
 from lrbench.engine import train as engine
 from lrbench.errors import ConfigError
-from lrbench.evidence import COLUMNS, find, write_rows
-from lrbench.experiment import Start, run_id
-from lrbench.record import Record, numbers_of
+from lrbench.experiment import Start
+from lrbench.identity import run_id
+from lrbench.store import evidence
+from lrbench.store.evidence import COLUMNS, find, write_rows
+from lrbench.store.record import Record, numbers_of
 
 pytestmark = pytest.mark.usefixtures("without_picture")
 PLATEAU = ("scheduler=plateau", "scheduler.args.patience=1", "scheduler.args.threshold=0.3", "horizon=8ep")

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from lrbench import lease as lease_module
 from lrbench.engine import attempt
 from lrbench.engine.attempt import RunFailed
-from lrbench.experiment import run_id
-from lrbench.lease import RENEW, STALE, Lease, LeaseLost, holder
-from lrbench.record import Record
+from lrbench.identity import run_id
+from lrbench.store import lease as lease_module
+from lrbench.store.lease import RENEW, STALE, Lease, LeaseLost, holder
+from lrbench.store.record import Record
 
 pytestmark = pytest.mark.usefixtures("without_picture")
 

@@ -13,7 +13,7 @@ import yaml
 
 from lrbench import CONF
 from lrbench.errors import ConfigError, did_you_mean
-from lrbench.index import flatten
+from lrbench.store.index import flatten
 
 OPEN = "???"  # a value that a level leaves to the user
 

@@ -13,8 +13,8 @@ import pytest
 from cli_support import Lrbench, in_process
 
 from lrbench import CONF
-from lrbench.completion import PLAIN_FLAGS, STATES
-from lrbench.flags import COMMANDS, FLAGS, PLAIN
+from lrbench.cli.completion import PLAIN_FLAGS, STATES
+from lrbench.cli.flags import COMMANDS, FLAGS, PLAIN
 
 BIN = Path(sys.executable).parent
 HOOK = 'eval "$(lrbench -sc install=bash)"'
@@ -151,7 +151,7 @@ def test_every_flag_is_known(
 def test_every_state_is_known() -> None:
     from typing import get_args
 
-    from lrbench.record import Standing
+    from lrbench.store.record import Standing
 
     assert {*STATES} == {*get_args(Standing)} - {"new"}  # which has no record
 
@@ -160,7 +160,9 @@ def test_every_state_is_known() -> None:
     "line", ["lrbench --", "lrbench scheduler=co", "lrbench report ", "lrbench runs ", "lrbench sw"]
 )
 def test_no_torch_for_a_tab(line: str, folder: Path) -> None:
-    probe = "import sys; from lrbench.cli import run; code = run(sys.argv[1:]); print('TORCH', 'torch' in sys.modules)"
+    probe = (
+        "import sys; from lrbench.cli.main import run; code = run(sys.argv[1:]); print('TORCH', 'torch' in sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", probe, "-sc", "query=bash"], cwd=folder, capture_output=True, text=True, check=True,
         env=environment(COMP_LINE=line, COMP_POINT=str(len(line))),

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeGuard, get_args, get_origin, get_type
 
 import yaml
 
+from lrbench.config.levels import is_of, levels, meaning, require_known
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
-from lrbench.index import SHORT, Flat, Watch, rows
-from lrbench.levels import is_of, levels, meaning, require_known
+from lrbench.store.index import SHORT, Flat, Watch, rows
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from lrbench.flags import COMMANDS, FLAGS, PLAIN, command_of, config_dir_of, value_of
+from lrbench.cli.flags import COMMANDS, FLAGS, PLAIN, command_of, config_dir_of, value_of
 
 # Flags of the commands without overrides; = for one that takes a value. Their parsers would say it, but importing those
 # takes seconds; a test holds the two equal.
@@ -103,14 +103,14 @@ def _filters(word: str) -> list[str]:
     """Keys of a filter, or the values of one that has few."""
     if "=" in word:
         return [f"state={s}" for s in STATES] if word.startswith("state=") else _levels(word)
-    from lrbench.runs import always
+    from lrbench.store.runs import always
 
     return [f"{key}=" for key in always()]
 
 
 def _levels(word: str) -> list[str]:
     """The levels of a group, for the last of several values too."""
-    from lrbench.levels import levels
+    from lrbench.config.levels import levels
 
     group, _, values = word.partition("=")
     before = values[: values.rfind(",") + 1]

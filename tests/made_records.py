@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from lrbench.experiment import Experiment, arm_id, run_id, title, to_plain
-from lrbench.record import DONE, Record
+from lrbench.experiment import Experiment
+from lrbench.identity import arm_id, run_id, title, to_plain
+from lrbench.store.record import DONE, Record
 
 
 def put(results: Path, experiment: Experiment, state: str = "finished", **metrics: Any) -> Record:

@@ -22,8 +22,9 @@ import yaml
 from numpy.typing import NDArray
 
 from lrbench.errors import ConfigError
-from lrbench.experiment import Experiment, from_plain, run_id, to_plain
-from lrbench.lease import holder
+from lrbench.experiment import Experiment
+from lrbench.identity import from_plain, run_id, to_plain
+from lrbench.store.lease import holder
 
 Standing = Literal["new", "running", "interrupted", "finished", "diverged", "failed", "corrupt"]
 DONE = ("finished", "diverged")
@@ -144,6 +145,11 @@ class Record:
         target = self.folder.with_name(f"{self.folder.name}.{why}-{stamp}-{secrets.token_hex(3)}")
         self.folder.rename(target)
         return target
+
+
+def results_folder(results: str | None = None) -> Path:
+    """Where records live: the `results` option, else $LRBENCH_RESULTS, else ./results."""
+    return Path(results or os.environ.get("LRBENCH_RESULTS") or "results")
 
 
 def find_record(results: Path, name: str) -> Record:

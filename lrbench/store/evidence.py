@@ -19,8 +19,9 @@ from typing import Any
 import yaml
 
 from lrbench.errors import ConfigError
-from lrbench.experiment import Experiment, from_plain, run_id, title, to_plain
-from lrbench.record import DONE, Record, finite, to_json, write_json, write_text
+from lrbench.experiment import Experiment
+from lrbench.identity import from_plain, run_id, title, to_plain
+from lrbench.store.record import DONE, Record, finite, to_json, write_json, write_text
 
 NAME = "runs.csv"
 POINTS = 20

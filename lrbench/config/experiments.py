@@ -3,45 +3,21 @@
 It imports no torch until an Experiment is made.
 """
 
-import os
 import re
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass, replace
 from functools import cache
-from pathlib import Path
-from typing import Any, cast, get_type_hints
+from typing import Any, get_type_hints
 
-from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf import DictConfig
 
-from lrbench import CONF
 from lrbench import experiment as ex
+from lrbench.config.compose import compose, resolved
+from lrbench.config.hydra_errors import explain
+from lrbench.config.schema import Config
 from lrbench.errors import ConfigError, did_you_mean
-from lrbench.schema import Config
-
-# Hydra looks for plugins once a process, when it composes for the first time.
-sys.path.append(str(Path(__file__).parent / "plugins"))
-
-
-@contextmanager
-def hydra_running() -> Iterator[None]:
-    """The Hydra that runs already, or one for the time being."""
-    if GlobalHydra.instance().is_initialized():
-        yield
-    else:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            yield
-
-
-def compose(overrides: Sequence[str], with_hydra: bool = False) -> DictConfig:
-    """Compose the configuration from overrides, as the command line does; with or without Hydra's own node."""
-    with hydra_running():
-        return hydra_compose("config", list(overrides), return_hydra_config=with_hydra)
+from lrbench.store.record import find_record, results_folder
 
 
 def experiment(*overrides: str) -> ex.Experiment:
@@ -117,11 +93,6 @@ def settings_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Settings:
     )
 
 
-def results_folder(results: str | None = None) -> Path:
-    """Where records live: the `results` option, else $LRBENCH_RESULTS, else ./results."""
-    return Path(results or os.environ.get("LRBENCH_RESULTS") or "results")
-
-
 def measured(experiment: ex.Experiment) -> list[str]:
     """The names of the metrics a run measures on its way (the test set is evaluated once, at the end)."""
     from lrbench.targets import resolve
@@ -140,21 +111,6 @@ def _refuse_unknown(plain: dict[str, Any], schema: type, prefix: str = "") -> No
 
 
 _kinds = cache(get_type_hints)
-
-
-def resolved(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration as plain data, every ${...} resolved. Raises ConfigError for a value that is missing."""
-    if not isinstance(cfg, DictConfig):
-        return cast(dict[str, Any], cfg)
-    try:
-        plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True, enum_to_str=True)
-    except MissingMandatoryValue as error:
-        key = str(error.full_key)
-        group = key.split(".")[0]
-        raise ConfigError(f"{key}: this option of {group} has no value; give it, as in {key}=...") from error
-    except OmegaConfBaseException as error:  # ${...} that leads nowhere
-        raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
-    return cast(dict[str, Any], plain)
 
 
 def _checked(plain: dict[str, Any], option: str, given: Sequence[str]) -> dict[str, Any]:
@@ -229,8 +185,6 @@ def _start(plain: dict[str, Any], results: str | None, seed: int) -> ex.Start | 
     if of is None:
         return None
     if isinstance(of, str) and re.fullmatch(r"[0-9a-f]{4,16}", of):
-        from lrbench.record import find_record
-
         parent = find_record(results_folder(results), of).experiment()
     else:
         overrides = [f"recipe={of}"] if isinstance(of, str) and "=" not in of else _as_list(of)
@@ -246,15 +200,9 @@ def _as_list(of: Any) -> list[str]:
 @contextmanager
 def _naming(option: str, value: Any) -> Any:
     """Say where a refusal comes from, when it concerns a configuration inside another."""
-    from lrbench.hydra_errors import explain
-
     try:
         yield
     except ConfigError as error:
         raise ConfigError(f"{option}={value}: {error}") from error
     except Exception as error:
         raise ConfigError(f"{option}={value}: {explain(error, [])}") from error
-
-
-def unknown_level(group: str, level: str, known: Sequence[str]) -> str:
-    return f"{group}={level}: there is no such level.{did_you_mean(level, known)}"

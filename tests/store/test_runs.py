@@ -1,4 +1,4 @@
-"""`lrbench.runs` and its index: a store made by hand, filters against plain Python, the index against a rebuild."""
+"""`store.runs` and its index: a store made by hand, filters against plain Python, the index against a rebuild."""
 
 import json
 import math
@@ -15,13 +15,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store import put, put_many
+from made_records import put, put_many
 
-from lrbench import index, runs
 from lrbench.errors import ConfigError
-from lrbench.experiment import Start, arm_id, run_id
-from lrbench.lease import Lease
-from lrbench.record import Record
+from lrbench.experiment import Start
+from lrbench.identity import arm_id, run_id
+from lrbench.store import index, runs
+from lrbench.store.lease import Lease
+from lrbench.store.record import Record
 
 COSINE = ("scheduler=cosine", "warmup=linear5", "warmup.length=1ep")
 
@@ -392,7 +393,7 @@ CHANGES = {
 
 
 def put_metric(record, n):
-    from lrbench.record import write_json
+    from lrbench.store.record import write_json
 
     record.set_status("finished", 64, 64)
     write_json(record.folder / "summary.json", {"run_id": record.run_id, "test/loss": n / 8})

@@ -12,8 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lrbench import __version__
+from lrbench.cli.flags import COMMANDS, FLAGS, PLAIN, Asked, Flags, Slurm, command_of, config_dir_of, take_flags
 from lrbench.errors import ConfigError, did_you_mean
-from lrbench.flags import COMMANDS, FLAGS, PLAIN, Asked, Flags, Slurm, command_of, config_dir_of, take_flags
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -58,7 +58,7 @@ def _run(argv: list[str]) -> int:
         return int(import_module(f"lrbench.commands.{command}").run(rest))
     helps = {"--help", "-h"} & {*rest}
     if helps and (len(rest) == 1 or command == "sweep"):  # with overrides, Hydra's own: the composed config too
-        from lrbench.help import help_of
+        from lrbench.cli.help import help_of
 
         print(help_of(command, config_dir_of(rest)))
         return 0
@@ -85,7 +85,7 @@ def _through_hydra(command: str, arguments: list[str], ours: Flags) -> int:
     import hydra
 
     from lrbench import CONF
-    from lrbench.hydra_errors import explain
+    from lrbench.config.hydra_errors import explain
 
     overrides, flags = _overrides_and_flags(arguments)
     to_hydra, to_sweeper = _shared_out(overrides, flags)
@@ -182,7 +182,7 @@ class _Task:
                 asked = Asked(tuple(self.overrides), tuple(hydra), workers, first)
                 self.code, values[:] = run_sweep(overrides, asked, self._flags)
             else:
-                from lrbench.composer import composer
+                from lrbench.config.composer import composer
 
                 with composer(hydra) as composed:
                     jobs = [composed(job) for job in overrides]
@@ -217,7 +217,7 @@ class _Task:
 
 def _complete(argv: list[str]) -> int:
     """Print what may stand at the end of the line that is being typed. What is wrong earlier in it is not said here."""
-    from lrbench.completion import offers
+    from lrbench.cli.completion import offers
 
     line = os.environ["COMP_LINE"]
     line = line[: int(os.environ.get("COMP_POINT", len(line)))]  # up to the cursor

@@ -13,8 +13,8 @@ import yaml
 
 from lrbench.engine.attempt import RunFailed
 from lrbench.errors import ConfigError
-from lrbench.experiment import run_id
-from lrbench.record import Record, find_record, read_columns, write_bytes, write_json
+from lrbench.identity import run_id
+from lrbench.store.record import Record, find_record, read_columns, write_bytes, write_json
 
 pytestmark = pytest.mark.usefixtures("without_picture")
 
@@ -111,7 +111,7 @@ def test_a_torn_last_line_is_no_damage(make, run, record):
 
 def test_a_damaged_record_that_somebody_writes_is_left_to_them(record):
     """A reader may meet a file at a bad moment; nothing that is being trained is ever moved away."""
-    from lrbench.lease import Lease
+    from lrbench.store.lease import Lease
 
     lease = Lease(record.folder)
     assert lease.take()

@@ -13,10 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lrbench.evidence import Row, every
-from lrbench.experiment import Experiment, arm_id, run_id, title, to_plain
-from lrbench.lease import holder
-from lrbench.record import DONE, Record, write_bytes
+from lrbench.experiment import Experiment
+from lrbench.identity import arm_id, run_id, title, to_plain
+from lrbench.store.evidence import Row, every
+from lrbench.store.lease import holder
+from lrbench.store.record import DONE, Record, write_bytes
 
 VERSION = 2  # raised when rows are made otherwise: an index of another version counts for nothing
 FILES = ("experiment.yaml", "status.json", "summary.json")

@@ -5,8 +5,8 @@ import errno
 import pytest
 from cli_support import TINY, in_process
 
-from lrbench import locks
 from lrbench.errors import ConfigError
+from lrbench.store import locks
 
 
 def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch):

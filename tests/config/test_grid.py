@@ -9,8 +9,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lrbench.config.grid import MOST, axes, confirm, count, jobs
 from lrbench.errors import ConfigError
-from lrbench.grid import MOST, axes, confirm, count, jobs
 
 PARSER = OverridesParser.create()
 
