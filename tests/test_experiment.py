@@ -481,7 +481,7 @@ def test_an_experiment_is_made_and_hashed_without_torch(tmp_path: Path) -> None:
     path = tmp_path / "experiment.yaml"
     path.write_text(yaml.safe_dump(to_plain(full())))
     program = (
-        "import sys, yaml; from lrbench.experiment import from_plain, run_id; "
+        "import sys, yaml; from lrbench.identity import from_plain, run_id; "
         f"made = from_plain(yaml.safe_load(open({str(path)!r}))); "
         "print(run_id(made), 'torch' in sys.modules, 'hydra' in sys.modules)"
     )

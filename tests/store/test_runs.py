@@ -512,7 +512,7 @@ def test_a_read_only_store(store, results, read_only):
 def test_refreshes_at_the_same_time(make, results):
     put_many(results, make(), 60)
     script = (
-        "import sys, json; from pathlib import Path; from lrbench import index; sys.stdin.readline();"
+        "import sys, json; from pathlib import Path; from lrbench.store import index; sys.stdin.readline();"
         "print(json.dumps(index.rows(Path(sys.argv[1]))))"
     )
     processes = [
