@@ -75,7 +75,8 @@ def checked(job: Job, checks: Checks) -> tuple[Experiment, Settings]:
     if s.tracker is not None:
         tracker = s.tracker
         checks(("tracker", tracker), lambda: resolve(tracker.target, "tracker")(**tracker.args))
-    parts = (e.model, e.data, e.optimizer, e.peaks, e.param_groups, e.amp, e.channels_last, hears_metric(e) and e)
+    feedback = e.schedule if hears_metric(e.schedule) else None
+    parts = (e.model, e.data, e.optimizer, e.peaks, e.param_groups, e.amp, e.channels_last, feedback)
     checks(("model", *parts), lambda: new_state(e, torch.device("cpu")))  # model and optimizer
     if e.start is not None:
         check_start(e, e.start)

@@ -31,6 +31,7 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
     Raises ConfigError."""
     from lrbench.engine.numerics import of_the_loop
     from lrbench.engine.ranks import rank_count
+    from lrbench.schedules import check
     from lrbench.schedules.feedback import check_feedback, hears_metric
 
     plain = resolved(cfg)
@@ -55,25 +56,11 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
         compile=plain["compile"] or None,
         **{k: plain[k] for k in _SCALARS},
     )
-    check_feedback(made, measured(made))
-    if not hears_metric(made):  # what nobody listens to is not part of the run's identity
+    check_feedback(made.schedule, measured(made))
+    if not hears_metric(made.schedule):  # what nobody listens to is not part of the run's identity
         made = replace(made, monitor=None)
-    _trace(made)
+    check(made.schedule)
     return made
-
-
-_traced: set[str] = set()  # schedules found good in this process
-
-
-def _trace(experiment: ex.Experiment) -> None:
-    """Trace the schedule, unless an experiment that differs elsewhere (in its seed, say) had the same one."""
-    from lrbench.schedules import lr_table
-
-    e = experiment
-    key = repr((e.optimizer, e.scheduler, e.warmup, e.clock, e.peaks))
-    if key not in _traced:
-        lr_table(e)
-        _traced.add(key)
 
 
 _SCALARS = (

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrbench.errors import ConfigError
-from lrbench.experiment import Component, Experiment
-from lrbench.horizon import Phase
-from lrbench.schedules.build import Live, arguments, build, momentum_of, torch_refuses
+from lrbench.schedule_plan import Part, SchedulePlan
+from lrbench.schedules.build import Live, build, call, momentum_of, torch_refuses
 
 Floats = NDArray[np.float64]
 
@@ -21,31 +20,22 @@ class Trace(NamedTuple):
     momentum: Floats | None
 
 
-def trace(
-    spec: Component,
-    phase: Phase,
-    group: str,
-    experiment: Experiment,
-    option: str,
-    metrics: Sequence[float] | None = None,
-) -> Trace:
-    """Every value of one phase for one group. With `metrics`, step k hears metrics[k-1]; after the last one the
-    rate stays. Raises ConfigError for anything the scheduler refuses and for negative or non-finite rates."""
-    args = arguments(spec, phase, group, experiment, option)
-    with torch_refuses(spec, args, option):
-        live = build(spec, args, group, experiment, option)
-        lr, momentum = _read(live, phase.steps, metrics)
+def trace(plan: SchedulePlan, part: Part, group: str, metrics: Sequence[float] | None = None) -> Trace:
+    """Every value of one half of the plan for one group. With `metrics`, step k hears metrics[k-1]; after the last one
+    the rate stays. Raises ConfigError for anything the scheduler refuses and for negative or non-finite rates."""
+    steps, args = part.phase.steps, plan.arguments(part, group)
+    with torch_refuses(part, args):
+        live = build(plan, part, args, group)
+        lr, momentum = _read(live, steps, metrics)
     changed = [k for k, v in live.before.items() if _is_setting(k, v) and live.group[k] != v]
     if changed:
-        raise ConfigError(
-            f"{option}: {spec.target} also changes {', '.join(changed)}; only rate and momentum may move."
-        )
+        why = f"{part.spec.target} also changes {', '.join(changed)}"
+        raise ConfigError(part.option, "", why, "only rate and momentum may move")
     wrong = np.flatnonzero(~(np.isfinite(lr) & (lr >= 0)))
     if wrong.size:
-        shown = ", ".join(f"{k}={v}" for k, v in args.items())
+        why = f"{call(part, args)} gives the rate {lr[wrong[0]]:g} at step {wrong[0]} of {steps}"
         raise ConfigError(
-            f"{option}: {spec.target.rpartition('.')[2]}({shown}) gives the rate {lr[wrong[0]]:g} at step {wrong[0]} "
-            f"of {phase.steps}; rates must be finite and not negative. Change {option}.args."
+            part.option, "", f"{why}; rates must be finite and not negative.", f"Change {part.option}.args"
         )
     own = momentum_of(live.before)
     return Trace(lr, None if momentum is None or (momentum == own).all() else momentum)

@@ -1,0 +1,73 @@
+"""A schedule as a value of its own: all that its table of rates depends on, and nothing else.
+
+It knows no model and no data, only the clock that they make. What it comes to (`resolved`) is what a run's identity
+is made of, so that two ways of writing one schedule are one run.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from lrbench.arguments import value
+from lrbench.components import Component, Optimizer, Scheduler, Warmup
+from lrbench.hashing import canonical, digest
+from lrbench.horizon import Clock, Phase, warmup_updates
+
+
+class Part(NamedTuple):
+    """One of the schedule's two halves: the option it is set by, the class, and the updates under it."""
+
+    option: str
+    spec: Component
+    phase: Phase
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchedulePlan:
+    """`peaks` is the peak rate of every parameter group, in the optimizer's order. `monitor` is the metric that a
+    feedback schedule hears.
+
+    Plans are told apart by their content, words and all: equal ones have equal tables, and a plan can be the key of a
+    cache. (Two that differ in words alone, `30ep` and `480ba`, have one `resolved`.)
+    """
+
+    clock: Clock
+    peaks: Mapping[str, float]
+    optimizer: Optimizer
+    scheduler: Scheduler
+    warmup: Warmup | None = None
+    monitor: str | None = None
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SchedulePlan) and self.digest == other.digest
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hex digits that name the plan by its content."""
+        return digest(canonical(self))
+
+    @cached_property
+    def warm(self) -> Part | None:
+        """The warmup, from update 0; None where there is none. Raises ConfigError for a length that does not fit."""
+        if self.warmup is None:
+            return None
+        stop = warmup_updates(self.warmup.length, self.clock, self.warmup.interval)
+        return Part("warmup", self.warmup, Phase(self.clock, 0, stop, self.warmup.interval))
+
+    @cached_property
+    def main(self) -> Part:
+        """The scheduler, from the warmup's end to the horizon."""
+        start = self.warm.phase.stop if self.warm else 0
+        return Part("scheduler", self.scheduler, Phase(self.clock, start, self.clock.updates, self.scheduler.interval))
+
+    def arguments(self, part: Part, group: str) -> dict[str, Any]:
+        """The arguments of a part for one parameter group, ready for its class. Raises ConfigError."""
+        option, spec, phase = part
+        args = {k: value(v, phase, group, self.peaks, f"{option}.args.{k}") for k, v in spec.args.items()}
+        if isinstance(spec, Scheduler) and spec.peak_arg:
+            args[spec.peak_arg] = self.peaks[group]
+        return args
