@@ -60,8 +60,8 @@ class SchedulePlan:
 
     @cached_property
     def main(self) -> Part:
-        """The scheduler, from the warmup's end to the horizon."""
-        start = self.warm.phase.stop if self.warm else 0
+        """The scheduler, from the warmup's end to the horizon, or from update 0 where it runs under the warmup."""
+        start = self.warm.phase.stop if self.warm and not (self.warmup and self.warmup.join) else 0
         return Part("scheduler", self.scheduler, Phase(self.clock, start, self.clock.updates, self.scheduler.interval))
 
     def arguments(self, part: Part, group: str) -> dict[str, Any]:

@@ -135,15 +135,15 @@ def _scheduler(plain: dict[str, Any]) -> ex.Scheduler:
 
 def _warmup(plain: dict[str, Any]) -> ex.Warmup | None:
     if plain["_target_"] is None:
-        if plain["length"] is not None or plain["args"]:
-            raise ConfigError(
-                f"warmup.length={plain['length']}: there is no warmup to set it for; choose a level such as "
-                "warmup=linear5 first."
-            )
+        for option in ("length", "join"):
+            if plain[option] is not None or plain["args"]:
+                why = "there is no warmup to set it for"
+                raise ConfigError(f"warmup.{option}", plain[option], why, "choose a level such as warmup=linear5 first")
         return None
     if plain["length"] is None:
         raise ConfigError("warmup.length=null: say how long the warmup is, such as 5ep or 10%, or use warmup=none.")
-    return ex.Warmup(**_checked(plain, "warmup", ("optimizer",)), interval=plain["interval"], length=plain["length"])
+    rest = {k: plain[k] for k in ("interval", "length", "join")}
+    return ex.Warmup(**_checked(plain, "warmup", ("optimizer",)), **rest)
 
 
 def _param_groups(plain: dict[str, Any], model: ex.Component, data: ex.Data) -> ex.ParamGroups | None:

@@ -56,12 +56,12 @@ def traced(plan: SchedulePlan, metrics: Sequence[float] | None) -> LRTable:
     updates, main = plan.clock.updates, plan.main.phase
     lr = np.empty((updates, len(plan.peaks)))
     momentum: Floats | None = None
+    warmup = plan.warm.phase.stop if plan.warm else 0
     for column, group in enumerate(plan.peaks):
-        if plan.warm is not None:
-            ramp, phase = trace(plan, plan.warm, group), plan.warm.phase
-            lr[phase.start : phase.stop, column] = _stretch(ramp.lr, phase)
+        ramp = _stretch(trace(plan, plan.warm, group).lr, plan.warm.phase) if plan.warm else np.empty(0)
         values = trace(plan, plan.main, group, metrics)
         lr[main.start : main.stop, column] = _stretch(values.lr, main)
+        lr[:warmup, column] = _joined(plan, ramp, lr[:warmup, column], plan.peaks[group])
         if values.momentum is not None:
             if momentum is None:
                 momentum = np.full_like(lr, momentum_of(settings_of(plan)))
@@ -70,7 +70,15 @@ def traced(plan: SchedulePlan, metrics: Sequence[float] | None) -> LRTable:
     lr.flags.writeable = False
     if momentum is not None:
         momentum.flags.writeable = False
-    return LRTable(tuple(plan.peaks), lr, momentum, main.start, known)
+    return LRTable(tuple(plan.peaks), lr, momentum, warmup, known)
+
+
+def _joined(plan: SchedulePlan, ramp: Floats, under: Floats, peak: float) -> Floats:
+    """The rows of the warmup, `under` which the main schedule may have run already."""
+    join = plan.warmup.join if plan.warmup else None
+    if join == "min":
+        return np.minimum(ramp, under)
+    return under * (ramp / peak) if join == "product" else ramp
 
 
 def _stretch(values: Floats, phase: Phase) -> Floats:

@@ -35,6 +35,9 @@ def check_feedback(plan: SchedulePlan, measured: Sequence[str]) -> None:
             why = f"{name}.step() takes no metric"
             raise ConfigError("scheduler.interval", interval, why, "choose epoch or batch")
         return
+    if plan.warmup is not None and plan.warmup.join is not None:
+        why = f"{name} would judge by metrics of rates that are the warmup's and not its own"
+        raise ConfigError("warmup.join", plan.warmup.join, why, "leave it out: the schedule begins after the warmup")
     if monitor is None:
         cure = f"name one of {', '.join(measured)}"
         raise ConfigError("monitor", None, f"{name} is stepped with a metric", cure)

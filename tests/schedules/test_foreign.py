@@ -221,6 +221,21 @@ def test_timm_cosine_by_default_runs_underneath_its_warmup() -> None:
     require_same(theirs[:5], ours[:5])
     assert theirs[5] == pytest.approx(PEAK * (1 + cos(pi * 5 / 40)) / 2, rel=1e-9)
     assert ours[5] - theirs[5] == pytest.approx(0.0381 * PEAK, rel=0.01)
+    require_same(by_epoch(experiment("cosine", warmup("linear5", join="replace"))), theirs)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "main"),
+    [
+        (lambda o: PolyLRScheduler(o, t_initial=E, power=0.9, **WARM), "polynomial"),
+        (lambda o: StepLRScheduler(o, decay_t=12, decay_rate=0.1, warmup_prefix=False, **WARM), "step"),
+        (lambda o: StepLRScheduler(o, decay_t=2, decay_rate=0.5, warmup_prefix=False, **WARM),
+         scheduler("step", {"step_size": "2ep", "gamma": 0.5})),  # two of the drops are under the warmup
+        (lambda o: CosineLRScheduler(o, t_initial=8, cycle_decay=0.5, cycle_limit=9, **WARM), "cosine_cycles"),
+    ],
+)  # fmt: skip
+def test_timms_other_schedules_run_underneath_a_warmup_too(theirs: Callable[..., Any], main: Any) -> None:
+    require_same(by_epoch(experiment(main, warmup("linear5", join="replace"))), timm_rates(theirs(optimizer())))
 
 
 def test_timm_cosine_cools_down_at_its_floor() -> None:
@@ -304,3 +319,48 @@ def test_timm_multistep_shifts_its_milestones_by_its_warmup() -> None:
     theirs = timm_rates(MultiStepLRScheduler(optimizer(), decay_t=[13, 25], decay_rate=0.1, **WARM))
     shifted = scheduler("multistep", {"milestones": ["@17ep", "@29ep"]})
     require_same(by_epoch(experiment(shifted, "linear5")), theirs)
+
+
+# ---- pytorch_warmup: the product of both, per update --------------------------------------------------------
+
+
+MAINS: dict[str, Callable[[torch.optim.Optimizer], Any]] = {
+    "cosine": lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=N),
+    "step": lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=120, gamma=0.1),
+    "exponential": lambda o: torch.optim.lr_scheduler.ExponentialLR(o, gamma=0.95**0.1),
+}
+
+
+def dampened(name: str) -> np.ndarray:
+    return rates(
+        experiment(by_batch(name), warmup("linear5_one_over_w", length=f"{W}ba", interval="batch", join="product"))
+    )
+
+
+@pytest.mark.parametrize("name", MAINS)
+def test_the_product_of_warmup_and_main(name: str) -> None:
+    """The main schedule from update 0, times min(1, (t + 1) / W)."""
+    require_same(dampened(name), live(MAINS[name]) * np.minimum((np.arange(N) + 1) / W, 1))
+
+
+@pytest.mark.parametrize("name", MAINS)
+def test_the_product_is_pytorch_warmups_dampening(name: str) -> None:
+    theirs = pytest.importorskip("pytorch_warmup")
+    o, seen = optimizer(), []
+    main = MAINS[name](o)
+    damper = theirs.LinearWarmup(o, warmup_period=W)
+    for _ in range(N):
+        seen.append(o.param_groups[0]["lr"])
+        o.step()
+        with damper.dampening():
+            main.step()
+    require_same(dampened(name), np.array(seen))
+
+
+@pytest.mark.parametrize("name", MAINS)
+def test_the_lower_of_warmup_and_main(name: str) -> None:
+    ramp_ = warmup("linear_10pct", length="80ba", join="min")
+    ours = rates(experiment(by_batch(name), ramp_))
+    rising = PEAK * (0.01 + 0.99 * np.arange(80) / 80)
+    falling = live(MAINS[name])
+    require_same(ours, np.concatenate([np.minimum(rising, falling[:80]), falling[80:]]))
