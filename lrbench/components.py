@@ -33,11 +33,18 @@ class Optimizer(Component):
 
 @dataclass(frozen=True, kw_only=True)
 class Scheduler(Component):
-    """`peak_arg` names an argument that receives the group's peak rate (OneCycle's max_lr)."""
+    """A main schedule, and what its level says of its kind, so that no code needs to know classes by name.
+
+    `peak_arg` names an argument that receives the group's peak rate (OneCycle's max_lr), `floor_arg` one that is the
+    lowest rate, which must lie below every group's peak. `only_falls`: whether the rate never rises; a rise is refused
+    if so. None, where no level says it, as of a class that a person names: then a rise is only told.
+    """
 
     interval: Interval
     own_warmup: bool = False
     peak_arg: str | None = None
+    floor_arg: str | None = None
+    only_falls: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

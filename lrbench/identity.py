@@ -33,10 +33,15 @@ def from_plain(plain: Any, kind: Any = Experiment) -> Any:
     return tuple(plain) if isinstance(plain, list) and getattr(kind, "__origin__", None) is tuple else plain
 
 
+# Fields of an Experiment whose words stand in its schedule as what they come to.
+_IN_THE_SCHEDULE = ("horizon", "eval_every", "scheduler", "warmup")
+
+
 def _parts(experiment: Experiment) -> dict[str, Any]:
-    """What the identity is made of: every field that is set, but the parent of a fork by its own identity, and no
-    place of the data."""
-    parts = {name: getattr(experiment, name) for name in names_set(experiment)}
+    """What the identity is made of: every field that is set, but the schedule as what its words come to (`30ep` and
+    `480ba` may be one horizon), the parent of a fork by its own identity, and no place of the data."""
+    parts = {name: getattr(experiment, name) for name in names_set(experiment) if name not in _IN_THE_SCHEDULE}
+    parts["schedule"] = experiment.schedule.resolved
     if "root" in experiment.data.args:
         args = {k: v for k, v in experiment.data.args.items() if k != "root"}
         parts["data"] = replace(experiment.data, args=args)
@@ -51,7 +56,9 @@ def _moment(start: Start) -> dict[str, Any]:
 
 
 def run_id(experiment: Experiment) -> str:
-    """16 hex digits that name the experiment by its content: the same question has the same record."""
+    """16 hex digits that name the experiment by its content: the same question has the same record, in whatever words
+    it was asked (the record keeps those of whoever asked first). Raises ConfigError for a schedule whose words come to
+    nothing."""
     return digest(canonical(_parts(experiment)))
 
 
@@ -69,7 +76,6 @@ def _unseeded(experiment: Experiment) -> Experiment:
 
 def title(experiment: Experiment) -> str:
     """A short human-readable name: what is trained, how, and the seed."""
-
     model = experiment.model.args.get("name", experiment.model.name)  # a model chosen from a library by its name
     warmup = f" warmup {experiment.warmup.length}" if experiment.warmup else ""
     start = experiment.start

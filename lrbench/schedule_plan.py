@@ -11,8 +11,11 @@ from typing import Any, NamedTuple
 
 from lrbench.arguments import value
 from lrbench.components import Component, Optimizer, Scheduler, Warmup
-from lrbench.hashing import canonical, digest
+from lrbench.hashing import canonical, digest, names_set
 from lrbench.horizon import Clock, Phase, warmup_updates
+
+# Of a warmup and a scheduler, what `resolved` has in other words: arguments, times, and what their level says of them.
+_SAID_OTHERWISE = ("args", "interval", "length", "own_warmup", "peak_arg", "floor_arg", "only_falls")
 
 
 class Part(NamedTuple):
@@ -63,6 +66,26 @@ class SchedulePlan:
         """The scheduler, from the warmup's end to the horizon, or from update 0 where it runs under the warmup."""
         start = self.warm.phase.stop if self.warm and not (self.warmup and self.warmup.join) else 0
         return Part("scheduler", self.scheduler, Phase(self.clock, start, self.clock.updates, self.scheduler.interval))
+
+    @cached_property
+    def resolved(self) -> dict[str, Any]:
+        """What the plan comes to, as plain data: for each part its steps' calendar, what is built, and with which
+        arguments for which group. Raises ConfigError where the words come to nothing."""
+        return {"clock": self.clock, "peaks": self.peaks, **{p.option: self._resolved(p) for p in self.parts}}
+
+    def _resolved(self, part: Part) -> dict[str, Any]:
+        spec, phase = part.spec, part.phase
+        return {
+            **{name: getattr(spec, name) for name in names_set(spec) if name not in _SAID_OTHERWISE},
+            "args": {group: self.arguments(part, group) for group in self.peaks},
+            "start": phase.start,
+            "tick": phase.tick,
+        }
+
+    @property
+    def parts(self) -> list[Part]:
+        """In the order of time."""
+        return [self.warm, self.main] if self.warm else [self.main]
 
     def arguments(self, part: Part, group: str) -> dict[str, Any]:
         """The arguments of a part for one parameter group, ready for its class. Raises ConfigError."""

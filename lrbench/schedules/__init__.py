@@ -7,6 +7,7 @@ throw-away optimizer, `compose` joins warmup and main, `feedback` feeds schedule
 
 from lrbench.schedules.compose import LRTable, lr_table
 from lrbench.schedules.contradictions import check
+from lrbench.schedules.facts import Facts, facts
 from lrbench.schedules.feedback import Feedback, hears_metric
 
-__all__ = ["Feedback", "LRTable", "check", "hears_metric", "lr_table"]
+__all__ = ["Facts", "Feedback", "LRTable", "check", "facts", "hears_metric", "lr_table"]
