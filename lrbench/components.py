@@ -62,6 +62,18 @@ class Warmup(Component):
             raise ConfigError("warmup.interval", "metric", "a warmup hears no metric", "choose epoch or batch")
 
 
+@dataclass(frozen=True, kw_only=True)
+class WeightDecay(Component):
+    """A scheduler whose "rate" is the weight decay of a group, from the group's own on."""
+
+    interval: Interval
+
+    def __post_init__(self) -> None:
+        if self.interval == "metric":
+            why = "a schedule of the weight decay hears no metric"
+            raise ConfigError("weight_decay.interval", "metric", why, "choose epoch or batch")
+
+
 def require_positive(option: str, value: float, cure: str) -> None:
     """Raises ConfigError."""
     if not (math.isfinite(value) and value > 0):

@@ -79,6 +79,11 @@ class WarmupConfig(OptionalConfig):
 
 
 @dataclass
+class WeightDecayConfig(OptionalConfig):
+    interval: Interval = Interval.batch
+
+
+@dataclass
 class AugmentConfig:
     crop: int = 0  # pixels of padding
     hflip: bool = False
@@ -113,6 +118,7 @@ class Config:
     optimizer: OptimizerConfig = MISSING
     scheduler: SchedulerConfig = MISSING
     warmup: WarmupConfig = MISSING
+    weight_decay: WeightDecayConfig = MISSING
     param_groups: OptionalConfig = MISSING
     tracker: OptionalConfig = MISSING
     horizon: str = MISSING

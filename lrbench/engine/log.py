@@ -23,8 +23,7 @@ class Log:
     def __init__(self, record: Record, setup: Setup, at: int, log_every: int) -> None:
         clock, table = setup.experiment.clock, setup.table
         self._per_epoch, self._every = clock.per_epoch, log_every
-        momenta = [f"momentum/{g}" for g in table.groups] if table.momentum is not None else []
-        rates = [*(f"lr/{g}" for g in table.groups), *momenta]
+        rates = table.names
         losses = ["train/loss", "grad/norm"] if setup.experiment.clip is not None else ["train/loss"]
         self._names = ["update", "epoch", *rates, *losses, "seconds"]
         kept = [row for row in record.rows() if row["update"] <= at] if at else []

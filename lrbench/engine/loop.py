@@ -1,6 +1,7 @@
 """The loop: batch, forward, backward, clip, set the row's rates, step. Everything else happens between blocks."""
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ class Block(NamedTuple):
     """What happened in updates [start, start + n)."""
 
     start: int
-    rates: NDArray[np.float64]  # (n, columns): read back after each step, rates then momenta
+    rates: NDArray[np.float64]  # (n, columns): the table's columns, read back after each step
     losses: NDArray[np.float64]  # (n, 1 or 2): loss, and the gradient's norm where it is clipped
     seconds: list[float]  # the run's time at the end of each update
 
@@ -38,16 +39,17 @@ class Block(NamedTuple):
 
 
 def planned(setup: Setup, state: State, until: int) -> list[list[float]]:
-    """The rows for updates [state.update, until), as far as they are known, and BLOCK at most: rates, then momenta
-    where the schedule cycles them."""
-    table, now = setup.table, state.update
+    """The table's rows for updates [state.update, until), as far as they are known, and BLOCK at most. After a warmup,
+    the rates of a schedule that hears a metric are its live ones."""
+    table, feedback, now = setup.table, state.feedback, state.update
     until = min(until, now + BLOCK)
-    if state.feedback is None or now < table.warmup:
-        rows = table.lr[now : until if state.feedback is None else min(until, table.warmup)]
-        if table.momentum is not None:
-            rows = np.concatenate([rows, table.momentum[now : now + len(rows)]], axis=1)
-        return rows.tolist()
-    return [state.feedback.row] * (1 if hears_loss(setup) else until - now)
+    if feedback is None:
+        return table.columns[now:until].tolist()
+    if now < table.warmup:
+        return table.columns[now : min(until, table.warmup)].tolist()
+    rows = table.columns[now : now + 1 if hears_loss(setup) else until].copy()
+    rows[:, : len(table.groups)] = feedback.row
+    return rows.tolist()
 
 
 def hears_loss(setup: Setup) -> bool:
@@ -60,7 +62,7 @@ def advance(setup: Setup, state: State, until: int) -> Block:
 
     The losses stay on the device until the end of the block, so that a GPU is not waited for at every update.
     """
-    cycled = setup.table.momentum is not None
+    kinds = setup.table.kinds
     groups, optimizer = state.optimizer.param_groups, state.optimizer
     generator = _noise_generator(setup.device) if may_draw(setup, state) else None
     start, began, clock = state.update, time.perf_counter() - state.seconds, time.perf_counter
@@ -68,12 +70,12 @@ def advance(setup: Setup, state: State, until: int) -> Block:
     made: list[list[float]] = []  # by one update: torch calls the hook twice where a class's step calls its parent's
     losses: list[Tensor] = []
     seconds: list[float] = []
-    hook = optimizer.register_step_post_hook(lambda *_: made.append(_columns(groups, cycled)))
+    hook = optimizer.register_step_post_hook(lambda *_: made.append(_columns(groups, kinds)))
     try:
         for update, row in enumerate(planned(setup, state, until), start):
             made.clear()
             for _ in range(TRIES):
-                outcome = _step(setup, state, update, row, cycled, generator)
+                outcome = _step(setup, state, update, row, generator)
                 if made:  # the hook fired: the step was made
                     break
                 state.skipped += 1  # the fp16 scaler skipped it: the same update again, on a smaller scale
@@ -95,9 +97,7 @@ def advance(setup: Setup, state: State, until: int) -> Block:
     return Block(start, np.array(read), values, seconds)
 
 
-def _step(
-    setup: Setup, state: State, update: int, row: list[float], cycled: bool, generator: torch.Generator | None
-) -> list[Tensor]:
+def _step(setup: Setup, state: State, update: int, row: list[float], generator: torch.Generator | None) -> list[Tensor]:
     """One update: gradients, clipping, the row's rates, the step. Its loss, and the gradient's norm if clipped."""
     optimizer, scaler, clip = state.optimizer, state.scaler, setup.experiment.clip
     _clear_gradients(optimizer)
@@ -106,7 +106,7 @@ def _step(
         if scaler:
             scaler.unscale_(optimizer)
         outcome.append(torch.nn.utils.clip_grad_norm_(state.model.parameters(), clip))
-    _set(optimizer.param_groups, row, cycled)
+    _set(optimizer.param_groups, setup.table.kinds, row)
     if scaler:
         scaler.step(optimizer)
         scaler.update()
@@ -163,21 +163,20 @@ def _unsynchronised(state: State) -> AbstractContextManager[None]:
     return forward.no_sync() if isinstance(forward, torch.nn.parallel.DistributedDataParallel) else nullcontext()
 
 
-def _set(groups: list[dict], row: list[float], cycled: bool) -> None:
-    for group, rate in zip(groups, row, strict=False):
-        group["lr"] = rate
-    if cycled:
-        for group, momentum in zip(groups, row[len(groups) :], strict=True):
-            if "betas" in group:
-                group["betas"] = (momentum, *group["betas"][1:])
+def _set(groups: list[dict], kinds: Sequence[str], row: list[float]) -> None:
+    """Into the groups, what the row has for each kind and group."""
+    values = iter(row)
+    for kind in kinds:
+        for group in groups:
+            if kind == "momentum" and "betas" in group:
+                group["betas"] = (next(values), *group["betas"][1:])
             else:
-                group["momentum"] = momentum
+                group[kind] = next(values)
 
 
-def _columns(groups: list[dict], cycled: bool) -> list[float]:
+def _columns(groups: list[dict], kinds: Sequence[str]) -> list[float]:
     """What the groups hold after a step: it differs from the row if anything touched them in between."""
-    rates = [group["lr"] for group in groups]
-    return [*rates, *(momentum_of(group) for group in groups)] if cycled else rates  # type: ignore[list-item]
+    return [momentum_of(g) if kind == "momentum" else g[kind] for kind in kinds for g in groups]  # type: ignore[misc]
 
 
 # Modules that draw no random number when they are called. Whatever is not known to be one may draw.

@@ -30,6 +30,9 @@ def check_feedback(plan: SchedulePlan, measured: Sequence[str]) -> None:
     `measured` are the names of the metrics that the run will measure.
     """
     interval, monitor, name = plan.scheduler.interval, plan.monitor, plan.scheduler.name
+    if plan.weight_decay is not None and _step_takes_metric(plan.weight_decay.target):
+        why = f"{plan.weight_decay.name} is stepped with a metric, and a weight decay hears none"
+        raise ConfigError("weight_decay._target_", plan.weight_decay.target, why, "choose another class")
     if not hears_metric(plan):
         if interval == "metric":
             why = f"{name}.step() takes no metric"
