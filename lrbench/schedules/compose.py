@@ -23,8 +23,8 @@ class LRTable:
     """The planned rates of a run: row t is what update t uses.
 
     `lr` has shape (updates, groups), float64; `momentum` and `weight_decay` the same, or None where nothing moves them.
-    `warmup` = updates of warmup. `known` = rows that are certain; a feedback schedule's later rows depend on metrics not
-    yet heard, and stand at the last rate.
+    `warmup` = updates of warmup. `known` = rows that are certain; a feedback schedule's later rows depend on metrics
+    not yet heard, and stand at the last rate.
     """
 
     groups: tuple[str, ...]
