@@ -35,15 +35,17 @@ class Optimizer(Component):
 class Scheduler(Component):
     """A main schedule, and what its level says of its kind, so that no code needs to know classes by name.
 
-    `peak_arg` names an argument that receives the group's peak rate (OneCycle's max_lr), `floor_arg` one that is the
-    lowest rate, which must lie below every group's peak. `only_falls`: whether the rate never rises; a rise is refused
-    if so. None, where no level says it, as of a class that a person names: then a rise is only told.
+    `peak_arg` names an argument that receives the group's peak rate (OneCycle's max_lr); `floor_arg` one that is the
+    lowest rate, which must not lie above any group's peak; `mode_arg` one that says which way the monitored metric is
+    better, min or max, and follows the metric where it is null. `only_falls`: whether the rate never rises; a rise is
+    refused if so. None, where no level says it, as of a class that a person names: then a rise is only told.
     """
 
     interval: Interval
     own_warmup: bool = False
     peak_arg: str | None = None
     floor_arg: str | None = None
+    mode_arg: str | None = None
     only_falls: bool | None = None
 
 

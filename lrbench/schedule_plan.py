@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 from lrbench.arguments import value
 from lrbench.components import Component, Optimizer, Scheduler, Warmup, WeightDecay
+from lrbench.errors import ConfigError
 from lrbench.hashing import canonical, digest, names_set
 from lrbench.horizon import Clock, Phase, warmup_updates
+from lrbench.metrics import lower_is_better
 
 # Of a warmup and a scheduler, what `resolved` has in other words: arguments, times, and what their level says of them.
-_SAID_OTHERWISE = ("args", "interval", "length", "own_warmup", "peak_arg", "floor_arg", "only_falls")
+_SAID_OTHERWISE = ("args", "interval", "length", "own_warmup", "peak_arg", "floor_arg", "mode_arg", "only_falls")
 
 
 class Part(NamedTuple):
@@ -109,6 +111,25 @@ class SchedulePlan:
         """The arguments of a part for one parameter group, ready for its class. Raises ConfigError."""
         option, spec, phase, own = part
         args = {k: value(v, phase, group, own, f"{option}.args.{k}") for k, v in spec.args.items()}
-        if isinstance(spec, Scheduler) and spec.peak_arg:
-            args[spec.peak_arg] = self.peaks[group]
+        if isinstance(spec, Scheduler):
+            if spec.peak_arg:
+                args[spec.peak_arg] = own[group]
+            if spec.mode_arg and args.get(spec.mode_arg) is None:
+                args = {k: v for k, v in args.items() if k != spec.mode_arg} | self._mode(spec.mode_arg)
         return args
+
+    def _mode(self, argument: str) -> dict[str, str]:
+        """The argument that follows the monitored metric; none without a metric to follow. Raises ConfigError."""
+        if self.monitor is None:
+            return {}
+        mode = direction(self.monitor)
+        if mode is None:
+            why = f"it follows the monitored metric, and which way {self.monitor} is better is not known"
+            raise ConfigError(f"scheduler.args.{argument}", None, why, "give min or max")
+        return {argument: mode}
+
+
+def direction(metric: str) -> str | None:
+    """`min` for a metric of which less is better, `max` for one of which more is; None where that is not known."""
+    lower = lower_is_better(metric)
+    return None if lower is None else "min" if lower else "max"

@@ -150,6 +150,7 @@ OTHER: dict[str, Any] = {
     "scheduler.own_warmup": True,
     "scheduler.peak_arg": "max",
     "scheduler.floor_arg": None,
+    "scheduler.mode_arg": "mode",
     "scheduler.only_falls": False,
     "warmup.target": "torch.optim.lr_scheduler.ConstantLR",
     "warmup.args": {"start_factor": 0.02, "total_iters": "end"},

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrbench.commands import Job, labels, naming
+from lrbench.commands.train import tell_of
 from lrbench.config.experiments import experiment_from
 from lrbench.errors import ConfigError
 from lrbench.identity import run_id
@@ -21,6 +22,7 @@ def run(jobs: Sequence[Job]) -> int:
             experiment = experiment_from(job.plain)
             experiments.append(experiment)
             curves.append(Curve(label, experiment.schedule, lr_table(experiment)))
+    tell_of(experiments)
     out = jobs[0].plain["out"]
     name = "-".join(run_id(e)[:6] for e in experiments[:4])
     path = Path(out) if out else results_folder(jobs[0].plain["results"]) / "plots" / f"{name}.png"

@@ -3,7 +3,7 @@
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import torch
@@ -20,7 +20,7 @@ from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings
 from lrbench.identity import run_id
 from lrbench.progress import Reporter, numbers
-from lrbench.schedules import hears_metric
+from lrbench.schedules import check, hears_metric
 from lrbench.store.record import Record
 from lrbench.sweep.entry import hydra_files
 from lrbench.targets import resolve
@@ -37,6 +37,7 @@ def run(jobs: Sequence[Job]) -> int:
         raise ConfigError("hydra/launcher=slurm: it submits sweeps, and one run is a small one: add -m.")
     experiment, settings = checked(job, Checks())
     settings = replace(settings, hydra=hydra_files(job.overrides, job.typed, job.hydra))
+    tell_of([experiment])
     if not leads():  # rank 0 shows and tells
         train(experiment, settings)
         return 0
@@ -62,6 +63,13 @@ class Checks:
                 self._found[key] = error
         if found := self._found[key]:
             raise found
+
+
+def tell_of(experiments: Iterable[Experiment]) -> None:
+    """Say once what is worth knowing of their schedules before they are trained."""
+    for line in dict.fromkeys(line for e in experiments for line in check(e.schedule)):
+        if leads():
+            print(f"note     {line}", file=sys.stderr)
 
 
 def checked(job: Job, checks: Checks) -> tuple[Experiment, Settings]:

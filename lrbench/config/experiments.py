@@ -29,8 +29,8 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
     """Check a composed configuration (or a resolved one, as plain data) and make its Experiment: every `_target_`
     resolved and its arguments bound, the data described, the times made whole, the schedule traced.
 
-    Every number is taken at 15 significant digits, which is what a person can write: 0.1 + 0.2 is 0.3, the value trained
-    is the value hashed. Raises ConfigError."""
+    Every number is taken at 15 significant digits, which is what a person can write: 0.1 + 0.2 is 0.3, and the value
+    trained is the value hashed. Raises ConfigError."""
     from lrbench.engine.numerics import of_the_loop
     from lrbench.engine.ranks import rank_count
     from lrbench.schedules import check
@@ -141,7 +141,7 @@ def _optimizer(plain: dict[str, Any]) -> ex.Optimizer:
 
 def _scheduler(plain: dict[str, Any]) -> ex.Scheduler:
     given = ["optimizer", *([plain["peak_arg"]] if plain["peak_arg"] else [])]
-    rest = {k: plain[k] for k in ("interval", "own_warmup", "peak_arg", "floor_arg", "only_falls")}
+    rest = {k: plain[k] for k in ("interval", "own_warmup", "peak_arg", "floor_arg", "mode_arg", "only_falls")}
     return ex.Scheduler(**_checked(plain, "scheduler", given), **rest)
 
 

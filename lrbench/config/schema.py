@@ -52,6 +52,7 @@ class SchedulerConfig(ComponentConfig):
     own_warmup: bool = False  # it warms up by itself: any other warmup is refused
     peak_arg: str | None = None  # an argument that receives the group's peak rate
     floor_arg: str | None = None  # an argument that is the lowest rate, below every group's peak
+    mode_arg: str | None = None  # an argument that, where it is null, says which way the monitored metric is better
     only_falls: bool | None = None  # whether the rate never rises: then a rise is refused; null: it is told
 
 

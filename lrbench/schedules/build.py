@@ -3,7 +3,8 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from inspect import Parameter, signature
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 
@@ -11,11 +12,17 @@ from lrbench.errors import ConfigError
 from lrbench.schedule_plan import Part, SchedulePlan
 from lrbench.targets import resolve, with_defaults
 
+# What a scheduler's step() may require, by the name it has there: the count of steps done (timm, fairseq), or the
+# monitored metric (torch).
+COUNTS = ("epoch", "t", "num_updates", "step")
+METRICS = ("metric", "metrics", "loss", "val_loss", "score")
+Given = Literal["count", "metric"]
+
 
 class Steppable(Protocol):
-    """What lrbench needs of a scheduler; a feedback scheduler's step takes the metric."""
+    """What lrbench needs of a scheduler."""
 
-    def step(self, *metric: float) -> None: ...
+    def step(self, *given: float) -> None: ...
 
 
 class Shadow(torch.optim.Optimizer):
@@ -36,11 +43,16 @@ class Shadow(torch.optim.Optimizer):
 
 
 class Live(NamedTuple):
-    """A scheduler, the group it writes to, and the group's settings as they were before the scheduler was built."""
+    """A scheduler, what its step() takes, the group it writes to, and the group's settings before it was built."""
 
     scheduler: Steppable
+    takes: tuple[Given, ...]
     group: dict[str, Any]
     before: dict[str, Any]
+
+    def given(self, count: int, metric: float | None) -> tuple[float, ...]:
+        """The arguments of its step number `count`."""
+        return tuple(count if what == "count" else metric for what in self.takes)  # type: ignore[misc]
 
 
 def momentum_of(group: Mapping[str, Any]) -> float | None:
@@ -71,7 +83,8 @@ def torch_refuses(part: Part, args: Mapping[str, Any]) -> Iterator[None]:
 
 def call(part: Part, args: Mapping[str, Any]) -> str:
     """How the scheduler is made, as a person would write it."""
-    return f"{part.spec.name}({', '.join(f'{k}={v}' for k, v in args.items())})"
+    shown = {k: float(f"{v:.15g}") if isinstance(v, float) else v for k, v in args.items()}
+    return f"{part.spec.name}({', '.join(f'{k}={v}' for k, v in shown.items())})"
 
 
 def build(plan: SchedulePlan, part: Part, args: Mapping[str, Any], group: str) -> Live:
@@ -80,4 +93,20 @@ def build(plan: SchedulePlan, part: Part, args: Mapping[str, Any], group: str) -
     before = dict(shadow.param_groups[0])
     scheduler = resolve(part.spec.target, part.option)(shadow, **args)
     shadow.step()
-    return Live(scheduler, shadow.param_groups[0], before)
+    return Live(scheduler, taken(scheduler, part), shadow.param_groups[0], before)
+
+
+def taken(scheduler: Steppable, part: Part) -> tuple[Given, ...]:
+    """What the step() of a scheduler requires, told by the names of its parameters: of what was built, so that a
+    function may return any. Raises ConfigError for one that lrbench does not give."""
+    required = [p for p in signature(scheduler.step).parameters.values() if p.default is Parameter.empty]
+    kinds: list[Given] = []
+    for p in required:
+        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+            continue
+        if p.kind is p.KEYWORD_ONLY or p.name not in (*COUNTS, *METRICS):
+            why = f"{part.spec.name}.step() needs an argument named {p.name}, which lrbench does not give"
+            cure = f"it gives the steps done as {', '.join(COUNTS)}, and the monitored metric as {', '.join(METRICS)}"
+            raise ConfigError(part.option, "", why, cure)
+        kinds.append("count" if p.name in COUNTS else "metric")
+    return tuple(kinds)

@@ -1,27 +1,27 @@
 """Schedules that hear a metric (plateau, or a user's class whose step() takes one), live during training."""
 
-import inspect
 from collections.abc import Sequence
 from functools import lru_cache
 
 from lrbench.errors import ConfigError
-from lrbench.schedule_plan import SchedulePlan
-from lrbench.schedules.build import build, torch_refuses
-from lrbench.targets import resolve
+from lrbench.schedule_plan import SchedulePlan, direction
+from lrbench.schedules.build import Live, build, torch_refuses
 
 
+@lru_cache(maxsize=4096)  # asked of every job of a sweep, and told by building the scheduler
 def hears_metric(plan: SchedulePlan) -> bool:
-    """Whether the scheduler's step() requires a metric."""
-    return _step_takes_metric(plan.scheduler.target)
+    """Whether the scheduler's step() requires a metric. Raises ConfigError where it cannot be built."""
+    return "metric" in _built(plan)[0].takes
 
 
-@lru_cache
-def _step_takes_metric(target: str) -> bool:
-    step = getattr(resolve(target, "scheduler"), "step", None)
-    if step is None:  # a function that returns a scheduler
-        return False
-    _self, *rest = inspect.signature(step).parameters.values()
-    return any(p.default is inspect.Parameter.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in rest)
+def _built(plan: SchedulePlan) -> list[Live]:
+    """The main scheduler of every group."""
+    made = []
+    for group in plan.peaks:
+        args = plan.arguments(plan.main, group)
+        with torch_refuses(plan.main, args):
+            made.append(build(plan, plan.main, args, group))
+    return made
 
 
 def check_feedback(plan: SchedulePlan, measured: Sequence[str]) -> None:
@@ -30,9 +30,6 @@ def check_feedback(plan: SchedulePlan, measured: Sequence[str]) -> None:
     `measured` are the names of the metrics that the run will measure.
     """
     interval, monitor, name = plan.scheduler.interval, plan.monitor, plan.scheduler.name
-    if plan.weight_decay is not None and _step_takes_metric(plan.weight_decay.target):
-        why = f"{plan.weight_decay.name} is stepped with a metric, and a weight decay hears none"
-        raise ConfigError("weight_decay._target_", plan.weight_decay.target, why, "choose another class")
     if not hears_metric(plan):
         if interval == "metric":
             why = f"{name}.step() takes no metric"
@@ -55,6 +52,16 @@ def check_feedback(plan: SchedulePlan, measured: Sequence[str]) -> None:
     if interval == "batch" and monitor != "train/loss":
         why = "with interval=batch the metric must exist at every update, which only train/loss does"
         raise ConfigError("monitor", monitor, why, "or use interval=metric")
+    _check_mode(plan, monitor)
+
+
+def _check_mode(plan: SchedulePlan, monitor: str) -> None:
+    """Refuse a scheduler that takes a metric's getting better for its getting worse, by its own word or by default."""
+    mode, right = getattr(_built(plan)[0].scheduler, "mode", None), direction(monitor)
+    if mode in ("min", "max") and right in ("min", "max") and mode != right:
+        better = "less" if right == "min" else "more"
+        why = f"{better} of {monitor} is better, and {plan.scheduler.name} would wait for the contrary"
+        raise ConfigError("scheduler.args.mode", mode, why, f"set it to {right}")
 
 
 class Feedback:
@@ -65,18 +72,14 @@ class Feedback:
 
     def __init__(self, plan: SchedulePlan, metrics: Sequence[float] = ()) -> None:
         self.metrics: list[float] = []
-        self._live = []
-        for group in plan.peaks:
-            args = plan.arguments(plan.main, group)
-            with torch_refuses(plan.main, args):
-                self._live.append(build(plan, plan.main, args, group))
+        self._live = _built(plan)
         for metric in metrics:
             self.step(metric)
 
     def step(self, metric: float) -> None:
         self.metrics.append(metric)
         for live in self._live:
-            live.scheduler.step(metric)
+            live.scheduler.step(*live.given(len(self.metrics), metric))
 
     @property
     def row(self) -> list[float]:
