@@ -32,8 +32,8 @@ class Curve(NamedTuple):
 
 def plot_schedules(curves: Sequence[Curve], path: Path) -> None:
     """Rate over epochs, each update a step, and momentum and weight decay where a schedule moves them. Dotted: not yet
-    known, since it depends on a metric. Up to OVERLAID curves share their axes; more have a panel each. The file's ending says the
-    format. Raises ValueError for one that is none, before anything is written."""
+    known, since it depends on a metric. Up to OVERLAID curves share their axes; more have a panel each. The file's
+    ending says the format. Raises ValueError for one that is none, before anything is written."""
     figure = _overlay(curves) if len(curves) <= OVERLAID else _panels(curves)
     FigureCanvasAgg(figure)
     picture = BytesIO()
