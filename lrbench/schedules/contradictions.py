@@ -162,7 +162,7 @@ def _bare_numbers(plan: SchedulePlan) -> Iterator[str]:
                     f"{_and([v + shift for v in value])} of the run; {_positions(value, phase)} count from its start."
                 )
             if never := [v for v in value if v >= phase.steps]:
-                yield f"{option}: {_and(never)} never comes in the {phase.steps} {unit} that the schedule has."
+                yield f"{option}: the schedule has {phase.steps} {unit}, so that it never comes to {_and(never)}."
 
 
 def _positions(steps: Sequence[int], phase: Phase) -> list[str]:
