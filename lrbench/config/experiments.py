@@ -103,7 +103,7 @@ def _refuse_unknown(plain: dict[str, Any], schema: type, prefix: str = "") -> No
     kinds = _kinds(schema)
     for key, value in plain.items():
         if key not in kinds:
-            raise ConfigError(f"{prefix}{key}={value}: there is no such option.{did_you_mean(key, kinds)}")
+            raise ConfigError(f"{prefix}{key}", value, f"there is no such option.{did_you_mean(key, kinds)}")
         if is_dataclass(kinds[key]):
             _refuse_unknown(value, kinds[key], f"{prefix}{key}.")
 
@@ -147,13 +147,11 @@ def _scheduler(plain: dict[str, Any]) -> ex.Scheduler:
 def _warmup(plain: dict[str, Any]) -> ex.Warmup | None:
     if plain["_target_"] is None:
         if plain["length"] is not None or plain["args"]:
-            raise ConfigError(
-                f"warmup.length={plain['length']}: there is no warmup to set it for; choose a level such as "
-                "warmup=linear5 first."
-            )
+            why, cure = "there is no warmup to set it for", "choose a level such as warmup=linear5 first"
+            raise ConfigError("warmup.length", plain["length"], why, cure)
         return None
     if plain["length"] is None:
-        raise ConfigError("warmup.length=null: say how long the warmup is, such as 5ep or 10%, or use warmup=none.")
+        raise ConfigError("warmup.length", None, "say how long the warmup is, such as 5ep or 10%, or use warmup=none")
     return ex.Warmup(**_checked(plain, "warmup", ("optimizer",)), interval=plain["interval"], length=plain["length"])
 
 
@@ -161,7 +159,9 @@ def _param_groups(plain: dict[str, Any], model: ex.Component, data: ex.Data) -> 
     """The grouping, with the groups that it makes of this model: only a model tells which layers it has."""
     if plain["_target_"] is None:
         if plain["args"]:
-            raise ConfigError(f"param_groups.args={plain['args']}: one group takes no arguments; choose another level.")
+            raise ConfigError(
+                "param_groups.args", plain["args"], "one group takes no arguments", "choose another level"
+            )
         return None
     spec = _component(plain, "param_groups", ("model",))
     key = repr((spec, model, data))
@@ -201,6 +201,6 @@ def _naming(option: str, value: Any) -> Any:
     try:
         yield
     except ConfigError as error:
-        raise ConfigError(f"{option}={value}: {error}") from error
+        raise ConfigError(option, value, str(error)) from error
     except Exception as error:
-        raise ConfigError(f"{option}={value}: {explain(error, [])}") from error
+        raise ConfigError(option, value, explain(error, [])) from error
