@@ -34,15 +34,14 @@ class Augment:
 
     def __post_init__(self) -> None:
         if self.crop < 0:
-            raise ConfigError(f"data.augment.crop={self.crop}: the padding is a number of pixels, 0 for none.")
+            raise ConfigError("data.augment.crop", self.crop, "the padding is a number of pixels, 0 for none")
         for option in ("mixup", "cutmix"):
             if getattr(self, option) is not None:
                 cure = "give the alpha of a Beta distribution, a number above 0 such as 0.2 or 1.0, or null"
                 require_positive(f"data.augment.{option}", getattr(self, option), cure)
         if self.erase is not None and not 0 < self.erase <= 1:
-            raise ConfigError(
-                f"data.augment.erase={self.erase}: give a probability above 0 and at most 1, such as 0.25, or null."
-            )
+            cure = "give a probability above 0 and at most 1, such as 0.25, or null"
+            raise ConfigError("data.augment.erase", self.erase, cure)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +93,7 @@ class Start:
 
     def __post_init__(self) -> None:
         if "model" not in self.carry or set(self.carry) - {"model", "optimizer"}:
-            raise ConfigError(f"start.carry={list(self.carry)}: carry [model] or [model, optimizer].")
+            raise ConfigError("start.carry", list(self.carry), "carry [model] or [model, optimizer]")
 
     @property
     def update(self) -> int | None:
@@ -133,14 +132,12 @@ class Experiment:
         require_positive("batch_size", self.batch_size, "give the samples of one update, such as 64")
         require_positive("threads", self.threads, "give a number of CPU threads, such as 1")
         if self.seed < 0:
-            raise ConfigError(f"seed={self.seed}: a seed is a whole number from 0.")
+            raise ConfigError("seed", self.seed, "a seed is a whole number from 0")
         if self.clip is not None:
             require_positive("clip", self.clip, "give the largest gradient norm, such as 1.0, or null")
         if self.batch_size > self.data.n_train:
-            raise ConfigError(
-                f"batch_size={self.batch_size}: the training set has only {self.data.n_train} samples; "
-                "take a batch no larger than that."
-            )
+            why = f"the training set has only {self.data.n_train} samples"
+            raise ConfigError("batch_size", self.batch_size, why, "take a batch no larger than that")
         self._require_even_parts()
         if self.scheduler.own_warmup and self.warmup is not None:
             raise ConfigError(
@@ -158,11 +155,12 @@ class Experiment:
             if parts is not None:
                 require_positive(option, parts, "give how many equal parts a batch is cut into")
         if self.batch_size % self.parts:
-            raise ConfigError(
-                f"accumulate={self.accumulate or 1}: batch_size={self.batch_size} is cut into {self.parts} equal parts "
-                f"({self.accumulate or 1} micro-batches on each of {self.ranks or 1} ranks), and they must come out "
-                "even; change one of the three. (batch_size counts all samples of an update.)"
+            why = (
+                f"batch_size={self.batch_size} is cut into {self.parts} equal parts ({self.accumulate or 1} "
+                f"micro-batches on each of {self.ranks or 1} ranks), and they must come out even"
             )
+            cure = "change one of the three. (batch_size counts all samples of an update.)"
+            raise ConfigError("accumulate", self.accumulate or 1, why, cure)
 
     @property
     def parts(self) -> int:
@@ -176,10 +174,8 @@ class Experiment:
         clock = Clock(horizon_updates(self.horizon, per_epoch), per_epoch, 0)
         per_eval = whole_updates(self.eval_every, clock, "eval_every")
         if per_eval > clock.updates:
-            raise ConfigError(
-                f"eval_every={self.eval_every}: that is {per_eval} updates and the horizon only {clock.updates}, so "
-                "nothing would be measured on the way; evaluate more often or lengthen `horizon`."
-            )
+            why = f"that is {per_eval} updates and the horizon only {clock.updates}: nothing would be measured underway"
+            raise ConfigError("eval_every", self.eval_every, why, "evaluate more often or lengthen `horizon`")
         return replace(clock, per_eval=per_eval)
 
     @cached_property
@@ -233,6 +229,5 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.workers < 0:
-            raise ConfigError(
-                f"workers={self.workers}: give a number of processes that read images from disk, 0 for none."
-            )
+            cure = "give a number of processes that read images from disk, 0 for none"
+            raise ConfigError("workers", self.workers, cure)

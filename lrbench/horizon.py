@@ -74,10 +74,10 @@ def span(text: str, clock: Clock, option: str, given: str | None = None) -> Frac
     """
     match = _LENGTH.fullmatch(text)
     if match is None:
-        raise ConfigError(f"{option}={given or text}: this is no length of time; {GRAMMAR}, without a space or sign.")
+        raise ConfigError(option, given or text, "this is no length of time", f"{GRAMMAR}, without a space or sign")
     amount, unit = Fraction(match[1]), match[2]
     if unit == "%" and amount > 100:
-        raise ConfigError(f"{option}={given or text}: a share of the horizon is at most 100%; {GRAMMAR}.")
+        raise ConfigError(option, given or text, "a share of the horizon is at most 100%", GRAMMAR)
     scale = {"ep": Fraction(clock.per_epoch), "ba": Fraction(1), "%": Fraction(clock.updates, 100)}[unit]
     return amount * scale
 
@@ -90,13 +90,11 @@ def whole_updates(text: str, clock: Clock, option: str) -> int:
     """A length in whole updates, at least one. Shares round half up; epochs and updates must come out whole."""
     exact = span(text, clock, option)
     if exact.denominator > 1 and not text.endswith("%"):
-        raise ConfigError(
-            f"{option}={text}: this is {float(exact):g} updates ({clock.per_epoch} an epoch), not a whole number; "
-            f"the nearest are {floor(exact)}ba and {ceil(exact)}ba."
-        )
+        why = f"this is {float(exact):g} updates ({clock.per_epoch} an epoch), not a whole number"
+        raise ConfigError(option, text, why, f"the nearest are {floor(exact)}ba and {ceil(exact)}ba")
     updates = round_half_up(exact)
     if updates == 0:
-        raise ConfigError(f"{option}={text}: this is zero updates; give a longer time.")
+        raise ConfigError(option, text, "this is zero updates", "give a longer time")
     return updates
 
 
@@ -106,29 +104,30 @@ def moment(text: str, clock: Clock, option: str) -> int:
         return clock.updates
     update = whole_updates(text, clock, option)
     if update > clock.updates:
-        raise ConfigError(f"{option}={text}: that is update {update}, past the end of the run ({clock.updates}).")
+        why = f"that is update {update}, past the end of the run ({clock.updates})"
+        raise ConfigError(option, text, why, "give an earlier one, or end")
     return update
 
 
 def horizon_updates(text: str, per_epoch: int) -> int:
     """The horizon (`30ep`, `2000ba`) in updates. It may end inside an epoch."""
     if not text.endswith(("ep", "ba")):
-        raise ConfigError(f"horizon={text}: say how long to train in epochs (30ep) or updates (2000ba).")
+        raise ConfigError("horizon", text, "say how long to train in epochs (30ep) or updates (2000ba)")
     return whole_updates(text, Clock(0, per_epoch, 0), "horizon")
 
 
 def warmup_updates(text: str, clock: Clock, interval: Interval) -> int:
     """The warmup's length in updates: whole epochs where it is stepped per epoch, and shorter than the horizon."""
     if text == "end":
-        raise ConfigError("warmup.length=end: a warmup must leave room for the main schedule; give 5ep or 10%.")
+        why = "a warmup must leave room for the main schedule"
+        raise ConfigError("warmup.length", text, why, "give 5ep or 10%")
     updates = whole_updates(text, clock, "warmup.length")
     if interval == "epoch" and span(text, clock, "warmup.length") % clock.per_epoch:
         raise _not_whole("warmup.length", text, span(text, clock, "warmup.length"), clock.per_epoch, "epoch", "warmup")
     if updates >= clock.updates:
-        raise ConfigError(
-            f"warmup.length={text}: the warmup is {updates} updates and the horizon {clock.updates}; "
-            "shorten the warmup (a share such as 10% follows the horizon) or lengthen `horizon`."
-        )
+        why = f"the warmup is {updates} updates and the horizon {clock.updates}"
+        cure = "shorten the warmup (a share such as 10% follows the horizon) or lengthen `horizon`"
+        raise ConfigError("warmup.length", text, why, cure)
     return updates
 
 
@@ -151,12 +150,10 @@ def steps(text: str, phase: Phase, option: str) -> int:
     else:
         count = int(exact)
     if count == 0:
-        raise ConfigError(f"{option}={text}: this is zero steps; give a longer time.")
+        raise ConfigError(option, text, "this is zero steps", "give a longer time")
     if count > phase.steps:
-        raise ConfigError(
-            f"{option}={text}: this is {count} steps (interval={phase.interval}), and only {phase.steps} are left in "
-            "this phase; shorten it, lengthen `horizon`, or write end."
-        )
+        why = f"this is {count} steps (interval={phase.interval}), and only {phase.steps} are left in this phase"
+        raise ConfigError(option, text, why, "shorten it, lengthen `horizon`, or write end")
     return count
 
 
@@ -170,15 +167,12 @@ def position(text: str, phase: Phase, option: str) -> int:
     if exact % phase.tick:
         raise _not_whole(option, text, exact, phase.tick, phase.interval, option.split(".")[0])
     if exact > phase.stop:
-        raise ConfigError(
-            f"{option}={text}: this position is update {exact}, past the end of the horizon ({phase.stop} updates); "
-            "move it, lengthen `horizon`, or write it as a share such as @60%."
-        )
+        why = f"this position is update {exact}, past the end of the horizon ({phase.stop} updates)"
+        raise ConfigError(option, text, why, "move it, lengthen `horizon`, or write it as a share such as @60%")
     if exact < phase.start:
-        raise ConfigError(
-            f"{option}={text}: this position is update {exact}, inside the warmup (updates 0 to {phase.start - 1}); "
-            "positions count from the start of the run: move it behind the warmup, or shorten the warmup."
-        )
+        why = f"this position is update {exact}, inside the warmup (updates 0 to {phase.start - 1})"
+        cure = "positions count from the start of the run: move it behind the warmup, or shorten the warmup"
+        raise ConfigError(option, text, why, cure)
     return int(exact) // phase.tick - phase.start // phase.tick
 
 
@@ -188,7 +182,7 @@ def factor_per_step(factor: float, text: str, phase: Phase, option: str) -> floa
     given = f"{factor:g}/{text}"
     count = Fraction(phase.steps) if unit == "end" else span(unit, phase.clock, option, given) / phase.tick
     if count == 0:
-        raise ConfigError(f"{option}={given}: this is a factor over no time at all; give a longer time.")
+        raise ConfigError(option, given, "this is a factor over no time at all", "give a longer time")
     return factor ** float(1 / count)
 
 
@@ -200,11 +194,11 @@ def _not_whole(option: str, text: str, exact: Fraction, tick: int, interval: str
     suffix = "ep" if interval == "epoch" else "ba"
     near = [f"{at}{n * unit}{suffix}" for n in (low, high) if n > 0]
     if interval == "batch":
-        return ConfigError(
-            f"{option}={text}: this is {float(exact):g} updates, not a whole number; the nearest: {' and '.join(near)}."
-        )
-    return ConfigError(
-        f"{option}={text}: this is {float(exact / tick):g} {noun}, not a whole number, and {owner} is stepped once "
-        f"{'an epoch' if interval == 'epoch' else 'an evaluation'} ({tick} updates); the nearest: {' and '.join(near)}"
-        f"{f'; or set {owner}.interval=batch' if interval == 'epoch' else '; or change eval_every'}."
+        why = f"this is {float(exact):g} updates, not a whole number"
+        return ConfigError(option, text, why, f"the nearest: {' and '.join(near)}")
+    why = (
+        f"this is {float(exact / tick):g} {noun}, not a whole number, and {owner} is stepped once "
+        f"{'an epoch' if interval == 'epoch' else 'an evaluation'} ({tick} updates)"
     )
+    other = f"set {owner}.interval=batch" if interval == "epoch" else "change eval_every"
+    return ConfigError(option, text, why, f"the nearest: {' and '.join(near)}; or {other}")

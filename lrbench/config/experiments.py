@@ -104,7 +104,7 @@ def _refuse_unknown(plain: dict[str, Any], schema: type, prefix: str = "") -> No
     kinds = _kinds(schema)
     for key, value in plain.items():
         if key not in kinds:
-            raise ConfigError(f"{prefix}{key}={value}: there is no such option.{did_you_mean(key, kinds)}")
+            raise ConfigError(f"{prefix}{key}", value, f"there is no such option.{did_you_mean(key, kinds)}")
         if is_dataclass(kinds[key]):
             _refuse_unknown(value, kinds[key], f"{prefix}{key}.")
 
@@ -153,7 +153,7 @@ def _warmup(plain: dict[str, Any]) -> ex.Warmup | None:
                 raise ConfigError(f"warmup.{option}", plain[option], why, "choose a level such as warmup=linear5 first")
         return None
     if plain["length"] is None:
-        raise ConfigError("warmup.length=null: say how long the warmup is, such as 5ep or 10%, or use warmup=none.")
+        raise ConfigError("warmup.length", None, "say how long the warmup is, such as 5ep or 10%, or use warmup=none")
     rest = {k: plain[k] for k in ("interval", "length", "join")}
     return ex.Warmup(**_checked(plain, "warmup", ("optimizer",)), **rest)
 
@@ -171,7 +171,9 @@ def _param_groups(plain: dict[str, Any], model: ex.Component, data: ex.Data) -> 
     """The grouping, with the groups that it makes of this model: only a model tells which layers it has."""
     if plain["_target_"] is None:
         if plain["args"]:
-            raise ConfigError(f"param_groups.args={plain['args']}: one group takes no arguments; choose another level.")
+            raise ConfigError(
+                "param_groups.args", plain["args"], "one group takes no arguments", "choose another level"
+            )
         return None
     spec = _component(plain, "param_groups", ("model",))
     key = repr((spec, model, data))
@@ -215,6 +217,6 @@ def _naming(option: str, value: Any) -> Any:
     try:
         yield
     except ConfigError as error:
-        raise ConfigError(f"{option}={value}: {error}") from error
+        raise ConfigError(option, value, str(error)) from error
     except Exception as error:
-        raise ConfigError(f"{option}={value}: {explain(error, [])}") from error
+        raise ConfigError(option, value, explain(error, [])) from error

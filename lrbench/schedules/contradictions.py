@@ -33,7 +33,7 @@ def check(plan: SchedulePlan) -> tuple[str, ...]:
     _refuse_high_floor(plan)
     if isinstance(plan.scheduler.numerics, str):  # neither torch's nor ours: it may draw from anywhere
         _refuse_another_table(plan, table)
-    if plan.scheduler.only_falls is not None and (found := next(_beyond_its_kind(plan, table), None)):
+    if plan.scheduler.only_falls is not None and (found := next(beyond_its_kind(plan, table), None)):
         raise ConfigError("scheduler", "", found.why, found.cure)
     return tuple(remarks(plan, table))
 
@@ -41,7 +41,7 @@ def check(plan: SchedulePlan) -> tuple[str, ...]:
 def remarks(plan: SchedulePlan, table: LRTable) -> list[str]:
     """What a person should know of a legal schedule before it is trained under, a line each: that it does not do what
     its kind says, that a rate never moves, and what its bare numbers mean."""
-    beyond = () if plan.scheduler.only_falls is not None else _beyond_its_kind(plan, table)
+    beyond = () if plan.scheduler.only_falls is not None else beyond_its_kind(plan, table)
     return [
         *(f"scheduler: {found.why}. If it should not, {found.cure}." for found in beyond),
         *_high_warmup(plan, table),
@@ -50,12 +50,14 @@ def remarks(plan: SchedulePlan, table: LRTable) -> list[str]:
     ]
 
 
-class _Found(NamedTuple):
+class Contradiction(NamedTuple):
+    """What the rates do that they should not, and what would mend it."""
+
     why: str
     cure: str
 
 
-def _beyond_its_kind(plan: SchedulePlan, table: LRTable) -> Iterator[_Found]:
+def beyond_its_kind(plan: SchedulePlan, table: LRTable) -> Iterator[Contradiction]:
     """Rates of the main schedule above a group's peak, and rises where the rate is supposed only to fall: of the first
     group that has them."""
     begin, kind = table.warmup, plan.scheduler.only_falls
@@ -65,7 +67,7 @@ def _beyond_its_kind(plan: SchedulePlan, table: LRTable) -> Iterator[_Found]:
         if lr[top] > peak * (1 + MATTERS):
             why = f"goes up to {lr[top]:.4g} (update {begin + top}), above {peak:.4g}, the peak of the group '{group}'"
             cure = "give floors and other rates relative to the peak, as 0.1x: optimizer.lr is it under every scheduler"
-            yield _Found(f"{shown} {why}", cure)
+            yield Contradiction(f"{shown} {why}", cure)
             return
         since = top if kind is None else 0  # what nobody described may warm up by itself
         if kind is not False and (climb := _climb(lr[since:], peak)):
@@ -75,7 +77,7 @@ def _beyond_its_kind(plan: SchedulePlan, table: LRTable) -> Iterator[_Found]:
                 "let its length reach the end (end), or hold the floor after the decay (scheduler=cosine_hold); "
                 "scheduler.only_falls=false says that the rise is meant"
             )
-            yield _Found(f"{shown} {why}", cure)
+            yield Contradiction(f"{shown} {why}", cure)
             return
 
 

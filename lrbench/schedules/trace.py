@@ -75,7 +75,7 @@ def _givens(live: Live, heard: int, metrics: Sequence[float] | None) -> Iterable
     """What step k is given, for k from 0, which is the constructor's own."""
     if not live.takes:
         return repeat((), heard)
-    return (live.given(k, metrics[k - 1] if k and metrics is not None else None) for k in range(heard))
+    return (live.given(k, metrics[k - 1] if metrics is not None and k else None) for k in range(heard))
 
 
 def _fixed(group: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,8 @@ from lrbench.experiment import Experiment, Settings
 from lrbench.horizon import is_time
 from lrbench.identity import run_id
 from lrbench.optim import build_optimizer
-from lrbench.schedules import lr_table
+from lrbench.schedules import LRTable, lr_table
+from lrbench.schedules.contradictions import beyond_its_kind
 from lrbench.targets import resolve
 
 CPU = torch.device("cpu")
@@ -208,11 +209,35 @@ def builds_from_a_bare_name(config: Any) -> bool:
     return False
 
 
+def says_something_of_a_rise(config: Any) -> bool:
+    """Half way down and up again; of a level that rises, the refusal of its own curve says it."""
+    if why := refusal(config):
+        return "rises from" in why
+    plan = made(config).schedule
+    lr = np.array([[peak, peak / 2, peak] for peak in plan.peaks.values()]).T
+    return any(beyond_its_kind(replace(plan, warmup=None), LRTable(tuple(plan.peaks), lr, None, 0, 3)))
+
+
+def refuses_a_high_floor(config: Any) -> bool:
+    for name in config.scheduler.args:
+        if name in ("eta_min", "min_lr", "final_lr", "base_lr"):
+            config = changed(config, ("scheduler", "args", name), 1e6)
+    return "this floor" in (refusal(config) or "")
+
+
+def is_legal(config: Any) -> bool:
+    return refusal(config) is None
+
+
 ELSEWHERE = {
     ("scheduler", "own_warmup"): (refused_beside_a_warmup, [False]),
+    ("scheduler", "only_falls"): (says_something_of_a_rise, None),
+    ("scheduler", "floor_arg"): (refuses_a_high_floor, [None]),
     ("scheduler", "peak_arg"): (peak_is_given, [None]),
+    ("scheduler", "mode_arg"): (is_legal, [None]),  # torch refuses mode=None
+    ("plateau", "mode"): (is_legal, ["max"]),  # refused beside the loss
     ("model", "pretrained"): (builds_from_a_bare_name, [True]),
-}
+}  # None: the contrary
 
 
 # What must be set for a knob to count at all.
@@ -278,18 +303,19 @@ def test_every_scalar_of_every_level_moves_something(
     group: str, level: str, path: tuple[str | int, ...], old: Any
 ) -> None:
     config = composed(*ROOMY, "monitor=val/loss", *chosen(group, level), *BESIDE.get((group, level, path[-1]), ()))
-    if (group, path[-1]) in ELSEWHERE:
-        look, values = ELSEWHERE[group, path[-1]]
-        assert all(look(config) != look(changed(config, (group, *path), v)) for v in values)
+    if elsewhere := ELSEWHERE.get((group, path[-1])) or ELSEWHERE.get((level, path[-1])):
+        look, values = elsewhere
+        assert all(look(config) != look(changed(config, (group, *path), v)) for v in values or [not old])
         return
     before = made(config)
     look = seen_of_splits if (group, path[0]) == ("data", "args") else SEEN[group]
     seen, tried = look(before), 0
     for experiment in legal(config, group, path, old):
         tried += 1
-        assert run_id(experiment) != run_id(before)
+        one_meaning = run_id(experiment) == run_id(before)  # as `end` and a bare number may have
         try:
             if look(experiment) != seen:
+                assert not one_meaning
                 return
         except ConfigError:  # a value that only the model refuses, for these images
             continue
