@@ -40,6 +40,9 @@ def in_a_line(plan: SchedulePlan, table: LRTable) -> str:
         f"first {shown.first:.4g}, highest {shown.peak:.4g} (update {shown.peak_at}), last {shown.last:.4g}",
         f"{clock.updates} updates, {clock.per_epoch} an epoch, warmup {table.warmup}",
     ]
+    if table.weight_decay is not None:
+        decay = table.weight_decay[:, int(table.weight_decay[0].argmax())]  # some groups have none
+        parts.append(f"weight decay {decay[0]:.4g} to {decay[-1]:.4g}")
     if len(peaks) > 1:
         parts.append(f"peaks: {', '.join(f'{g} {p:.4g}' for g, p in peaks.items())}")
     if table.known < clock.updates:

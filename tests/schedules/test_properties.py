@@ -56,6 +56,19 @@ def by(main: Scheduler, interval: str) -> Scheduler:
     return replace(main, interval=interval)
 
 
+@pytest.mark.parametrize(
+    ("name", "length"),
+    [("linear", "total_iters"), ("polynomial", "total_iters"), ("polynomial_floor", "total_iters"),
+     ("cosine_hold", "T_max"), ("exponential_to", "total_iters"), ("wsd", "total_iters")],
+)  # fmt: skip
+def test_a_decay_that_ends_before_the_run_holds_its_floor(name: str, length: str) -> None:
+    """From its last step on, exactly: 30 of 40 epochs after a warmup of 5."""
+    table = rates(experiment(scheduler(name, {length: "@30ep"}, interval="epoch"), "linear5"))
+    assert (np.diff(table[60:310:10]) <= 0).all()
+    assert table[290] > table[300]
+    assert (table[300:] == table[300]).all()
+
+
 # ---- Granularity and stretching -----------------------------------------------------------------------------
 
 
