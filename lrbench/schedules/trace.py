@@ -34,6 +34,9 @@ def trace(plan: SchedulePlan, part: Part, group: str, metrics: Sequence[float] |
     steps, args = part.phase.steps, plan.arguments(part, group)
     with torch_refuses(part, args), _without_chance(part):
         live = build(plan, part, args, group)
+        if metrics is None and "metric" in live.takes:
+            why = f"{part.spec.name} is stepped with a metric, which a warmup does not hear"
+            raise ConfigError(part.option, "", why, "choose another warmup")
         lr, momentum = _read(live, steps, metrics)
     changed = [k for k, v in _fixed(live.before).items() if _fixed(live.group).get(k) != v]
     if changed:
