@@ -7,8 +7,8 @@ from cli_support import TINY, Lrbench, in_process
 
 SHIFTED = ("scheduler=multistep", "scheduler.args.milestones=[2,3]", "warmup=linear1", "horizon=5ep")
 NOTE = (
-    "note     scheduler.args.milestones=[2, 3]: bare numbers count from the end of the warmup, so these are epochs 3 and "
-    "4 of the run; ['@2ep', '@3ep'] count from its start.\n"
+    "note     scheduler.args.milestones=[2, 3]: bare numbers count from the end of the warmup, so these are epochs "
+    "3 and 4 of the run; ['@2ep', '@3ep'] count from its start.\n"
 )
 
 
