@@ -175,8 +175,9 @@ def _set(groups: list[dict], row: list[float], cycled: bool) -> None:
 
 
 def _columns(groups: list[dict], cycled: bool) -> list[float]:
-    """What the groups hold after a step: it differs from the row if anything touched them in between."""
-    rates = [group["lr"] for group in groups]
+    """What the groups hold after a step: it differs from the row if anything touched them in between. An optimizer that
+    changes its rate before it uses it (schedulefree) says in `scheduled_lr` which one it used."""
+    rates = [group.get("scheduled_lr", group["lr"]) for group in groups]
     return [*rates, *(momentum_of(group) for group in groups)] if cycled else rates  # type: ignore[list-item]
 
 
