@@ -16,7 +16,8 @@ from rich.text import Text
 
 from lrbench.cli.flags import Asked, Flags, Slurm
 from lrbench.commands import labels, naming
-from lrbench.commands.train import Checks, checked, tell_of
+from lrbench.commands.notes import tell_of
+from lrbench.commands.train import Checks, checked
 from lrbench.config.composer import Job, composer
 from lrbench.engine.attempt import Interrupted
 from lrbench.engine.ranks import leads, rank_count

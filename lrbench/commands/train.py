@@ -3,13 +3,14 @@
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
 import yaml
 
 from lrbench.commands import Job
+from lrbench.commands.notes import tell_of
 from lrbench.config.experiments import experiment_from, settings_from
 from lrbench.engine.attempt import Interrupted, RunFailed, cadence_of
 from lrbench.engine.fork import check_start
@@ -20,7 +21,7 @@ from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings
 from lrbench.identity import run_id
 from lrbench.progress import Reporter, numbers
-from lrbench.schedules import check, hears_metric
+from lrbench.schedules import hears_metric
 from lrbench.store.record import Record
 from lrbench.sweep.entry import hydra_files
 from lrbench.targets import resolve
@@ -63,13 +64,6 @@ class Checks:
                 self._found[key] = error
         if found := self._found[key]:
             raise found
-
-
-def tell_of(experiments: Iterable[Experiment]) -> None:
-    """Say once what is worth knowing of their schedules before they are trained."""
-    for line in dict.fromkeys(line for e in experiments for line in check(e.schedule)):
-        if leads():
-            print(f"note     {line}", file=sys.stderr)
 
 
 def checked(job: Job, checks: Checks) -> tuple[Experiment, Settings]:

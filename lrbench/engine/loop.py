@@ -176,7 +176,14 @@ def _set(groups: list[dict], kinds: Sequence[str], row: list[float]) -> None:
 
 def _columns(groups: list[dict], kinds: Sequence[str]) -> list[float]:
     """What the groups hold after a step: it differs from the row if anything touched them in between."""
-    return [momentum_of(g) if kind == "momentum" else g[kind] for kind in kinds for g in groups]  # type: ignore[misc]
+    return [_held(group, kind) for kind in kinds for group in groups]
+
+
+def _held(group: dict, kind: str) -> float:
+    """An optimizer that changes its rate before it uses it (schedulefree) says in `scheduled_lr` which one it used."""
+    if kind == "momentum":
+        return momentum_of(group)  # type: ignore[return-value]
+    return group.get("scheduled_lr", group["lr"]) if kind == "lr" else group[kind]
 
 
 # Modules that draw no random number when they are called. Whatever is not known to be one may draw.

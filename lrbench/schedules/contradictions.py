@@ -42,11 +42,12 @@ def remarks(plan: SchedulePlan, table: LRTable) -> list[str]:
     """What a person should know of a legal schedule before it is trained under, a line each: that it does not do what
     its kind says, that a rate never moves, and what its bare numbers mean."""
     beyond = () if plan.scheduler.only_falls is not None else beyond_its_kind(plan, table)
+    still = list(_standing_still(plan, table))
     return [
         *(f"scheduler: {found.why}. If it should not, {found.cure}." for found in beyond),
         *_high_warmup(plan, table),
-        *_standing_still(plan, table),
-        *_bare_numbers(plan),
+        *(still or _bare_lengths(plan)),
+        *_bare_positions(plan),
     ]
 
 
@@ -147,24 +148,40 @@ def _standing_still(plan: SchedulePlan, table: LRTable) -> Iterator[str]:
     yield f"scheduler: {shown} {why}{cure}."
 
 
-def _bare_numbers(plan: SchedulePlan) -> Iterator[str]:
-    """Bare numbers go to torch untouched, which counts them from the end of the warmup."""
+def _bare_positions(plan: SchedulePlan) -> Iterator[str]:
+    """Bare numbers in a list go to torch untouched, which counts them from the end of the warmup."""
     phase, unit = plan.main.phase, UNITS[plan.scheduler.interval]
-    shift, whole = phase.start // phase.tick, ceil(phase.stop / phase.tick)
+    shift = phase.start // phase.tick
+    for option, value in _given(plan):
+        if not (isinstance(value, list | tuple) and value and all(map(_is_count, value))):
+            continue
+        if shift:
+            yield (
+                f"{option}: bare numbers count from the end of the warmup, so these are {unit} "
+                f"{_and([v + shift for v in value])} of the run; {_positions(value, phase)} count from its start."
+            )
+        if never := [v for v in value if v >= phase.steps]:
+            yield f"{option}: the schedule has {phase.steps} {unit}, so that it never comes to {_and(never)}."
+
+
+def _bare_lengths(plan: SchedulePlan) -> Iterator[str]:
+    """Steps that the schedule does not have: most often those of the warmup, which nobody took off."""
+    phase, unit = plan.main.phase, UNITS[plan.scheduler.interval]
+    whole = ceil(phase.stop / phase.tick)
+    for option, value in _given(plan):
+        if not _is_count(value) or value <= phase.steps:
+            continue
+        if value <= whole:
+            yield f"{option}: the warmup leaves {phase.steps} of the {whole} {unit}; write end for all of them."
+        elif plan.scheduler.only_falls:  # of another kind, it may be no time at all
+            yield f"{option}: the schedule has {phase.steps} {unit}, and is cut off there; end is all of them."
+
+
+def _given(plan: SchedulePlan) -> Iterator[tuple[str, Any]]:
+    """The main schedule's arguments as they were written, for each group where they are."""
     for name, raw in plan.scheduler.args.items():
         for value in raw.values() if isinstance(raw, Mapping) else [raw]:
-            option = f"scheduler.args.{name}={value}"
-            if shift and _is_count(value) and phase.steps < value <= whole:
-                yield f"{option}: the warmup leaves {phase.steps} of the {whole} {unit}; write end for all of them."
-            if not (isinstance(value, list | tuple) and value and all(map(_is_count, value))):
-                continue
-            if shift:
-                yield (
-                    f"{option}: bare numbers count from the end of the warmup, so these are {unit} "
-                    f"{_and([v + shift for v in value])} of the run; {_positions(value, phase)} count from its start."
-                )
-            if never := [v for v in value if v >= phase.steps]:
-                yield f"{option}: the schedule has {phase.steps} {unit}, so that it never comes to {_and(never)}."
+            yield f"scheduler.args.{name}={value}", value
 
 
 def _positions(steps: Sequence[int], phase: Phase) -> list[str]:

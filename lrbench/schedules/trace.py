@@ -35,8 +35,9 @@ def trace(plan: SchedulePlan, part: Part, group: str, metrics: Sequence[float] |
     with torch_refuses(part, args), _without_chance(part):
         live = build(plan, part, args, group)
         if metrics is None and "metric" in live.takes:
-            why = "its step() takes a metric, and only the main schedule hears one"
-            raise ConfigError(f"{part.option}._target_", part.spec.target, why, "choose another class")
+            what = part.option.replace("_", " ")
+            why = f"{part.spec.name} is stepped with a metric, which a {what} does not hear"
+            raise ConfigError(part.option, "", why, f"choose another {what}")
         lr, momentum = _read(live, steps, metrics)
     changed = [k for k, v in _fixed(live.before).items() if _fixed(live.group).get(k) != v]
     if changed:

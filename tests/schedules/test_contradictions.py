@@ -189,6 +189,12 @@ def test_a_bare_length_that_forgot_the_warmup() -> None:
     assert said(experiment(scheduler("cosine", {"T_max": 35}), "linear5")) == ""
 
 
+def test_a_bare_length_beyond_the_horizon() -> None:
+    text = said(experiment(scheduler("cosine", {"T_max": 100})))
+    assert text == "scheduler.args.T_max=100: the schedule has 40 epochs, and is cut off there; end is all of them."
+    assert said(experiment(scheduler("inverse_sqrt", {"d_model": 512}), optimizer=optimizer(lr=1.0))) == ""
+
+
 # ---- What step() takes --------------------------------------------------------------------------------------
 
 TIMM = {
@@ -268,6 +274,13 @@ def test_a_function_that_returns_a_metric_scheduler_is_one() -> None:
     assert lr_table(made, [1.0, 1.0, 0.5]).lr[::10, 0].tolist() == pytest.approx([0.1, 0.1, 0.01, 0.01])
     with pytest.raises(ConfigError, match="interval=epoch: a_plateau is stepped after an evaluation"):
         check_feedback(experiment(custom(HERE + "a_plateau")).schedule, ["val/loss"])
+
+
+def test_a_warmup_hears_no_metric() -> None:
+    deaf = Warmup(target=HERE + "a_plateau", interval="epoch", length="5ep")
+    assert "warmup: a_plateau is stepped with a metric, which a warmup does not hear" in refused(
+        experiment("cosine", deaf)
+    )
 
 
 # ---- Which way a metric is better ---------------------------------------------------------------------------
