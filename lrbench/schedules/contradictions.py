@@ -15,10 +15,10 @@ import numpy as np
 
 from lrbench.errors import ConfigError
 from lrbench.horizon import Phase
-from lrbench.schedule_plan import SchedulePlan
+from lrbench.schedule_plan import SchedulePlan, direction
 from lrbench.schedules.build import call, settings_of
 from lrbench.schedules.compose import LRTable, lr_table, traced
-from lrbench.schedules.feedback import hears_metric
+from lrbench.schedules.feedback import built, hears_metric
 from lrbench.schedules.trace import Floats
 
 MATTERS = 1e-9  # of the peak: a rise of less is rounding
@@ -29,6 +29,7 @@ UNITS = {"epoch": "epochs", "batch": "updates", "metric": "evaluations"}
 def check(plan: SchedulePlan) -> tuple[str, ...]:
     """Trace the plan and refuse what cannot be meant; what is worth telling, a line each. Raises ConfigError."""
     _refuse_second_warmup(plan)
+    _refuse_contrary_mode(plan)
     table = lr_table(plan)
     _refuse_high_floor(plan)
     if isinstance(plan.scheduler.numerics, str):  # neither torch's nor ours: it may draw from anywhere
@@ -109,6 +110,17 @@ def _refuse_second_warmup(plan: SchedulePlan) -> None:
             why = f"{plan.optimizer.name} would warm up by itself, at rates that stand in no table"
             cure = "leave it out and choose a warmup of lrbench, as warmup=linear_10pct with warmup.length=500ba"
             raise ConfigError(f"optimizer.args.{name}", value, why, cure)
+
+
+def _refuse_contrary_mode(plan: SchedulePlan) -> None:
+    """A scheduler that takes a metric's getting better for its getting worse, by an argument or by its default."""
+    if plan.monitor is None or not hears_metric(plan):
+        return
+    mode, right = getattr(built(plan)[0].scheduler, "mode", None), direction(plan.monitor)
+    if mode in ("min", "max") and right is not None and mode != right:
+        better = "less" if right == "min" else "more"
+        why = f"{better} of {plan.monitor} is better, and {plan.scheduler.name} would wait for the contrary"
+        raise ConfigError("scheduler.args.mode", mode, why, f"set it to {right}")
 
 
 def _refuse_another_table(plan: SchedulePlan, table: LRTable) -> None:
