@@ -15,7 +15,7 @@ import numpy as np
 
 from lrbench.errors import ConfigError
 from lrbench.horizon import Phase
-from lrbench.schedule_plan import SchedulePlan, direction
+from lrbench.schedule_plan import Part, SchedulePlan, direction
 from lrbench.schedules.build import call, settings_of
 from lrbench.schedules.compose import LRTable, lr_table, traced
 from lrbench.schedules.feedback import built, hears_metric
@@ -32,8 +32,9 @@ def check(plan: SchedulePlan) -> tuple[str, ...]:
     _refuse_contrary_mode(plan)
     table = lr_table(plan)
     _refuse_high_floor(plan)
-    if isinstance(plan.scheduler.numerics, str):  # neither torch's nor ours: it may draw from anywhere
-        _refuse_another_table(plan, table)
+    strange = [p for p in plan.parts if isinstance(p.spec.numerics, str)]  # neither torch's nor ours: may draw anywhere
+    if strange:
+        _refuse_another_table(plan, table, strange)
     if plan.scheduler.only_falls is not None and (found := next(beyond_its_kind(plan, table), None)):
         raise ConfigError("scheduler", "", found.why, found.cure)
     return tuple(remarks(plan, table))
@@ -123,12 +124,13 @@ def _refuse_contrary_mode(plan: SchedulePlan) -> None:
         raise ConfigError("scheduler.args.mode", mode, why, f"set it to {right}")
 
 
-def _refuse_another_table(plan: SchedulePlan, table: LRTable) -> None:
+def _refuse_another_table(plan: SchedulePlan, table: LRTable, strange: Sequence[Part]) -> None:
     """The second trace must be the first: no generator of its own without a seed, no clock on the wall."""
     again = traced(plan, () if hears_metric(plan) else None)
-    if not np.array_equal(again.lr, table.lr):
-        why = f"{plan.scheduler.target} gives other rates when it is built again, so that they cannot be planned"
-        raise ConfigError("scheduler", "", why, "make them a function of the steps; draw with a fixed seed")
+    if not np.array_equal(again.columns, table.columns):
+        option, spec = strange[0].option, strange[0].spec
+        why = f"{spec.target} gives other {strange[0].moves}s when it is built again, so that they cannot be planned"
+        raise ConfigError(option, "", why, "make them a function of the steps; draw with a fixed seed")
 
 
 def _high_warmup(plan: SchedulePlan, table: LRTable) -> Iterator[str]:

@@ -11,9 +11,9 @@ from handmade import GROUPS, TORCH, experiment, optimizer
 
 from lrbench.config import experiments as config
 from lrbench.errors import ConfigError
-from lrbench.experiment import Experiment, WeightDecay
+from lrbench.experiment import Experiment, Warmup, WeightDecay
 from lrbench.identity import run_id
-from lrbench.schedules import lr_table
+from lrbench.schedules import check, lr_table
 
 N = 400  # 40 epochs of 10 updates
 DINO = optimizer("adamw", args={"weight_decay": 0.04})
@@ -26,7 +26,8 @@ def cosine(interval: str = "batch", **args: Any) -> WeightDecay:
 
 
 def decaying(spec: WeightDecay, main: str = "cosine", **fields: Any) -> Experiment:
-    return experiment(main, weight_decay=spec, **{"optimizer": DINO, "param_groups": APART, **fields})
+    apart = {"weight_decay": spec, "optimizer": DINO, "param_groups": APART}
+    return experiment(main, fields.pop("warmup", None), **{**apart, **fields})
 
 
 def test_dinos_weight_decay() -> None:
@@ -95,6 +96,25 @@ class Momentous(torch.optim.lr_scheduler.LambdaLR):
     def step(self) -> None:  # type: ignore[override]
         super().step()
         self.optimizer.param_groups[0]["betas"] = (0.5, 0.999)
+
+
+class Restless(torch.optim.lr_scheduler.LambdaLR):
+    """Another one every time it is built."""
+
+    built = 0
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        Restless.built += 1
+        super().__init__(optimizer, lambda step: 1 / Restless.built)
+
+
+@pytest.mark.parametrize("option", ["warmup", "weight_decay"])
+def test_what_differs_when_it_is_built_again_is_refused(option: str) -> None:
+    """Whichever part of the schedule it is."""
+    own = {"target": f"{__name__}.Restless", "interval": "batch", "numerics": "0123456789abcdef"}
+    part = Warmup(**own, length="5ep") if option == "warmup" else WeightDecay(**own)
+    with pytest.raises(ConfigError, match=rf"{option}: .*Restless gives other .* when it is built again"):
+        check(decaying(cosine(), **{option: part}).schedule)
 
 
 PLATEAU = WeightDecay(target=TORCH + "ReduceLROnPlateau", interval="epoch")
