@@ -147,11 +147,13 @@ def _scheduler(plain: dict[str, Any]) -> ex.Scheduler:
 def _warmup(plain: dict[str, Any]) -> ex.Warmup | None:
     if plain["_target_"] is None:
         if plain["length"] is not None or plain["args"]:
-            why, cure = "there is no warmup to set it for", "choose a level such as warmup=linear5 first"
-            raise ConfigError("warmup.length", plain["length"], why, cure)
+            raise ConfigError(
+                f"warmup.length={plain['length']}: there is no warmup to set it for; choose a level such as "
+                "warmup=linear5 first."
+            )
         return None
     if plain["length"] is None:
-        raise ConfigError("warmup.length", None, "say how long the warmup is, such as 5ep or 10%, or use warmup=none")
+        raise ConfigError("warmup.length=null: say how long the warmup is, such as 5ep or 10%, or use warmup=none.")
     return ex.Warmup(**_checked(plain, "warmup", ("optimizer",)), interval=plain["interval"], length=plain["length"])
 
 
