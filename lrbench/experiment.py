@@ -93,7 +93,7 @@ class Start:
 
     def __post_init__(self) -> None:
         if "model" not in self.carry or set(self.carry) - {"model", "optimizer"}:
-            raise ConfigError("start.carry", list(self.carry), "carry [model] or [model, optimizer]")
+            raise ConfigError(f"start.carry={list(self.carry)}: carry [model] or [model, optimizer].")
 
     @property
     def update(self) -> int | None:

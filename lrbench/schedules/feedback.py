@@ -4,23 +4,23 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from lrbench.errors import ConfigError
-from lrbench.schedule_plan import SchedulePlan
+from lrbench.schedule_plan import Part, SchedulePlan
 from lrbench.schedules.build import Live, build, torch_refuses
 
 
 @lru_cache(maxsize=4096)  # asked of every job of a sweep, and told by building the scheduler
 def hears_metric(plan: SchedulePlan) -> bool:
     """Whether the scheduler's step() requires a metric. Raises ConfigError where it cannot be built."""
-    return "metric" in built(plan)[0].takes
+    return "metric" in built(plan, plan.main)[0].takes
 
 
-def built(plan: SchedulePlan) -> list[Live]:
-    """The main scheduler of every group."""
+def built(plan: SchedulePlan, part: Part) -> list[Live]:
+    """The scheduler of a part for every group."""
     made = []
     for group in plan.peaks:
-        args = plan.arguments(plan.main, group)
-        with torch_refuses(plan.main, args):
-            made.append(build(plan, plan.main, args, group))
+        args = plan.arguments(part, group)
+        with torch_refuses(part, args):
+            made.append(build(plan, part, args, group))
     return made
 
 
@@ -62,7 +62,7 @@ class Feedback:
 
     def __init__(self, plan: SchedulePlan, metrics: Sequence[float] = ()) -> None:
         self.metrics: list[float] = []
-        self._live = built(plan)
+        self._live = built(plan, plan.main)
         for metric in metrics:
             self.step(metric)
 
