@@ -31,9 +31,8 @@ def silent(view: View) -> None:
 
 def numbers(latest: Mapping[str, float]) -> str:
     """The numbers of a moment in one line: rates, losses, metrics."""
-    shown = {
-        k: v for k, v in latest.items() if k not in ("update", "epoch", "seconds") and not k.startswith("momentum")
-    }
+    hidden = ("update", "epoch", "seconds", "momentum", "grad")
+    shown = {k: v for k, v in latest.items() if k.partition("/")[0] not in hidden}
     return "  ".join(f"{k} {_number(k, v)}" for k, v in shown.items())
 
 

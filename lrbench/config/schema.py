@@ -91,7 +91,7 @@ class LRScalingConfig:
 class StartConfig:
     of: Any = None  # a run id, a recipe's name, or a list of overrides; null begins from scratch
     at: str = "end"  # 30ep, 500ba, end or plateau
-    carry: list[str] = field(default_factory=lambda: ["model", "optimizer"])
+    carry: list[str] = field(default_factory=lambda: ["model", "optimizer", "stream"])
 
 
 @dataclass
@@ -123,6 +123,7 @@ class Config:
     checkpoint_every: str | None = "1ep"
     keep: list[str] = field(default_factory=lambda: ["end"])
     workers: int = 2
+    test: bool = True
     force: bool = False
     retry: bool = False
     strict: bool = True

@@ -31,6 +31,17 @@ class LRTable:
     warmup: int
     known: int
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What an update sets, in the order of `rows`: `lr/<group>`, then `momentum/<group>` where it is cycled."""
+        cycled = ("lr", *(() if self.momentum is None else ("momentum",)))
+        return tuple(f"{what}/{group}" for what in cycled for group in self.groups)
+
+    def rows(self, start: int, stop: int) -> Floats:
+        """What the updates [start, stop) set, shape (updates, names)."""
+        parts = [self.lr, *([] if self.momentum is None else [self.momentum])]
+        return np.hstack([part[start:stop] for part in parts])
+
 
 def lr_table(experiment: Experiment, metrics: Sequence[float] = ()) -> LRTable:
     """Trace the experiment's schedule into its table of rates, before any data or device is touched.
