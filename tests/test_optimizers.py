@@ -1,5 +1,7 @@
 """Every optimizer level, trained for a few updates: sound enough to be resumed, and right where an oracle says so."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import yaml
