@@ -8,46 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from lrbench.components import Component, Optimizer, Scheduler, Warmup, require_positive
 from lrbench.errors import ConfigError
-from lrbench.horizon import Clock, Interval, Phase, horizon_updates, moment, warmup_updates, whole_updates
-
-
-@dataclass(frozen=True, kw_only=True)
-class Component:
-    """A class or function by its dotted path, with its arguments and what identifies its numbers."""
-
-    target: str
-    args: Mapping[str, Any] = field(default_factory=dict)
-    numerics: int | str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Optimizer(Component):
-    lr: float
-
-    def __post_init__(self) -> None:
-        _require_positive("optimizer.lr", self.lr, "the peak rate is a number above 0, such as 0.1")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scheduler(Component):
-    """`peak_arg` names an argument that receives the group's peak rate (OneCycle's max_lr)."""
-
-    interval: Interval
-    own_warmup: bool = False
-    peak_arg: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Warmup(Component):
-    interval: Interval
-    length: str
-
-    def __post_init__(self) -> None:
-        if self.interval == "metric":
-            raise ConfigError("warmup.interval=metric: a warmup hears no metric; choose epoch or batch.")
+from lrbench.horizon import Clock, horizon_updates, moment, whole_updates
+from lrbench.schedule_plan import SchedulePlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +38,7 @@ class Augment:
         for option in ("mixup", "cutmix"):
             if getattr(self, option) is not None:
                 cure = "give the alpha of a Beta distribution, a number above 0 such as 0.2 or 1.0, or null"
-                _require_positive(f"data.augment.{option}", getattr(self, option), cure)
+                require_positive(f"data.augment.{option}", getattr(self, option), cure)
         if self.erase is not None and not 0 < self.erase <= 1:
             raise ConfigError(
                 f"data.augment.erase={self.erase}: give a probability above 0 and at most 1, such as 0.25, or null."
@@ -110,7 +76,7 @@ class LRScaling:
         return ratio if self.rule == "linear" else math.sqrt(ratio)
 
     def __post_init__(self) -> None:
-        _require_positive("lr_scaling.base_batch", self.base_batch, "give the batch size that the rate was made for")
+        require_positive("lr_scaling.base_batch", self.base_batch, "give the batch size that the rate was made for")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,13 +130,13 @@ class Experiment:
     numerics: Mapping[str, int] = field(default_factory=dict)  # of the loop, the batches, the optimizer groups
 
     def __post_init__(self) -> None:
-        """Refuse what can be refused without loading anything; the clock and the phases are made once, here."""
-        _require_positive("batch_size", self.batch_size, "give the samples of one update, such as 64")
-        _require_positive("threads", self.threads, "give a number of CPU threads, such as 1")
+        """Refuse what can be refused without loading anything; clock and phases are made once, here."""
+        require_positive("batch_size", self.batch_size, "give the samples of one update, such as 64")
+        require_positive("threads", self.threads, "give a number of CPU threads, such as 1")
         if self.seed < 0:
             raise ConfigError(f"seed={self.seed}: a seed is a whole number from 0.")
         if self.clip is not None:
-            _require_positive("clip", self.clip, "give the largest gradient norm, such as 1.0, or null")
+            require_positive("clip", self.clip, "give the largest gradient norm, such as 1.0, or null")
         if self.batch_size > self.data.n_train:
             raise ConfigError(
                 f"batch_size={self.batch_size}: the training set has only {self.data.n_train} samples; "
@@ -179,17 +145,19 @@ class Experiment:
         self._require_even_parts()
         if self.scheduler.own_warmup and self.warmup is not None:
             raise ConfigError(
-                f"warmup.length={self.warmup.length}: {self.scheduler.target.rpartition('.')[2]} warms up by itself; "
-                "use warmup=none with this scheduler."
+                "warmup.length",
+                self.warmup.length,
+                f"{self.scheduler.name} warms up by itself",
+                "use warmup=none with this scheduler",
             )
-        _ = self.clock, self.phases
+        _ = self.schedule.main
         _ = self.start and self.start.update
 
     def _require_even_parts(self) -> None:
         for option in ("accumulate", "ranks"):
             parts = getattr(self, option)
             if parts is not None:
-                _require_positive(option, parts, "give how many equal parts a batch is cut into")
+                require_positive(option, parts, "give how many equal parts a batch is cut into")
         if self.batch_size % self.parts:
             raise ConfigError(
                 f"accumulate={self.accumulate or 1}: batch_size={self.batch_size} is cut into {self.parts} equal parts "
@@ -226,20 +194,23 @@ class Experiment:
         )
 
     @cached_property
-    def phases(self) -> tuple[Phase | None, Phase]:
-        """The warmup's phase (None without a warmup) and the main scheduler's."""
-        length = 0
-        if self.warmup is not None:
-            length = warmup_updates(self.warmup.length, self.clock, self.warmup.interval)
-        main = Phase(self.clock, length, self.clock.updates, self.scheduler.interval)
-        return (Phase(self.clock, 0, length, self.warmup.interval) if self.warmup else None), main
-
-    @cached_property
     def peaks(self) -> dict[str, float]:
         """The peak rate of every parameter group, in the optimizer's order."""
         peak = self.optimizer.lr * (self.lr_scaling.factor(self.batch_size) if self.lr_scaling else 1.0)
         scales = self.param_groups.lr_scales if self.param_groups else {"all": 1.0}
         return {name: peak * scale for name, scale in scales.items()}
+
+    @cached_property
+    def schedule(self) -> SchedulePlan:
+        """What the table of rates depends on, as a value of its own."""
+        return SchedulePlan(
+            clock=self.clock,
+            peaks=self.peaks,
+            optimizer=self.optimizer,
+            scheduler=self.scheduler,
+            warmup=self.warmup,
+            monitor=self.monitor,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,8 +235,3 @@ class Settings:
             raise ConfigError(
                 f"workers={self.workers}: give a number of processes that read images from disk, 0 for none."
             )
-
-
-def _require_positive(option: str, value: float, cure: str) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise ConfigError(f"{option}={value}: {cure}.")

@@ -16,9 +16,11 @@ ROOT = Path(__file__).parent.parent / "lrbench"
 # room and the rows below its own. A new one needs a place here.
 LAYERS = (
     ("lrbench", "errors"),
-    ("randomness", "metrics", "targets", "stats", "cli.flags"),
+    ("randomness", "metrics", "targets", "stats", "cli.flags", "hashing"),
     ("horizon", "trackers", "models", "tasks", "param_groups", "store.lease", "store.locks", "config.grid",
      "config.schema"),
+    ("components", "arguments"),
+    ("schedule_plan",),
     ("experiment", "plugins"),
     ("identity", "config.compose"),
     ("schedules", "store.record", "progress", "optim", "data"),
@@ -50,7 +52,8 @@ ONLY = {
 }
 KNOW_CONFIG = {"commands", "cli", "config"}
 ANYBODY = {"config.levels"}  # it reads option files, and knows no Hydra
-NO_TORCH = ("errors", "horizon", "experiment", "identity", "targets", "randomness", "trackers", "progress", "store",
+NO_TORCH = ("errors", "horizon", "hashing", "components", "arguments", "schedule_plan",
+            "experiment", "identity", "targets", "randomness", "trackers", "progress", "store",
             "store.record", "store.lease", "store.locks", "store.evidence", "store.index", "store.runs",
             "data", "data.digits", "data.fashion_mnist", "data.cifar", "data.image_folder", "data.local",
             "config.schema", "config.compose", "config.experiments", "config.hydra_errors", "config.composer",

@@ -28,12 +28,15 @@ def experiment(*overrides: str) -> ex.Experiment:
 def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
     """Check a composed configuration (or a resolved one, as plain data) and make its Experiment: every `_target_`
     resolved and its arguments bound, the data described, the times made whole, the schedule traced.
-    Raises ConfigError."""
+
+    Every number is taken at 15 significant digits, which is what a person can write: 0.1 + 0.2 is 0.3, and the value
+    trained is the value hashed. Raises ConfigError."""
     from lrbench.engine.numerics import of_the_loop
     from lrbench.engine.ranks import rank_count
+    from lrbench.schedules import check
     from lrbench.schedules.feedback import check_feedback, hears_metric
 
-    plain = resolved(cfg)
+    plain = _typed(resolved(cfg))
     _refuse_unknown(plain, Config)
     model, data = _component(plain["model"], "model", ("shape", "num_classes")), _data(plain["data"])
     made = ex.Experiment(
@@ -55,25 +58,20 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
         compile=plain["compile"] or None,
         **{k: plain[k] for k in _SCALARS},
     )
-    check_feedback(made, measured(made))
-    if not hears_metric(made):  # what nobody listens to is not part of the run's identity
+    check_feedback(made.schedule, measured(made))
+    if not hears_metric(made.schedule):  # what nobody listens to is not part of the run's identity
         made = replace(made, monitor=None)
-    _trace(made)
+    check(made.schedule)
     return made
 
 
-_traced: set[str] = set()  # schedules found good in this process
-
-
-def _trace(experiment: ex.Experiment) -> None:
-    """Trace the schedule, unless an experiment that differs elsewhere (in its seed, say) had the same one."""
-    from lrbench.schedules import lr_table
-
-    e = experiment
-    key = repr((e.optimizer, e.scheduler, e.warmup, e.clock, e.peaks))
-    if key not in _traced:
-        lr_table(e)
-        _traced.add(key)
+def _typed(value: Any) -> Any:
+    """Plain data with its numbers at 15 significant digits: as many as every float has in both directions."""
+    if isinstance(value, Mapping):
+        return {k: _typed(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_typed(v) for v in value]
+    return float(f"{value:.15g}") if isinstance(value, float) else value
 
 
 _SCALARS = (
@@ -148,7 +146,7 @@ def _optimizer(plain: dict[str, Any]) -> ex.Optimizer:
 
 def _scheduler(plain: dict[str, Any]) -> ex.Scheduler:
     given = ["optimizer", *([plain["peak_arg"]] if plain["peak_arg"] else [])]
-    rest = {k: plain[k] for k in ("interval", "own_warmup", "peak_arg")}
+    rest = {k: plain[k] for k in ("interval", "own_warmup", "peak_arg", "floor_arg", "mode_arg", "only_falls")}
     return ex.Scheduler(**_checked(plain, "scheduler", given), **rest)
 
 

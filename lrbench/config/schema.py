@@ -51,6 +51,9 @@ class SchedulerConfig(ComponentConfig):
     interval: Interval = MISSING
     own_warmup: bool = False  # it warms up by itself: any other warmup is refused
     peak_arg: str | None = None  # an argument that receives the group's peak rate
+    floor_arg: str | None = None  # an argument that is the lowest rate, below every group's peak
+    mode_arg: str | None = None  # an argument that, where it is null, says which way the monitored metric is better
+    only_falls: bool | None = None  # whether the rate never rises: then a rise is refused; null: it is told
 
 
 @dataclass

@@ -39,7 +39,7 @@ def at_update(at: str, parent: Experiment, record: Record | None, option: str = 
             f"the parent {record.run_id} was restored from {source}, which keeps no rates to find its plateau in",
             "train the parent again with force=true, or give an update such as 30ep",
         )
-    rates, main = record.rates()[:, 0], parent.phases[1]
+    rates, main = record.rates()[:, 0], parent.schedule.main.phase
     cuts = np.flatnonzero(np.diff(rates[main.start :]) < 0)
     if not cuts.size:
         raise ConfigError(option, "plateau", "the parent's schedule never cut its rate", "give an update such as 30ep")

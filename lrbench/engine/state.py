@@ -121,7 +121,7 @@ def new_state(experiment: Experiment, device: torch.device) -> State:
     model.to(device)
     if experiment.channels_last:
         model.to(memory_format=torch.channels_last)
-    feedback = Feedback(experiment) if hears_metric(experiment) else None
+    feedback = Feedback(experiment.schedule) if hears_metric(experiment.schedule) else None
     scaler = torch.amp.GradScaler(device.type) if experiment.amp == "fp16" else None
     return State(model, build_optimizer(model, experiment), feedback, scaler=scaler)
 
@@ -184,5 +184,5 @@ def load(experiment: Experiment, device: torch.device, path: Path) -> State:
     if state.scaler:
         state.scaler.load_state_dict(content["scaler"])
     if state.feedback:
-        state.feedback = Feedback(experiment, content["metrics"])
+        state.feedback = Feedback(experiment.schedule, content["metrics"])
     return state

@@ -5,15 +5,16 @@ No SequentialLR: it refuses plateau, counts milestones from the switch, and cann
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from lrbench.experiment import Experiment
 from lrbench.horizon import Phase
-from lrbench.schedules.build import momentum_of
+from lrbench.schedule_plan import SchedulePlan
+from lrbench.schedules.build import momentum_of, settings_of
 from lrbench.schedules.feedback import hears_metric
 from lrbench.schedules.trace import Floats, trace
-from lrbench.targets import with_defaults
 
 
 @dataclass(frozen=True)
@@ -43,31 +44,44 @@ class LRTable:
         return np.hstack([part[start:stop] for part in parts])
 
 
-def lr_table(experiment: Experiment, metrics: Sequence[float] = ()) -> LRTable:
-    """Trace the experiment's schedule into its table of rates, before any data or device is touched.
+def lr_table(schedule: SchedulePlan | Experiment, metrics: Sequence[float] = ()) -> LRTable:
+    """Trace a schedule into its table of rates, before any data or device is touched.
 
-    `metrics` are the monitored values that a feedback schedule has heard so far, in order, those measured during
-    the warmup left out (design 4.7); they are ignored by every other schedule. Raises ConfigError.
+    schedule: a plan, or the experiment whose plan it is. `metrics` are the monitored values that a feedback schedule
+    has heard so far, in order, those measured during the warmup left out (design 4.7); they are ignored by every other
+    schedule. Its arrays cannot be written to. Raises ConfigError.
     """
-    clock, (warm, main) = experiment.clock, experiment.phases
-    feedback = hears_metric(experiment)
-    lr = np.empty((clock.updates, len(experiment.peaks)))
+    plan = schedule.schedule if isinstance(schedule, Experiment) else schedule
+    return traced(plan, metrics) if metrics and hears_metric(plan) else _planned(plan)
+
+
+# The last one is kept, so that a run trains by the very table that was checked. A table of a million updates has 8 MB a
+# group: more are not.
+@lru_cache(maxsize=1)
+def _planned(plan: SchedulePlan) -> LRTable:
+    return traced(plan, () if hears_metric(plan) else None)
+
+
+def traced(plan: SchedulePlan, metrics: Sequence[float] | None) -> LRTable:
+    """A plan's table, traced anew. With `metrics` None, the schedule hears none."""
+    updates, main = plan.clock.updates, plan.main.phase
+    lr = np.empty((updates, len(plan.peaks)))
     momentum: Floats | None = None
-    for column, group in enumerate(experiment.peaks):
-        if warm is not None and experiment.warmup is not None:
-            ramp = trace(experiment.warmup, warm, group, experiment, "warmup")
-            lr[warm.start : warm.stop, column] = _stretch(ramp.lr, warm)
-        values = trace(experiment.scheduler, main, group, experiment, "scheduler", metrics if feedback else None)
+    for column, group in enumerate(plan.peaks):
+        if plan.warm is not None:
+            ramp, phase = trace(plan, plan.warm, group), plan.warm.phase
+            lr[phase.start : phase.stop, column] = _stretch(ramp.lr, phase)
+        values = trace(plan, plan.main, group, metrics)
         lr[main.start : main.stop, column] = _stretch(values.lr, main)
         if values.momentum is not None:
             if momentum is None:
-                settings = with_defaults(experiment.optimizer.target, experiment.optimizer.args, "optimizer")
-                momentum = np.full_like(lr, momentum_of(settings))
+                momentum = np.full_like(lr, momentum_of(settings_of(plan)))
             momentum[main.start : main.stop, column] = _stretch(values.momentum, main)
-    known = clock.updates
-    if feedback:
-        known = min(known, (main.start // main.tick + len(metrics) + 1) * main.tick)
-    return LRTable(tuple(experiment.peaks), lr, momentum, main.start, known)
+    known = updates if metrics is None else min(updates, (main.start // main.tick + len(metrics) + 1) * main.tick)
+    lr.flags.writeable = False
+    if momentum is not None:
+        momentum.flags.writeable = False
+    return LRTable(tuple(plan.peaks), lr, momentum, main.start, known)
 
 
 def _stretch(values: Floats, phase: Phase) -> Floats:

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from lrbench.errors import ConfigError
 
 # Raised when the rates of a schedule in this module change for the same arguments.
-NUMERICS = 1
+NUMERICS = 2
 
 DECAYS: dict[str, Callable[[float], float]] = {
     "linear": lambda done: 1 - done,
@@ -63,11 +63,12 @@ def inverse_sqrt(optimizer: Optimizer, warmup_steps: int, d_model: int | None = 
 
 
 def exponential_to(optimizer: Optimizer, final_lr: float, total_iters: int) -> LambdaLR:
-    """Exponential decay to `final_lr` after `total_iters` steps: gamma = (final_lr / peak)^(1 / total_iters)."""
+    """Exponential decay to `final_lr` after `total_iters` steps, where it stays: gamma = (final_lr / peak)^(1 /
+    total_iters)."""
     peak = float(optimizer.param_groups[0]["lr"])
     if not final_lr > 0:
         raise ConfigError(f"scheduler.args.final_lr={final_lr}: an exponential never reaches 0; give a rate above it.")
-    return LambdaLR(optimizer, lambda step: (final_lr / peak) ** (step / total_iters))
+    return LambdaLR(optimizer, lambda step: (final_lr / peak) ** min(step / total_iters, 1.0))
 
 
 def linear_ramp(optimizer: Optimizer, total_iters: int, first: Literal["zero", "one_over_w"]) -> LambdaLR:

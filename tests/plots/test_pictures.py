@@ -22,7 +22,7 @@ def terminal(monkeypatch):
 
 def curve(label, *overrides):
     made = experiment("model=mlp", "horizon=10ep", *overrides)
-    return Curve(label, made, lr_table(made))
+    return Curve(label, made.schedule, lr_table(made))
 
 
 @pytest.mark.usefixtures("terminal")
@@ -112,7 +112,7 @@ def test_the_legend_of_schedules_covers_no_curve(drawn, tmp_path, scheduler, gro
     one = experiment("horizon=10ep", f"scheduler={scheduler}", *more, *([groups] if not more else []))
     table = lr_table(one)
     for labels in (["alone"], [f"scheduler.args.eta_min=0.0{i} " * 5 for i in range(6)]):
-        plot_schedules([Curve(label, one, table) for label in labels], tmp_path / "x.png")
+        plot_schedules([Curve(label, one.schedule, table) for label in labels], tmp_path / "x.png")
         require_legends_cover_no_axes(drawn[-1], 1)
     texts = [t.get_text().replace("\n", " ") for t in drawn[0].axes[0].get_legend().get_texts()]
     expected = {

@@ -245,7 +245,7 @@ def test_what_was_heard_so_far_settles_the_known_rows(
         param_groups=GROUPS,
     )
     table = lr_table(made, metrics)
-    live = Feedback(made)
+    live = Feedback(made.schedule)
     tick = 1 if by_batch else per_eval
     for k in range(len(metrics) + 1):
         part = lr_table(made, metrics[:k])
@@ -255,7 +255,7 @@ def test_what_was_heard_so_far_settles_the_known_rows(
         assert (part.lr[part.known :] == part.lr[part.known - 1]).all()
         if part.known > (warm // tick + k) * tick:  # the run is long enough to use the k-th value
             assert live.row == part.lr[part.known - 1].tolist()
-        assert Feedback(made, metrics[:k]).row == live.row  # resumed
+        assert Feedback(made.schedule, metrics[:k]).row == live.row  # resumed
         if k < len(metrics):
             live.step(metrics[k])
     assert live.metrics == metrics
