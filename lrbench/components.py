@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from lrbench.errors import ConfigError
 from lrbench.horizon import Interval
@@ -51,12 +51,29 @@ class Scheduler(Component):
 
 @dataclass(frozen=True, kw_only=True)
 class Warmup(Component):
+    """`join` is None where the main schedule begins at the warmup's end. Otherwise it runs from update 0, under the
+    warmup, whose rows are its own (`replace`, timm's default), the lower of the two (`min`), or the main schedule's
+    times the warmup's share of the peak (`product`: pytorch_warmup's dampening, Ma & Yarats 2021)."""
+
     interval: Interval
     length: str
+    join: Literal["replace", "min", "product"] | None = None
 
     def __post_init__(self) -> None:
         if self.interval == "metric":
             raise ConfigError("warmup.interval", "metric", "a warmup hears no metric", "choose epoch or batch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightDecay(Component):
+    """A scheduler whose "rate" is the weight decay of a group, from the group's own on."""
+
+    interval: Interval
+
+    def __post_init__(self) -> None:
+        if self.interval == "metric":
+            why = "a schedule of the weight decay hears no metric"
+            raise ConfigError("weight_decay.interval", "metric", why, "choose epoch or batch")
 
 
 def require_positive(option: str, value: float, cure: str) -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from lrbench.components import Component, Optimizer, Scheduler, Warmup, require_positive
+from lrbench.components import Component, Optimizer, Scheduler, Warmup, WeightDecay, require_positive
 from lrbench.errors import ConfigError
 from lrbench.horizon import Clock, horizon_updates, moment, whole_updates
 from lrbench.schedule_plan import SchedulePlan
@@ -59,9 +59,11 @@ class Data(Component):
 
 @dataclass(frozen=True, kw_only=True)
 class ParamGroups(Component):
-    """How the model's parameters are grouped; `lr_scales` is each group's share of the peak rate, in their order."""
+    """How the model's parameters are grouped; `lr_scales` is each group's share of the peak rate, in their order.
+    `no_decay` names the groups without weight decay, None where all have it."""
 
     lr_scales: Mapping[str, float]
+    no_decay: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +114,7 @@ class Experiment:
     optimizer: Optimizer
     scheduler: Scheduler
     warmup: Warmup | None = None
+    weight_decay: WeightDecay | None = None  # None where it stays the optimizer's
     horizon: str
     batch_size: int
     seed: int
@@ -210,7 +213,20 @@ class Experiment:
             scheduler=self.scheduler,
             warmup=self.warmup,
             monitor=self.monitor,
+            weight_decay=self.weight_decay,
+            decays=self.decays if self.weight_decay else None,
         )
+
+    @property
+    def decays(self) -> dict[str, float]:
+        """The weight decay that a schedule of it begins with, of every parameter group. Raises ConfigError."""
+        given = self.optimizer.args.get("weight_decay")
+        if not (isinstance(given, int | float) and given > 0):
+            why = f"a schedule of {self.optimizer.name}'s weight decay begins with it, and what has none keeps none"
+            cure = "give a value above 0, of an optimizer that takes one, such as adamw; or leave weight_decay=constant"
+            raise ConfigError("optimizer.args.weight_decay", given, why, cure)
+        spared = (self.param_groups and self.param_groups.no_decay) or ()
+        return {group: 0.0 if group in spared else float(given) for group in self.peaks}
 
 
 @dataclass(frozen=True, kw_only=True)

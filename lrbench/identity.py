@@ -34,7 +34,7 @@ def from_plain(plain: Any, kind: Any = Experiment) -> Any:
 
 
 # Fields of an Experiment whose words stand in its schedule as what they come to.
-_IN_THE_SCHEDULE = ("horizon", "eval_every", "scheduler", "warmup")
+_IN_THE_SCHEDULE = ("horizon", "eval_every", "scheduler", "warmup", "weight_decay")
 
 
 def _parts(experiment: Experiment) -> dict[str, Any]:

@@ -31,8 +31,8 @@ def silent(view: View) -> None:
 
 def numbers(latest: Mapping[str, float]) -> str:
     """The numbers of a moment in one line: rates, losses, metrics."""
-    hidden = ("update", "epoch", "seconds", "momentum", "grad")
-    shown = {k: v for k, v in latest.items() if k.partition("/")[0] not in hidden}
+    left_out = ("update", "epoch", "seconds", "momentum", "weight_decay", "grad")
+    shown = {k: v for k, v in latest.items() if k.partition("/")[0] not in left_out}
     return "  ".join(f"{k} {_number(k, v)}" for k, v in shown.items())
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from lrbench.arguments import value
-from lrbench.components import Component, Optimizer, Scheduler, Warmup
+from lrbench.components import Component, Optimizer, Scheduler, Warmup, WeightDecay
 from lrbench.errors import ConfigError
 from lrbench.hashing import canonical, digest, names_set
 from lrbench.horizon import Clock, Phase, warmup_updates
@@ -21,17 +21,24 @@ _SAID_OTHERWISE = ("args", "interval", "length", "own_warmup", "peak_arg", "floo
 
 
 class Part(NamedTuple):
-    """One of the schedule's two halves: the option it is set by, the class, and the updates under it."""
+    """A part of the schedule: the option it is set by, the class, the updates under it, and what its scheduler finds in
+    each parameter group: the peak rate, or the weight decay to begin with."""
 
     option: str
     spec: Component
     phase: Phase
+    own: Mapping[str, float]
+
+    @property
+    def moves(self) -> str:
+        """What the scheduler moves, in a word."""
+        return "weight decay" if self.option == "weight_decay" else "rate"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SchedulePlan:
     """`peaks` is the peak rate of every parameter group, in the optimizer's order. `monitor` is the metric that a
-    feedback schedule hears.
+    feedback schedule hears. `weight_decay` moves that of each group from its value in `decays`.
 
     Plans are told apart by their content, words and all: equal ones have equal tables, and a plan can be the key of a
     cache. (Two that differ in words alone, `30ep` and `480ba`, have one `resolved`.)
@@ -43,6 +50,8 @@ class SchedulePlan:
     scheduler: Scheduler
     warmup: Warmup | None = None
     monitor: str | None = None
+    weight_decay: WeightDecay | None = None
+    decays: Mapping[str, float] | None = None
 
     def __hash__(self) -> int:
         return hash(self.digest)
@@ -61,13 +70,22 @@ class SchedulePlan:
         if self.warmup is None:
             return None
         stop = warmup_updates(self.warmup.length, self.clock, self.warmup.interval)
-        return Part("warmup", self.warmup, Phase(self.clock, 0, stop, self.warmup.interval))
+        return Part("warmup", self.warmup, Phase(self.clock, 0, stop, self.warmup.interval), self.peaks)
 
     @cached_property
     def main(self) -> Part:
-        """The scheduler, from the warmup's end to the horizon."""
-        start = self.warm.phase.stop if self.warm else 0
-        return Part("scheduler", self.scheduler, Phase(self.clock, start, self.clock.updates, self.scheduler.interval))
+        """The scheduler, from the warmup's end to the horizon, or from update 0 where it runs under the warmup."""
+        start = self.warm.phase.stop if self.warm and not (self.warmup and self.warmup.join) else 0
+        phase = Phase(self.clock, start, self.clock.updates, self.scheduler.interval)
+        return Part("scheduler", self.scheduler, phase, self.peaks)
+
+    @cached_property
+    def decay(self) -> Part | None:
+        """The schedule of the weight decay, over the whole run; None where it stays."""
+        if self.weight_decay is None or self.decays is None:
+            return None
+        phase = Phase(self.clock, 0, self.clock.updates, self.weight_decay.interval)
+        return Part("weight_decay", self.weight_decay, phase, self.decays)
 
     @cached_property
     def resolved(self) -> dict[str, Any]:
@@ -86,13 +104,13 @@ class SchedulePlan:
 
     @property
     def parts(self) -> list[Part]:
-        """In the order of time."""
-        return [self.warm, self.main] if self.warm else [self.main]
+        """Those there are, the rate's in the order of time."""
+        return [part for part in (self.warm, self.main, self.decay) if part]
 
     def arguments(self, part: Part, group: str) -> dict[str, Any]:
         """The arguments of a part for one parameter group, ready for its class. Raises ConfigError."""
-        option, spec, phase = part
-        args = {k: value(v, phase, group, self.peaks, f"{option}.args.{k}") for k, v in spec.args.items()}
+        option, spec, phase, own = part
+        args = {k: value(v, phase, group, own, f"{option}.args.{k}") for k, v in spec.args.items()}
         if isinstance(spec, Scheduler):
             if spec.peak_arg:
                 args[spec.peak_arg] = self.peaks[group]

@@ -28,11 +28,12 @@ from lrbench.experiment import (
     Settings,
     Start,
     Warmup,
+    WeightDecay,
 )
 from lrbench.identity import arm_id, from_plain, run_id, title, to_plain
 
 GOLDEN = "f1a89495a7c0edef"
-GOLDEN_FULL = "34b3b0bf9cb1d645"
+GOLDEN_FULL = "2c9b5c9c4e6d99c1"
 ADVICE = (
     "the identity of every record made so far has changed. If a field was added: give it the neutral default None, "
     "which is left out of the hash. If numbers changed: raise NUMERICS beside what changed them, not this. Only if "
@@ -89,7 +90,15 @@ def full(**changes: Any) -> Experiment:
                 length="5ep",
             ),
             "task": Component(target="lrbench.tasks.classification.Classification", args={"x": 0.5}, numerics=1),
-            "optimizer": Optimizer(target="torch.optim.SGD", args={"momentum": 0.9}, numerics=1, lr=0.1),
+            "optimizer": Optimizer(
+                target="torch.optim.SGD", args={"momentum": 0.9, "weight_decay": 0.04}, numerics=1, lr=0.1
+            ),
+            "weight_decay": WeightDecay(
+                target="torch.optim.lr_scheduler.CosineAnnealingLR",
+                args={"T_max": "end", "eta_min": 0.4},
+                numerics=1,
+                interval="epoch",
+            ),
             "monitor": "val/loss",
             "clip": 1.0,
             "param_groups": ParamGroups(
@@ -131,7 +140,7 @@ OTHER: dict[str, Any] = {
     "task.args": {"x": 0.25},
     "task.numerics": 2,
     "optimizer.target": "torch.optim.AdamW",
-    "optimizer.args": {"momentum": math.nextafter(0.9, 1)},
+    "optimizer.args": {"momentum": math.nextafter(0.9, 1), "weight_decay": 0.04},
     "optimizer.numerics": "0123456789abcdef",
     "optimizer.lr": math.nextafter(0.1, 1),
     "scheduler.target": "torch.optim.lr_scheduler.MultiStepLR",
@@ -148,6 +157,11 @@ OTHER: dict[str, Any] = {
     "warmup.numerics": 2,
     "warmup.interval": "batch",
     "warmup.length": "6ep",
+    "warmup.join": "min",
+    "weight_decay.target": "torch.optim.lr_scheduler.LinearLR",
+    "weight_decay.args": {"T_max": "end", "eta_min": 0.2},
+    "weight_decay.numerics": 2,
+    "weight_decay.interval": "batch",
     "horizon": "40ep",
     "batch_size": 32,
     "seed": 1,
@@ -158,6 +172,7 @@ OTHER: dict[str, Any] = {
     "param_groups.args": {"backbone": 0.2},
     "param_groups.numerics": 2,
     "param_groups.lr_scales": {"backbone": 0.2, "head": 1.0},
+    "param_groups.no_decay": ("backbone",),
     "lr_scaling.rule": "sqrt",
     "lr_scaling.base_batch": 128,
     "threads": 1,
@@ -230,7 +245,19 @@ def test_all_these_identities_differ() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["warmup", "lr_scaling", "start", "monitor", "clip", "accumulate", "ranks", "amp", "model.numerics"]
+    "path",
+    [
+        "warmup",
+        "weight_decay",
+        "lr_scaling",
+        "start",
+        "monitor",
+        "clip",
+        "accumulate",
+        "ranks",
+        "amp",
+        "model.numerics",
+    ],
 )
 def test_leaving_a_field_out_is_another_experiment(path: str) -> None:
     assert run_id(changed(full(), path, None)) != run_id(full())
@@ -490,7 +517,7 @@ def test_what_comes_back_is_checked_again() -> None:
 
 @pytest.mark.parametrize("carry", [(), ("optimizer",), ("model", "rng")])
 def test_what_a_fork_may_carry(carry: tuple[str, ...]) -> None:
-    with pytest.raises(ConfigError, match=r"start\.carry=.*carry \[model\] or \[model, optimizer\]"):
+    with pytest.raises(ConfigError, match=r"start\.carry=.*carry \[model\], with optimizer, stream or both"):
         Start(of=small(), at="end", carry=carry)
 
 

@@ -46,6 +46,7 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
         optimizer=_optimizer(plain["optimizer"]),
         scheduler=_scheduler(plain["scheduler"]),
         warmup=_warmup(plain["warmup"]),
+        weight_decay=_weight_decay(plain["weight_decay"]),
         param_groups=_param_groups(plain["param_groups"], model, data),
         lr_scaling=None if plain["lr_scaling"]["rule"] == "none" else ex.LRScaling(**plain["lr_scaling"]),
         start=_start(plain["start"], plain["results"], plain["seed"]),
@@ -152,15 +153,24 @@ def _scheduler(plain: dict[str, Any]) -> ex.Scheduler:
 
 def _warmup(plain: dict[str, Any]) -> ex.Warmup | None:
     if plain["_target_"] is None:
-        if plain["length"] is not None or plain["args"]:
-            raise ConfigError(
-                f"warmup.length={plain['length']}: there is no warmup to set it for; choose a level such as "
-                "warmup=linear5 first."
-            )
+        for option in ("length", "join"):
+            if plain[option] is not None or plain["args"]:
+                why = "there is no warmup to set it for"
+                raise ConfigError(f"warmup.{option}", plain[option], why, "choose a level such as warmup=linear5 first")
         return None
     if plain["length"] is None:
         raise ConfigError("warmup.length=null: say how long the warmup is, such as 5ep or 10%, or use warmup=none.")
-    return ex.Warmup(**_checked(plain, "warmup", ("optimizer",)), interval=plain["interval"], length=plain["length"])
+    rest = {k: plain[k] for k in ("interval", "length", "join")}
+    return ex.Warmup(**_checked(plain, "warmup", ("optimizer",)), **rest)
+
+
+def _weight_decay(plain: dict[str, Any]) -> ex.WeightDecay | None:
+    if plain["_target_"] is None:
+        if plain["args"]:
+            cure = "choose another level, such as weight_decay=cosine"
+            raise ConfigError("weight_decay.args", plain["args"], "a constant takes no arguments", cure)
+        return None
+    return ex.WeightDecay(**_checked(plain, "weight_decay", ("optimizer",)), interval=plain["interval"])
 
 
 def _param_groups(plain: dict[str, Any], model: ex.Component, data: ex.Data) -> ex.ParamGroups | None:
@@ -175,11 +185,15 @@ def _param_groups(plain: dict[str, Any], model: ex.Component, data: ex.Data) -> 
         from lrbench.engine.state import build_model
         from lrbench.optim import group_parameters
 
-        _grouped[key] = {g.name: g.lr_scale for g in group_parameters(build_model(model, data), spec)}
-    return ex.ParamGroups(**vars(spec), lr_scales=_grouped[key])
+        groups = group_parameters(build_model(model, data), spec)
+        spared = tuple(g.name for g in groups if not g.weight_decay)
+        _grouped[key] = {g.name: g.lr_scale for g in groups}, spared or None
+    scales, no_decay = _grouped[key]
+    return ex.ParamGroups(**vars(spec), lr_scales=scales, no_decay=no_decay)
 
 
-_grouped: dict[str, dict[str, float]] = {}  # the shares of models grouped in this process: building one takes a while
+# The groups of models grouped in this process: building one takes a while.
+_grouped: dict[str, tuple[dict[str, float], tuple[str, ...] | None]] = {}
 
 
 def _start(plain: dict[str, Any], results: str | None, seed: int) -> ex.Start | None:

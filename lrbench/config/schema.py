@@ -64,10 +64,24 @@ class OptionalConfig:
     args: dict[str, Any] = field(default_factory=dict)
 
 
+class Join(Enum):
+    """What the warmup's updates use where the main schedule runs under it from update 0."""
+
+    replace = "replace"  # the warmup's rates (timm)
+    min = "min"  # the lower of the two
+    product = "product"  # the main schedule's times the warmup's share of the peak (pytorch_warmup)
+
+
 @dataclass
 class WarmupConfig(OptionalConfig):
     interval: Interval = Interval.epoch
     length: str | None = None
+    join: Join | None = None  # null: first the warmup, then the main schedule
+
+
+@dataclass
+class WeightDecayConfig(OptionalConfig):
+    interval: Interval = Interval.batch
 
 
 @dataclass
@@ -105,6 +119,7 @@ class Config:
     optimizer: OptimizerConfig = MISSING
     scheduler: SchedulerConfig = MISSING
     warmup: WarmupConfig = MISSING
+    weight_decay: WeightDecayConfig = MISSING
     param_groups: OptionalConfig = MISSING
     tracker: OptionalConfig = MISSING
     horizon: str = MISSING

@@ -1,6 +1,7 @@
 """The loop: batch, forward, backward, clip, set the row's rates, step. Everything else happens between blocks."""
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ class Block(NamedTuple):
     """What happened in updates [start, start + n)."""
 
     start: int
-    series: Series  # (n,): the run's columns, rates and momenta as they were read back after each step
+    series: Series  # (n,): the run's columns, what the schedule set as it was read back after each step
     seconds: list[float]  # the run's time at the end of each update
     clipped: bool  # whether the gradient's norm counts: where nothing is clipped, it is measured now and then
 
@@ -43,13 +44,17 @@ class Block(NamedTuple):
 
 
 def planned(setup: Setup, state: State, until: int) -> list[list[float]]:
-    """The rows for updates [state.update, until), as far as they are known, and BLOCK at most: rates, then momenta
-    where the schedule cycles them."""
-    table, now = setup.table, state.update
+    """The table's rows for updates [state.update, until), as far as they are known, and BLOCK at most. After a warmup,
+    the rates of a schedule that hears a metric are its live ones."""
+    table, feedback, now = setup.table, state.feedback, state.update
     until = min(until, now + BLOCK)
-    if state.feedback is None or now < table.warmup:
-        return table.rows(now, until if state.feedback is None else min(until, table.warmup)).tolist()
-    return [state.feedback.row] * (1 if hears_loss(setup) else until - now)
+    if feedback is None:
+        return table.columns[now:until].tolist()
+    if now < table.warmup:
+        return table.columns[now : min(until, table.warmup)].tolist()
+    rows = table.columns[now : now + 1 if hears_loss(setup) else until].copy()
+    rows[:, : len(table.groups)] = feedback.row
+    return rows.tolist()
 
 
 def hears_loss(setup: Setup) -> bool:
@@ -62,7 +67,7 @@ def advance(setup: Setup, state: State, until: int) -> Block:
 
     The losses stay on the device until the end of the block, so that a GPU is not waited for at every update.
     """
-    cycled = setup.table.momentum is not None
+    kinds = setup.table.kinds
     groups, optimizer = state.optimizer.param_groups, state.optimizer
     generator = _noise_generator(setup.device) if may_draw(setup, state) else None
     start, began, clock = state.update, time.perf_counter() - state.seconds, time.perf_counter
@@ -71,12 +76,12 @@ def advance(setup: Setup, state: State, until: int) -> Block:
     losses: list[Tensor] = []
     norms: dict[int, Tensor] = {}  # by place in the block
     seconds: list[float] = []
-    hook = optimizer.register_step_post_hook(lambda *_: made.append(_columns(groups, cycled)))
+    hook = optimizer.register_step_post_hook(lambda *_: made.append(_columns(groups, kinds)))
     try:
         for update, row in enumerate(planned(setup, state, until), start):
             made.clear()
             for _ in range(TRIES):
-                loss, norm = _step(setup, state, update, row, cycled, generator)
+                loss, norm = _step(setup, state, update, row, generator)
                 if made:  # the hook fired: the step was made
                     break
                 state.skipped += 1  # the fp16 scaler skipped it: the same update again, on a smaller scale
@@ -110,7 +115,7 @@ def _measured(setup: Setup, losses: list[Tensor], norms: dict[int, Tensor]) -> N
 
 
 def _step(
-    setup: Setup, state: State, update: int, row: list[float], cycled: bool, generator: torch.Generator | None
+    setup: Setup, state: State, update: int, row: list[float], generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor | None]:
     """One update: gradients, clipping, the row's rates, the step. Its loss, and the gradient's norm if measured."""
     optimizer, scaler, clip = state.optimizer, state.scaler, setup.experiment.clip
@@ -120,7 +125,7 @@ def _step(
         if scaler:
             scaler.unscale_(optimizer)
         norm = _clipped(state.model, clip)
-    _set(optimizer.param_groups, row, cycled)
+    _set(optimizer.param_groups, setup.table.kinds, row)
     if scaler:
         scaler.step(optimizer)
         scaler.update()
@@ -184,21 +189,20 @@ def _unsynchronised(state: State) -> AbstractContextManager[None]:
     return forward.no_sync() if isinstance(forward, torch.nn.parallel.DistributedDataParallel) else nullcontext()
 
 
-def _set(groups: list[dict], row: list[float], cycled: bool) -> None:
-    for group, rate in zip(groups, row, strict=False):
-        group["lr"] = rate
-    if cycled:
-        for group, momentum in zip(groups, row[len(groups) :], strict=True):
-            if "betas" in group:
-                group["betas"] = (momentum, *group["betas"][1:])
+def _set(groups: list[dict], kinds: Sequence[str], row: list[float]) -> None:
+    """Into the groups, what the row has for each kind and group."""
+    values = iter(row)
+    for kind in kinds:
+        for group in groups:
+            if kind == "momentum" and "betas" in group:
+                group["betas"] = (next(values), *group["betas"][1:])
             else:
-                group["momentum"] = momentum
+                group[kind] = next(values)
 
 
-def _columns(groups: list[dict], cycled: bool) -> list[float]:
+def _columns(groups: list[dict], kinds: Sequence[str]) -> list[float]:
     """What the groups hold after a step: it differs from the row if anything touched them in between."""
-    rates = [group["lr"] for group in groups]
-    return [*rates, *(momentum_of(group) for group in groups)] if cycled else rates  # type: ignore[list-item]
+    return [momentum_of(g) if kind == "momentum" else g[kind] for kind in kinds for g in groups]  # type: ignore[misc]
 
 
 # Modules that draw no random number when they are called. Whatever is not known to be one may draw.

@@ -36,8 +36,7 @@ def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[s
     experiment, clock = setup.experiment, setup.experiment.clock
     metrics = state.feedback.metrics if state.feedback else []
     plan = lr_table(experiment, metrics) if state.feedback else setup.table
-    columns = plan.rows(0, clock.updates)
-    used = record.rates()
+    columns, used = plan.columns, record.rates()
     found = []
     if len(used) != clock.updates:
         found.append(f"{len(used)} updates were made and {clock.updates} planned")

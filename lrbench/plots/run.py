@@ -25,7 +25,7 @@ def picture_of(record: Record) -> Path | None:
 
 def plot_run(record: Record) -> Path:
     """Draw rates as the optimizer held them, training loss, and validation, over updates; the picture's file."""
-    rows, series, warmup = record.rows(), record.series(), record.experiment().phases[0]
+    rows, series, warmup = record.rows(), record.series(), record.experiment().schedule.warm
     figure = Figure(figsize=(8, 5), layout="constrained")
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True)
@@ -34,7 +34,7 @@ def plot_run(record: Record) -> Path:
             above.plot(series[name], label=name, linewidth=1.2)
     above.set_ylabel("learning rate")
     if warmup is not None:
-        above.axvspan(0, warmup.stop, alpha=0.1, label="warmup")
+        above.axvspan(0, warmup.phase.stop, alpha=0.1, label="warmup")
     _legend(above)
     for name in ("train/loss", "val/loss"):
         points = [(r["update"], r[name]) for r in rows if name in r]

@@ -89,7 +89,7 @@ def call(part: Part, args: Mapping[str, Any]) -> str:
 
 def build(plan: SchedulePlan, part: Part, args: Mapping[str, Any], group: str) -> Live:
     """The real scheduler on a Shadow that looks like the optimizer's group. Call inside `torch_refuses`."""
-    shadow = Shadow(plan.peaks[group], settings_of(plan))
+    shadow = Shadow(part.own[group], settings_of(plan))
     before = dict(shadow.param_groups[0])
     scheduler = resolve(part.spec.target, part.option)(shadow, **args)
     shadow.step()

@@ -5,13 +5,14 @@ No SequentialLR: it refuses plateau, counts milestones from the switch, and cann
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
+from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
 from lrbench.horizon import Phase
-from lrbench.schedule_plan import SchedulePlan
+from lrbench.schedule_plan import Part, SchedulePlan
 from lrbench.schedules.build import momentum_of, settings_of
 from lrbench.schedules.feedback import hears_metric
 from lrbench.schedules.trace import Floats, trace
@@ -21,27 +22,33 @@ from lrbench.schedules.trace import Floats, trace
 class LRTable:
     """The planned rates of a run: row t is what update t uses.
 
-    `lr` has shape (updates, groups), float64; `momentum` the same, or None where the schedule leaves it alone.
-    `warmup` = updates of warmup. `known` = rows that are certain; a feedback schedule's later rows depend on
-    metrics not yet heard, and stand at the last rate.
+    `lr` has shape (updates, groups), float64; `momentum` and `weight_decay` the same, or None where nothing moves them.
+    `warmup` = updates of warmup. `known` = rows that are certain; a feedback schedule's later rows depend on metrics
+    not yet heard, and stand at the last rate.
     """
 
     groups: tuple[str, ...]
     lr: Floats
     momentum: Floats | None
+    weight_decay: Floats | None
     warmup: int
     known: int
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What an update sets, in the order of `rows`: `lr/<group>`, then `momentum/<group>` where it is cycled."""
-        cycled = ("lr", *(() if self.momentum is None else ("momentum",)))
-        return tuple(f"{what}/{group}" for what in cycled for group in self.groups)
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """What moves of the optimizer's groups, in the order of the columns."""
+        return tuple(k for k in ("lr", "momentum", "weight_decay") if getattr(self, k) is not None)
 
-    def rows(self, start: int, stop: int) -> Floats:
-        """What the updates [start, stop) set, shape (updates, names)."""
-        parts = [self.lr, *([] if self.momentum is None else [self.momentum])]
-        return np.hstack([part[start:stop] for part in parts])
+    @property
+    def names(self) -> list[str]:
+        """The columns' names: `lr/all`; with two groups and a cycled momentum, two of each."""
+        return [f"{kind}/{group}" for kind in self.kinds for group in self.groups]
+
+    @cached_property
+    def columns(self) -> Floats:
+        """All that moves side by side, the rates first. Shape (updates, kinds x groups)."""
+        parts = [getattr(self, kind) for kind in self.kinds]
+        return np.concatenate(parts, axis=1) if len(parts) > 1 else self.lr
 
 
 def lr_table(schedule: SchedulePlan | Experiment, metrics: Sequence[float] = ()) -> LRTable:
@@ -67,21 +74,43 @@ def traced(plan: SchedulePlan, metrics: Sequence[float] | None) -> LRTable:
     updates, main = plan.clock.updates, plan.main.phase
     lr = np.empty((updates, len(plan.peaks)))
     momentum: Floats | None = None
+    warmup = plan.warm.phase.stop if plan.warm else 0
     for column, group in enumerate(plan.peaks):
-        if plan.warm is not None:
-            ramp, phase = trace(plan, plan.warm, group), plan.warm.phase
-            lr[phase.start : phase.stop, column] = _stretch(ramp.lr, phase)
+        ramp = _stretch(trace(plan, plan.warm, group).lr, plan.warm.phase) if plan.warm else np.empty(0)
         values = trace(plan, plan.main, group, metrics)
         lr[main.start : main.stop, column] = _stretch(values.lr, main)
+        lr[:warmup, column] = _joined(plan, ramp, lr[:warmup, column], plan.peaks[group])
         if values.momentum is not None:
             if momentum is None:
                 momentum = np.full_like(lr, momentum_of(settings_of(plan)))
             momentum[main.start : main.stop, column] = _stretch(values.momentum, main)
     known = updates if metrics is None else min(updates, (main.start // main.tick + len(metrics) + 1) * main.tick)
-    lr.flags.writeable = False
-    if momentum is not None:
-        momentum.flags.writeable = False
-    return LRTable(tuple(plan.peaks), lr, momentum, main.start, known)
+    weight_decay = _weight_decay(plan, plan.decay) if plan.decay else None
+    for array in (lr, momentum, weight_decay):
+        if array is not None:
+            array.flags.writeable = False
+    return LRTable(tuple(plan.peaks), lr, momentum, weight_decay, warmup, known)
+
+
+def _weight_decay(plan: SchedulePlan, part: Part) -> Floats:
+    """Of every update and group; a group that begins without weight decay keeps none. Shape (updates, groups)."""
+    values = np.zeros((plan.clock.updates, len(part.own)))
+    for column, (group, start) in enumerate(part.own.items()):
+        if start > 0:
+            found = trace(plan, part, group)
+            if found.momentum is not None:
+                why = f"{part.spec.target} also changes the momentum"
+                raise ConfigError(part.option, "", why, "only the weight decay may move here")
+            values[:, column] = _stretch(found.lr, part.phase)
+    return values
+
+
+def _joined(plan: SchedulePlan, ramp: Floats, under: Floats, peak: float) -> Floats:
+    """The rows of the warmup, `under` which the main schedule may have run already."""
+    join = plan.warmup.join if plan.warmup else None
+    if join == "min":
+        return np.minimum(ramp, under)
+    return under * (ramp / peak) if join == "product" else ramp
 
 
 def _stretch(values: Floats, phase: Phase) -> Floats:

@@ -4,23 +4,23 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from lrbench.errors import ConfigError
-from lrbench.schedule_plan import SchedulePlan, direction
+from lrbench.schedule_plan import Part, SchedulePlan, direction
 from lrbench.schedules.build import Live, build, torch_refuses
 
 
 @lru_cache(maxsize=4096)  # asked of every job of a sweep, and told by building the scheduler
 def hears_metric(plan: SchedulePlan) -> bool:
     """Whether the scheduler's step() requires a metric. Raises ConfigError where it cannot be built."""
-    return "metric" in _built(plan)[0].takes
+    return "metric" in _built(plan, plan.main)[0].takes
 
 
-def _built(plan: SchedulePlan) -> list[Live]:
-    """The main scheduler of every group."""
+def _built(plan: SchedulePlan, part: Part) -> list[Live]:
+    """The scheduler of a part for every group."""
     made = []
     for group in plan.peaks:
-        args = plan.arguments(plan.main, group)
-        with torch_refuses(plan.main, args):
-            made.append(build(plan, plan.main, args, group))
+        args = plan.arguments(part, group)
+        with torch_refuses(part, args):
+            made.append(build(plan, part, args, group))
     return made
 
 
@@ -30,11 +30,17 @@ def check_feedback(plan: SchedulePlan, measured: Sequence[str]) -> None:
     `measured` are the names of the metrics that the run will measure.
     """
     interval, monitor, name = plan.scheduler.interval, plan.monitor, plan.scheduler.name
+    if plan.decay is not None and "metric" in _built(plan, plan.decay)[0].takes:
+        why = f"{plan.decay.spec.name} is stepped with a metric, and a weight decay hears none"
+        raise ConfigError("weight_decay._target_", plan.decay.spec.target, why, "choose another class")
     if not hears_metric(plan):
         if interval == "metric":
             why = f"{name}.step() takes no metric"
             raise ConfigError("scheduler.interval", interval, why, "choose epoch or batch")
         return
+    if plan.warmup is not None and plan.warmup.join is not None:
+        why = f"{name} would judge by metrics of rates that are the warmup's and not its own"
+        raise ConfigError("warmup.join", plan.warmup.join, why, "leave it out: the schedule begins after the warmup")
     if monitor is None:
         cure = f"name one of {', '.join(measured)}"
         raise ConfigError("monitor", None, f"{name} is stepped with a metric", cure)
@@ -54,7 +60,7 @@ def check_feedback(plan: SchedulePlan, measured: Sequence[str]) -> None:
 
 def _check_mode(plan: SchedulePlan, monitor: str) -> None:
     """Refuse a scheduler that takes a metric's getting better for its getting worse, by its own word or by default."""
-    mode, right = getattr(_built(plan)[0].scheduler, "mode", None), direction(monitor)
+    mode, right = getattr(_built(plan, plan.main)[0].scheduler, "mode", None), direction(monitor)
     if mode in ("min", "max") and right in ("min", "max") and mode != right:
         better = "less" if right == "min" else "more"
         why = f"{better} of {monitor} is better, and {plan.scheduler.name} would wait for the contrary"
@@ -69,7 +75,7 @@ class Feedback:
 
     def __init__(self, plan: SchedulePlan, metrics: Sequence[float] = ()) -> None:
         self.metrics: list[float] = []
-        self._live = _built(plan)
+        self._live = _built(plan, plan.main)
         for metric in metrics:
             self.step(metric)
 

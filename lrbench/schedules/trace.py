@@ -28,8 +28,8 @@ class Trace(NamedTuple):
 
 
 def trace(plan: SchedulePlan, part: Part, group: str, metrics: Sequence[float] | None = None) -> Trace:
-    """Every value of one half of the plan for one group. With `metrics`, step k hears metrics[k-1]; after the last one
-    the rate stays. Raises ConfigError for anything the scheduler refuses , for negative or non-finite rates
+    """Every value of one part of the plan for one group. With `metrics`, step k hears metrics[k-1]; after the last one
+    the rate stays. Raises ConfigError for anything the scheduler refuses, for negative or non-finite rates
     (what rounding leaves below zero stays as torch has it), and where anything but rate and momentum moves."""
     steps, args = part.phase.steps, plan.arguments(part, group)
     with torch_refuses(part, args), _without_chance(part):
@@ -38,13 +38,13 @@ def trace(plan: SchedulePlan, part: Part, group: str, metrics: Sequence[float] |
     changed = [k for k, v in _fixed(live.before).items() if _fixed(live.group).get(k) != v]
     if changed:
         why = f"{part.spec.target} also changes {', '.join(changed)}"
-        raise ConfigError(part.option, "", why, "only rate and momentum (beta1) may move")
-    wrong = np.flatnonzero(~(np.isfinite(lr) & (lr >= -ROUNDING * plan.peaks[group])))
+        cure = "only rate and momentum (beta1) may move here; weight decay has a group of its own: weight_decay=cosine"
+        raise ConfigError(part.option, "", why, cure)
+    wrong = np.flatnonzero(~(np.isfinite(lr) & (lr >= -ROUNDING * part.own[group])))
     if wrong.size:
-        why = f"{call(part, args)} gives the rate {lr[wrong[0]]:g} at step {wrong[0]} of {steps}"
-        raise ConfigError(
-            part.option, "", f"{why}; rates must be finite and not negative.", f"Change {part.option}.args"
-        )
+        why = f"{call(part, args)} gives the {part.moves} {lr[wrong[0]]:g} at step {wrong[0]} of {steps}"
+        cure = f"Change {part.option}.args"
+        raise ConfigError(part.option, "", f"{why}; {part.moves}s must be finite and not negative.", cure)
     own = momentum_of(live.before)
     return Trace(lr, None if momentum is None or (momentum == own).all() else momentum)
 

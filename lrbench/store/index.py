@@ -22,7 +22,7 @@ from lrbench.store.record import DONE, Record, write_bytes
 VERSION = 2  # raised when rows are made otherwise: an index of another version counts for nothing
 FILES = ("experiment.yaml", "status.json", "summary.json")
 # Columns with the last part of a target.
-SHORT = ("model", "data", "task", "optimizer", "scheduler", "warmup", "param_groups")
+SHORT = ("model", "data", "task", "optimizer", "scheduler", "warmup", "weight_decay", "param_groups")
 NEUTRAL = {"accumulate": 1, "ranks": 1, "channels_last": False, "compile": False}  # what leaving the key out means
 
 Flat = dict[str, Any]  # a run as one row: scalars by dotted key

@@ -110,7 +110,7 @@ def seen_of_schedule(experiment: Experiment) -> Any:
     clock = experiment.clock
     metrics = metric_traces(clock.updates // clock.per_eval) if experiment.monitor else [np.empty(0)]
     tables = [lr_table(experiment, m) for m in metrics]
-    return [(t.lr.tobytes(), None if t.momentum is None else t.momentum.tobytes()) for t in tables]
+    return [(t.kinds, t.columns.tobytes()) for t in tables]
 
 
 def seen_of_optimizer(experiment: Experiment) -> Any:
@@ -172,6 +172,7 @@ def seen_groups(experiment: Experiment) -> Any:
 SEEN: dict[str, Callable[[Experiment], Any]] = {
     "scheduler": seen_of_schedule,
     "warmup": seen_of_schedule,
+    "weight_decay": seen_of_schedule,
     "optimizer": seen_of_optimizer,
     "model": seen_of_model,
     "data": seen_of_data,
@@ -269,7 +270,7 @@ def in_bare_numbers(config: Any, group: str) -> Any:
 
 
 def fingerprint_of_schedule(config: Any) -> bytes:
-    return lr_table(made(config)).lr.tobytes()
+    return lr_table(made(config)).columns.tobytes()
 
 
 @pytest.mark.parametrize(("group", "level", "path", "old"), knobs())

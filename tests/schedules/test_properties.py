@@ -15,6 +15,7 @@ from handmade import (
     optimizer,
     ramp,
     scheduler,
+    warmup,
     with_args,
 )
 from hypothesis import given, settings
@@ -196,6 +197,26 @@ def test_warmup_and_main_know_nothing_of_each_other(
     other_warmup = lr_table(replace(made, warmup=ramp(f"{warm}ep", warm_intervals[1])))
     assert (other_main.lr[: table.warmup] == table.lr[: table.warmup]).all()
     assert (other_warmup.lr[table.warmup :] == table.lr[table.warmup :]).all()
+
+
+UNDER = [n for n in SCHEDULERS if not level("scheduler", n).get("own_warmup") and n != "plateau"]
+
+
+@pytest.mark.parametrize("name", UNDER)
+def test_a_schedule_under_its_warmup_is_the_one_without_a_warmup(name: str) -> None:
+    """Rates after the warmup, and momenta from update 0; before it, the rows of the three joins."""
+    alone = lr_table(experiment(name, horizon="300ep", per_epoch=3, param_groups=GROUPS))
+    ramp_ = lr_table(experiment("constant", "linear5", horizon="300ep", per_epoch=3)).lr[:15]
+    rows = {"replace": ramp_, "min": np.minimum(ramp_, alone.lr[:15]), "product": alone.lr[:15] * ramp_ / PEAK}
+    for join, wanted in rows.items():
+        made = experiment(name, warmup("linear5", join=join), horizon="300ep", per_epoch=3, param_groups=GROUPS)
+        table = lr_table(made)
+        assert table.warmup == 15
+        require_close(table.lr[:15], np.broadcast_to(wanted, (15, 2)))
+        assert (table.lr[15:] == alone.lr[15:]).all()
+        if alone.momentum is not None:
+            assert table.momentum is not None
+            assert (table.momentum == alone.momentum).all()
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from handmade import GROUPS, TORCH, experiment, ramp, scheduler
+from handmade import GROUPS, TORCH, experiment, ramp, scheduler, warmup
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from lrbench.config import experiments as config
@@ -334,6 +334,7 @@ UNHEARD = [
     ("plateau", {"monitor": "val/f1"}, ("monitor=val/f1", "never measured", "val/accuracy")),
     (scheduler("plateau", interval="epoch"), {}, ("interval=epoch", "interval=metric", "eval_every=1ep")),
     (scheduler("plateau", interval="batch"), {}, ("monitor=val/loss", "train/loss", "interval=metric")),
+    ("plateau", {"warmup": warmup("linear5", join="min")}, ("warmup.join=min", "not its own", "after the warmup")),
     ("plateau", {"monitor": "train/loss"}, ("monitor=train/loss", "interval=batch", "val/loss, val/accuracy")),
     (scheduler("cosine", interval="metric"), {}, ("interval=metric", "CosineAnnealingLR", "epoch or batch")),
 ]
