@@ -82,18 +82,22 @@ class LRScaling:
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """Begin from another run's state: its model, and its optimizer's moments if carried, at an update.
+    """Begin from another run's state at an update: its model, and what else is carried.
 
     `at` is an update of the parent (`30ep`, `500ba`), `end`, or `plateau` (where its feedback schedule first cut).
+    `carry`: `optimizer`, its moments; `stream`, its place in the batches and the noise of its seed, where data, batch
+    and seed are the same: a run cut in two so equals the uncut one.
     """
 
     of: "Experiment"
     at: str
-    carry: tuple[str, ...] = ("model", "optimizer")
+    carry: tuple[str, ...] = ("model", "optimizer", "stream")
 
     def __post_init__(self) -> None:
-        if "model" not in self.carry or set(self.carry) - {"model", "optimizer"}:
-            raise ConfigError(f"start.carry={list(self.carry)}: carry [model] or [model, optimizer].")
+        if "model" not in self.carry or set(self.carry) - {"model", "optimizer", "stream"}:
+            raise ConfigError(
+                "start.carry", self.carry, "a fork carries the model", "carry [model], with optimizer, stream or both"
+            )
 
     @property
     def update(self) -> int | None:
@@ -178,6 +182,16 @@ class Experiment:
             raise ConfigError("eval_every", self.eval_every, why, "evaluate more often or lengthen `horizon`")
         return replace(clock, per_eval=per_eval)
 
+    @property
+    def continues(self) -> bool:
+        """Whether the streams of batches and noise go on where the parent's were at `start.at`."""
+        start = self.start
+        return (
+            start is not None
+            and "stream" in start.carry
+            and (start.of.data, start.of.batch_size, start.of.seed) == (self.data, self.batch_size, self.seed)
+        )
+
     @cached_property
     def peaks(self) -> dict[str, float]:
         """The peak rate of every parameter group, in the optimizer's order."""
@@ -218,10 +232,11 @@ class Settings:
     results: Path = Path("results")
     device: str = "auto"
     log_every: str = "0.1%"
-    checkpoint_every: str | None = "1ep"
+    checkpoint_every: str | None = "1min"
     keep: tuple[str, ...] = ("end",)
     tracker: Component | None = None
     workers: int = 2  # processes that read images from disk
+    test: bool = True  # evaluate the test set, once, on the final weights; a run that is done may be asked later
     force: bool = False
     retry: bool = False
     strict: bool = True

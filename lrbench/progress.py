@@ -31,7 +31,7 @@ def silent(view: View) -> None:
 
 def numbers(latest: Mapping[str, float]) -> str:
     """The numbers of a moment in one line: rates, losses, metrics."""
-    left_out = ("update", "epoch", "seconds", "momentum", "weight_decay")
+    left_out = ("update", "epoch", "seconds", "momentum", "weight_decay", "grad")
     shown = {k: v for k, v in latest.items() if k.partition("/")[0] not in left_out}
     return "  ".join(f"{k} {_number(k, v)}" for k, v in shown.items())
 

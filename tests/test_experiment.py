@@ -269,7 +269,7 @@ def test_one_moment_of_the_parent_is_one_identity() -> None:
     assert len(ids) == 1
     carried = {
         run_id(small(start=Start(of=small(), at="end", carry=c)))
-        for c in (("model", "optimizer"), ("optimizer", "model"))
+        for c in (("model", "optimizer", "stream"), ("stream", "optimizer", "model"))
     }
     assert carried == ids
     assert run_id(small(start=Start(of=small(), at="29ep"))) not in ids
@@ -517,7 +517,7 @@ def test_what_comes_back_is_checked_again() -> None:
 
 @pytest.mark.parametrize("carry", [(), ("optimizer",), ("model", "rng")])
 def test_what_a_fork_may_carry(carry: tuple[str, ...]) -> None:
-    with pytest.raises(ConfigError, match=r"start\.carry=.*carry \[model\] or \[model, optimizer\]"):
+    with pytest.raises(ConfigError, match=r"start\.carry=.*carry \[model\], with optimizer, stream or both"):
         Start(of=small(), at="end", carry=carry)
 
 

@@ -22,7 +22,7 @@ from lrbench.experiment import Experiment, Settings
 from lrbench.identity import run_id
 from lrbench.progress import Reporter, numbers
 from lrbench.schedules import hears_metric
-from lrbench.store.record import Record
+from lrbench.store.record import DONE, Record
 from lrbench.sweep.entry import hydra_files
 from lrbench.targets import resolve
 
@@ -95,7 +95,11 @@ def _one(experiment: Experiment, settings: Settings) -> int:
     standing = record.standing()
     if before == standing and not (settings.force or settings.retry):
         print(f"{record.run_id} is {standing} already; this is its record (force=true trains again).", file=sys.stderr)
-    print(describe(record))
+    print(describe(record), flush=True)
+    if standing in DONE:
+        from lrbench.plots.run import picture_of  # half a second, when all has been told
+
+        picture_of(record)
     return EXIT.get(standing, 1)
 
 

@@ -108,7 +108,7 @@ class LRScalingConfig:
 class StartConfig:
     of: Any = None  # a run id, a recipe's name, or a list of overrides; null begins from scratch
     at: str = "end"  # 30ep, 500ba, end or plateau
-    carry: list[str] = field(default_factory=lambda: ["model", "optimizer"])
+    carry: list[str] = field(default_factory=lambda: ["model", "optimizer", "stream"])
 
 
 @dataclass
@@ -138,9 +138,10 @@ class Config:
     device: str = "auto"
     results: str | None = None
     log_every: str = "0.1%"
-    checkpoint_every: str | None = "1ep"
+    checkpoint_every: str | None = "1min"
     keep: list[str] = field(default_factory=lambda: ["end"])
     workers: int = 2
+    test: bool = True
     force: bool = False
     retry: bool = False
     strict: bool = True

@@ -52,7 +52,7 @@ def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[s
         found.append(f"evaluations were made after updates {list(evaluated)}, planned {evaluation_updates(experiment)}")
     if experiment.monitor is not None and not found:
         if experiment.scheduler.interval == "batch":
-            heard = record.losses()[plan.warmup :, 0].tolist()
+            heard = record.series()["train/loss"][plan.warmup :].tolist()
         else:
             heard = [evaluated[u][experiment.monitor] for u in evaluated if u > plan.warmup and u % clock.per_eval == 0]
         if metrics != heard:

@@ -55,6 +55,7 @@ class Setup:
     batches: Batches | Loader
     ranks: Ranks = ALONE
     workers: int = 0  # processes that read images from disk
+    shift: int = 0  # update t trains on batch and noise `shift + t` of the seed's streams: see `fork.stream_start`
 
     def autocast(self) -> AbstractContextManager[None]:
         """The precision of forward passes."""
@@ -87,10 +88,11 @@ def set_up(
     ranks: Ranks = ALONE,
     workers: int = 0,
     splits: Splits | None = None,
+    shift: int = 0,
 ) -> Setup:
     """Trace the schedule, load the data (onto the device, where they are held in memory), pin the threads.
 
-    splits: the experiment's data, where they are loaded already.
+    splits: the experiment's data, where they are loaded already. shift: see `Setup`.
     """
     table = lr_table(experiment)
     torch.set_num_threads(experiment.threads)
@@ -109,7 +111,7 @@ def set_up(
         val=val.to(device) if isinstance(val, Split) else val, mean=mean.to(device), std=std.to(device)
     )
     task: Task = resolve(experiment.task.target, "task")(**experiment.task.args)
-    return Setup(experiment, device, table, task, on_device, batches, ranks, workers)
+    return Setup(experiment, device, table, task, on_device, batches, ranks, workers, shift)
 
 
 def new_state(experiment: Experiment, device: torch.device) -> State:

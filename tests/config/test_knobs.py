@@ -370,7 +370,7 @@ def trained(experiment: Experiment, updates: int = 3) -> Any:
 
 def seen_forked(experiment: Experiment, folder: Any) -> Any:
     record = train(experiment, Settings(results=folder), say=lambda text: None)
-    return record.losses().tobytes()
+    return record.series()["train/loss"].tobytes()
 
 
 def seen_heard(experiment: Experiment) -> Any:
@@ -458,7 +458,7 @@ def test_the_hashed_options_are_those_of_the_configuration() -> None:
 def test_every_hashed_option_moves_something(option: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     from lrbench.plots import run as pictures
 
-    monkeypatch.setattr(pictures, "plot_run", lambda record, table: None)
+    monkeypatch.setattr(pictures, "picture_of", lambda record: None)
     monkeypatch.setattr(torch, "compile", lambda model: lambda x: model(x))
     monkeypatch.setattr(engine_state, "_require_compiler", lambda device: None)
     base, other, look = OPTIONS[option]  # a new option needs an entry: where can it be observed?

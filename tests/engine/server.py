@@ -11,7 +11,6 @@ import resource
 import signal
 import sys
 import time
-import types
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,6 @@ from lrbench.engine.train import train
 from lrbench.experiment import Settings
 from lrbench.identity import from_plain
 from lrbench.store.lease import Lease
-
-picture = types.ModuleType("lrbench.plots.run")
-picture.plot_run = lambda record, table: None  # type: ignore[attr-defined]
-sys.modules["lrbench.plots.run"] = picture
 
 
 def run(job: dict[str, Any]) -> None:
@@ -71,7 +66,7 @@ def run(job: dict[str, Any]) -> None:
     if "largest" in job:  # bytes: what no file may exceed
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest"], resource.RLIM_INFINITY))
     experiment = from_plain(yaml.safe_load(Path(job["experiment"]).read_text()))
-    settings = Settings(results=Path(job["results"]), **job.get("settings", {}))
+    settings = Settings(results=Path(job["results"]), **{"checkpoint_every": "1ep", **job.get("settings", {})})
     event("begin")
     try:
         record = train(experiment, settings, say=lambda text: event(f"said {text}"))

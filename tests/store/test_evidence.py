@@ -32,7 +32,7 @@ def trained(make, tmp_path_factory):
     results = tmp_path_factory.mktemp("trained")
     asked = [make(f"seed={s}") for s in range(3)] + [make("optimizer.lr=1e30", "scheduler=constant")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "plot_run", lambda record, table: None)
+        patch.setattr(run, "picture_of", lambda record: None)
         return [train(e, Settings(results=results)) for e in asked]
 
 
@@ -254,8 +254,8 @@ def test_missing_rates_are_damage_only_of_a_record_that_had_them(trained, run):
     folder = run.results / "runs" / trained[0].run_id
     shutil.copytree(trained[0].folder, folder)
     assert Record(folder).damage() is None
-    (folder / "rates.npy").unlink()
-    assert Record(folder).damage() == "rates.npy is missing"
+    (folder / "series.npy").unlink()
+    assert Record(folder).damage() == "series.npy is missing"
 
 
 WRONG = {
@@ -329,7 +329,7 @@ def test_a_fork_from_restored_evidence_begins_with_the_same_weights(make, traine
     whole = run(child, results=tmp_path / "whole")
     record = run(child)
     assert Record(record.folder.with_name(run_id(make()))).restored_from()
-    assert record.losses().tobytes() == whole.losses().tobytes()
+    assert record.series().tobytes() == whole.series().tobytes()
 
 
 def test_a_forks_row_brings_its_parents(make, run, tmp_path, monkeypatch):
