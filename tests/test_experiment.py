@@ -69,6 +69,7 @@ def full(**changes: Any) -> Experiment:
                 numerics=1,
                 n_train=1077,
                 fingerprint="6ebb3d2f",
+                tokens=64,
                 augment=Augment(crop=2, hflip=True),
             ),
             "scheduler": Scheduler(
@@ -120,6 +121,7 @@ OTHER: dict[str, Any] = {
     "data.numerics": 2,
     "data.n_train": 1078,
     "data.fingerprint": "6ebb3d20",
+    "data.tokens": 65,
     "data.augment.crop": 3,
     "data.augment.hflip": False,
     "data.augment.mixup": 0.2,

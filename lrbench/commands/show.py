@@ -52,5 +52,9 @@ def _text(record: Record, standing: str, last: int) -> str:
         parts.append(rate_chart(rates[:, 0], "learning rate used"))
     rows = record.rows()[-last:] if last else []
     declared = declared_in(record.summary()) if standing in DONE else {}
-    parts += [f"  {row['update']:>7}  epoch {row['epoch']:<8g} {numbers(row, declared)}" for row in rows]
+    parts += [f"  {row['update']:>7}  {_epoch(row)}{numbers(row, declared)}" for row in rows]
     return "\n".join(parts)
+
+
+def _epoch(row: dict[str, float]) -> str:
+    return f"epoch {row['epoch']:<8g} " if "epoch" in row else ""  # an endless stream has none

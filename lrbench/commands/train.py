@@ -116,6 +116,7 @@ def describe(record: Record) -> str:
     head = f"{s['run_id']} {s['state']}: {s['title']}"
     if s["state"] == "diverged":
         head += f"\n  the loss was no longer finite after update {s['first_bad_update']} of {status['updates']}"
+    epochs = f"{s['epochs']:g} epochs, " if "epochs" in s else ""  # an endless stream has none
     source = record.restored_from()
     restored = f"  restored from {source}: its curve at some points, no rates or weights (force=true trains it)"
     return "\n".join(
@@ -123,7 +124,7 @@ def describe(record: Record) -> str:
             head,
             *([restored] if source else []),
             f"  {numbers(finals, declared_in(s))}",
-            f"  {s['updates']} updates, {s['epochs']:g} epochs, {s['seconds']:.1f} s of training, "
+            f"  {s['updates']} updates, {epochs}{s['seconds']:.1f} s of training, "
             f"{s['samples_per_second']:,.0f} samples/s; schedule: {s['audit']}",
             *([f"  resumed at update {', '.join(resumed)}"] if resumed else []),
             f"  record   {record.folder}",

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass, replace
 from functools import cache
-from typing import Any, get_type_hints
+from inspect import Parameter
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from omegaconf import DictConfig
 
@@ -19,6 +20,9 @@ from lrbench.config.schema import Config
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.metrics import Metric, metric_of
 from lrbench.store.record import find_record, results_folder
+
+if TYPE_CHECKING:
+    from lrbench.data import DataInfo
 
 
 def experiment(*overrides: str) -> ex.Experiment:
@@ -36,7 +40,8 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
 
     plain = resolved(cfg)
     _refuse_unknown(plain, Config)
-    model, data = _component(plain["model"], "model", ("shape", "num_classes")), _data(plain["data"])
+    data, info = _data(plain["data"])
+    model = _model(plain["model"], data, info.spec)
     made = ex.Experiment(
         model=model,
         data=data,
@@ -130,14 +135,30 @@ def _component(plain: dict[str, Any], option: str, given: Sequence[str] = ()) ->
     return ex.Component(**_checked(plain, option, given))
 
 
-def _data(plain: dict[str, Any]) -> ex.Data:
+def _data(plain: dict[str, Any]) -> tuple[ex.Data, "DataInfo"]:
     from lrbench.targets import resolve
 
     checked = _checked(plain, "data", ())
     info = resolve(plain["_target_"], "data")(**plain["args"]).info()
-    return ex.Data(
-        **checked, n_train=info.n_train, fingerprint=info.fingerprint, augment=ex.Augment(**plain["augment"])
-    )
+    known = {"n_train": info.n_train, "tokens": info.tokens, "fingerprint": info.fingerprint}
+    return ex.Data(**checked, **known, augment=ex.Augment(**plain["augment"])), info
+
+
+def _model(plain: dict[str, Any], data: ex.Data, spec: Mapping[str, Any]) -> ex.Component:
+    """The model, for which the data's spec gives the parameters that have a name in it."""
+    from lrbench.targets import named_parameters
+
+    path, name = plain["_target_"], plain["_target_"].rpartition(".")[2]
+    for needed, parameter in named_parameters(path, "model").items():
+        if parameter.default is Parameter.empty and needed not in {*spec, *plain["args"]}:
+            raise ConfigError(
+                "model._target_",
+                path,
+                f"{name} needs {needed}, which data={data.target.rpartition('.')[2]} does not give (it gives "
+                f"{', '.join(spec) or 'nothing'})",
+                f"choose a model for these data or data for this model, or add '+model.args.{needed}=...'",
+            )
+    return _component(plain, "model", tuple(spec))
 
 
 def _optimizer(plain: dict[str, Any]) -> ex.Optimizer:

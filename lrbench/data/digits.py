@@ -16,7 +16,8 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
-from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, mean_and_std, require_whole
+from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, require_whole
+from lrbench.data.kinds import labelled_images
 from lrbench.errors import ConfigError
 
 # Part of the identity of every run that uses this module. Raise it with any change that alters the tensors it
@@ -50,7 +51,7 @@ class Digits:
         n_train = TOTAL - self.val_size - self.test_size
         return DataInfo(n_train, self.val_size, self.test_size, image_spec(1, SIDE, SIDE, CLASSES), SHA256)
 
-    def load(self, seed: int) -> Splits:
+    def load(self, seed: int) -> Splits[Split]:
         """The splits of this seed. Raises `ConfigError` where the file is missing or not the known one."""
         import torch
 
@@ -58,8 +59,8 @@ class Digits:
         x = table[:, :-1].reshape(TOTAL, 1, SIDE, SIDE) * SCALE
         y = table[:, -1].long()
         sizes = [self.val_size, self.test_size, TOTAL - self.val_size - self.test_size]
-        val, test, train = (Split(x[rows], y[rows]) for rows in draw_order(TOTAL, seed).split(sizes))
-        return Splits(train, val, test, *mean_and_std(train.x))
+        val, test, train = ((x[rows], y[rows]) for rows in draw_order(TOTAL, seed).split(sizes))
+        return labelled_images(train, val, test, CLASSES)
 
 
 def _path() -> Path:

@@ -21,7 +21,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, local, mean_and_std, require_whole
+from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, local, require_whole
+from lrbench.data.kinds import labelled_images
 from lrbench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class FashionMNIST:
         spec = image_spec(1, self.resolution, self.resolution, CLASSES)
         return DataInfo(self.train_size, self.val_size, TEST, spec, FINGERPRINT)
 
-    def load(self, seed: int) -> Splits:
+    def load(self, seed: int) -> Splits[Split]:
         """The splits of this seed. Raises `ConfigError` where the files cannot be had, or have changed."""
         folder = _find() or _download()
         x, y = _images(folder, "train", POOL), _labels(folder, "train")
@@ -74,11 +75,11 @@ class FashionMNIST:
         # neither size changes which images are in the other split.
         order = draw_order(POOL, seed)
         train, val = (
-            Split(shrink(x[rows], self.resolution), y[rows])
+            (shrink(x[rows], self.resolution), y[rows])
             for rows in (order[: self.train_size], order[POOL - self.val_size :])
         )
-        test = Split(shrink(_images(folder, "t10k", TEST), self.resolution), _labels(folder, "t10k"))
-        return Splits(train, val, test, *mean_and_std(train.x))
+        test = shrink(_images(folder, "t10k", TEST), self.resolution), _labels(folder, "t10k")
+        return labelled_images(train, val, test, CLASSES)
 
 
 def shrink(images: Tensor, resolution: int) -> Tensor:

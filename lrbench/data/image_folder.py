@@ -16,7 +16,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from lrbench.data import DataInfo, Splits, draw_order, image_spec, require_whole
+from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, require_whole
+from lrbench.data.kinds import ImageFiles
 from lrbench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -84,18 +85,18 @@ class ImageFolder:
         spec = image_spec(3, self.size, self.size, len(listing.classes))
         return DataInfo(n_train, self.val_size, len(listing.val), spec, listing.fingerprint)
 
-    def load(self, seed: int) -> Splits:
+    def load(self, seed: int) -> Splits[Split]:
         """The splits of this seed, read when they are needed. Raises `ConfigError` as `info` does."""
         import torch
 
         n_train, listing = self.info().n_train, _listing(self.root)
         order = draw_order(len(listing.train), seed).tolist()
         train, val = ([listing.train[i] for i in rows] for rows in (order[:n_train], order[n_train:]))
-        mean, std = torch.tensor(MEAN), torch.tensor(STD)
-        return Splits(Images(self, train), Images(self, val), Images(self, listing.val), mean, std)
+        how = torch.tensor(MEAN), torch.tensor(STD), len(listing.classes)
+        return Splits(*(ImageFiles(Files(self, images), *how) for images in (train, val, listing.val)))
 
 
-class Images:
+class Files:
     """A `Source`: the images of one split, with their labels `y`."""
 
     def __init__(self, folder: ImageFolder, images: Sequence[tuple[str, int]]) -> None:

@@ -41,9 +41,8 @@ def _average(setup: Setup, state: State) -> list[tuple[Tensor, Tensor]]:
             norm.train()
         with torch.no_grad():
             for update in range(max(0, state.update - RECALIBRATION), state.update):
-                x, _ = setup.batches(update)
                 with setup.autocast():
-                    state.model(setup.formatted(x))
+                    setup.task.meter().add(state.model, setup.splits.train.batch(update))
         for norm in norms:
             norm.eval()
     return kept

@@ -26,7 +26,7 @@ class Log:
         momenta = [f"momentum/{g}" for g in table.groups] if table.momentum is not None else []
         rates = [*(f"lr/{g}" for g in table.groups), *momenta]
         losses = ["train/loss", "grad/norm"] if setup.experiment.clip is not None else ["train/loss"]
-        self._names = ["update", "epoch", *rates, *losses, "seconds"]
+        self._names = [*self._moment(0), *rates, *losses, "seconds"]
         kept = [row for row in record.rows() if row["update"] <= at] if at else []
         self.rows: list[Row] = kept
         self._rates = _columns_file(record.folder / "rates.npy", clock.updates, len(rates), at)
@@ -57,11 +57,15 @@ class Log:
         means = self._pending[0] if n == 1 else [sum(column) / n for column in zip(*self._pending, strict=True)]
         self._pending.clear()
         self._last = update
-        epoch = round(update / self._per_epoch, 6)
-        return dict(zip(self._names, (update, epoch, *rates, *means, round(seconds, 3)), strict=True))
+        values = (*self._moment(update).values(), *rates, *means, round(seconds, 3))
+        return dict(zip(self._names, values, strict=True))
+
+    def _moment(self, update: int) -> Row:
+        """When it was; a stream without end has no epochs."""
+        return {"update": update} | ({"epoch": round(update / self._per_epoch, 6)} if self._per_epoch else {})
 
     def evaluation(self, update: int, metrics: Row, seconds: float) -> Row:
-        row = {"update": update, "epoch": round(update / self._per_epoch, 6), **metrics, "seconds": round(seconds, 3)}
+        row = {**self._moment(update), **metrics, "seconds": round(seconds, 3)}
         self._append([row])
         self.rows.append(row)
         return row

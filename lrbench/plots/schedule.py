@@ -57,7 +57,7 @@ def _overlay(curves: Sequence[Curve]) -> Figure:
     figure.set_size_inches(8, (6 if momenta else 4) + LEGEND_LINE * lines)
     if momenta:
         axes[1].set_ylabel("momentum")
-    axes[-1].set_xlabel("epoch")
+    axes[-1].set_xlabel(curves[0].experiment.clock.unit[1])
     return figure
 
 
@@ -76,14 +76,14 @@ def _panels(curves: Sequence[Curve]) -> Figure:
     panels[0].set_ylim(bottom=0)
     for unused in panels[len(curves) :]:
         unused.set_axis_off()
-    figure.supxlabel("epoch", fontsize="medium")
+    figure.supxlabel(curves[0].experiment.clock.unit[1], fontsize="medium")
     figure.supylabel("learning rate", fontsize="medium")
     return figure
 
 
 def _rates(axes: Axes, curve: Curve, color: str) -> None:
     table, known = curve.table, curve.table.known
-    epochs = np.arange(len(table.lr)) / curve.experiment.clock.per_epoch
+    epochs = np.arange(len(table.lr)) / curve.experiment.clock.unit[0]
     for j in range(len(table.groups)):
         name = fill(_name(curve, j), 80) if j < len(STYLES) else None
         axes.step(epochs[:known], table.lr[:known, j], STYLES[j % 3], where="post", color=color, label=name)
@@ -102,5 +102,5 @@ def _name(curve: Curve, group: int) -> str:
 
 def _momentum(axes: Axes, curve: Curve, color: str) -> None:
     if curve.table.momentum is not None:
-        epochs = np.arange(len(curve.table.lr)) / curve.experiment.clock.per_epoch
+        epochs = np.arange(len(curve.table.lr)) / curve.experiment.clock.unit[0]
         axes.step(epochs, curve.table.momentum[:, 0], where="post", color=color)

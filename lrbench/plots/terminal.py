@@ -16,17 +16,18 @@ LETTERS = "abcdefgh"
 
 def chart(curves: Sequence[Curve]) -> str:
     """The rates of several schedules over epochs, each drawn with its letter, and below what the letters stand for."""
-    _begin("learning rate", "epoch")
+    _begin("learning rate", curves[0].experiment.clock.unit[1])
     lines = []
     for letter, curve in zip(LETTERS, curves, strict=False):
         peaks, clock = curve.experiment.peaks, curve.experiment.clock
+        size, unit = clock.unit
         lr = curve.table.lr[:, int(np.argmax(list(peaks.values())))]  # of several groups, the one with the highest peak
         picked = np.unique(np.linspace(0, len(lr) - 1, POINTS).astype(int))
         marker = "braille" if len(curves) == 1 else letter
-        plotext.plot((picked / clock.per_epoch).tolist(), lr[picked].tolist(), marker=marker)
+        plotext.plot((picked / size).tolist(), lr[picked].tolist(), marker=marker)
         lines.append(
             f"  {'' if len(curves) == 1 else letter + ' '}{curve.label}: first {lr[0]:.4g}, highest {lr.max():.4g} "
-            f"(update {int(lr.argmax())}), last {lr[-1]:.4g}; {clock.updates} updates, {clock.per_epoch} an epoch, "
+            f"(update {int(lr.argmax())}), last {lr[-1]:.4g}; {clock.updates} updates, {size} an {unit}, "
             f"warmup {curve.table.warmup}"
             + ("" if len(peaks) == 1 else f"; peaks: {', '.join(f'{g} {p:.4g}' for g, p in peaks.items())}")
             + (

@@ -37,7 +37,7 @@ def made(root, val_size=4, size=8, resize=9, **options):
 
 
 def paths(splits):
-    return [list(split.paths) for split in splits[:3]]
+    return [list(split.source.paths) for split in splits]
 
 
 # ---- splits -------------------------------------------------------------------------------------------------
@@ -52,9 +52,9 @@ def test_val_is_the_test_set_and_validation_is_drawn_from_train(root):
     assert {*train, *val, *test} == here
     assert len(train + val + test) == len(here)
     assert all(p.startswith("val/") for p in test)
-    for split in splits[:3]:
-        assert split.y.tolist() == [int(p.split("class")[1][0]) for p in split.paths]
-        assert split.y.dtype == torch.int64
+    for split in splits:
+        assert split.source.y.tolist() == [int(p.split("class")[1][0]) for p in split.source.paths]
+        assert split.source.y.dtype == torch.int64
     assert paths(made(root).load(0)) == [train, val, test]
     assert set(paths(made(root).load(1))[1]) != set(val)
 
@@ -73,8 +73,8 @@ def test_images_lie_at_any_depth_and_other_files_are_passed_over(root):
 
 def test_mean_and_deviation_are_imagenet_s(root):
     splits = made(root).load(0)
-    assert splits.mean.tolist() == pytest.approx([0.485, 0.456, 0.406])
-    assert splits.std.tolist() == pytest.approx([0.229, 0.224, 0.225])
+    assert splits.train.mean.tolist() == pytest.approx([0.485, 0.456, 0.406])
+    assert splits.train.std.tolist() == pytest.approx([0.229, 0.224, 0.225])
 
 
 # ---- fingerprint --------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def gradient(tmp_path, height, width):
 def test_evaluation_cuts_out_the_centre_of_the_resized_image(tmp_path):
     """By hand: 24 x 40, shorter side 24 stays, the middle 16 x 16 begins at row 4 and column 12."""
     splits = made(gradient(tmp_path, 24, 40), 1, size=16, resize=24).load(0)
-    image = splits.val.read(0)
+    image = splits.val.source.read(0)
     assert (image.shape, image.dtype) == ((3, 16, 16), torch.uint8)
     assert image[0, :, 0].tolist() == [4 * i for i in range(4, 20)]
     assert image[1, 0].tolist() == [4 * i for i in range(12, 28)]
@@ -157,7 +157,7 @@ def test_a_training_image_is_the_window_that_was_drawn(tmp_path):
     splits = made(gradient(tmp_path, 32, 32), 1, size=16, resize=16, scale=[0.25, 0.25], ratio=[1.0, 1.0]).load(0)
     draws = torch.zeros(DRAWS)
     draws[-2:] = torch.tensor([0.5, 0.999])  # of 17 places in each direction
-    image = splits.train.read(0, draws)
+    image = splits.train.source.read(0, draws)
     assert image[0, :, 0].tolist() == [4 * i for i in range(8, 24)]
     assert image[1, 0].tolist() == [4 * i for i in range(16, 32)]
 
@@ -185,8 +185,8 @@ def test_every_kind_of_image_becomes_rgb(root, mode):
         path.unlink()
         image.save(path.with_suffix(".tif" if mode == "CMYK" else ".png"))
     splits = made(root).load(0)
-    assert splits.train.read(0).shape == (3, 8, 8)
-    assert splits.train.read(0, torch.full((DRAWS,), 0.5)).shape == (3, 8, 8)
+    assert splits.train.source.read(0).shape == (3, 8, 8)
+    assert splits.train.source.read(0, torch.full((DRAWS,), 0.5)).shape == (3, 8, 8)
 
 
 # ---- refused ------------------------------------------------------------------------------------------------
@@ -278,9 +278,9 @@ def test_a_damaged_image_is_refused_when_it_is_read(root):
     path = root / "train" / "class0" / "005.png"
     path.write_bytes(path.read_bytes()[:60])
     splits = made(root).load(0)
-    (split,) = [s for s in splits[:2] if "train/class0/005.png" in s.paths]
+    (split,) = [s for s in splits[:2] if "train/class0/005.png" in s.source.paths]
     with pytest.raises(ConfigError, match=r"005\.png cannot be read as an image .*repair or remove") as error:
-        split.read(split.paths.index("train/class0/005.png"))
+        split.source.read(split.source.paths.index("train/class0/005.png"))
     assert "\n" not in str(error.value)
 
 

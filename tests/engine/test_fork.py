@@ -248,7 +248,7 @@ def test_an_extension_of_a_constant_run_is_the_longer_run(make, run):
     extended, longer = run(child_of(parent, horizon="1ep")), run(make("scheduler=constant", "horizon=2ep"))
     assert run(parent).losses().tolist() == longer.losses()[:16].tolist()
     setup = set_up(parent, CPU)
-    assert not torch.equal(setup.batches(0)[0], setup.batches(16)[0])
+    assert not torch.equal(setup.splits.train.batch(0)[0], setup.splits.train.batch(16)[0])
     assert extended.losses()[0] != longer.losses()[16]
 
 
@@ -261,17 +261,17 @@ def test_a_child_can_be_interrupted_and_resumed(make, run, monkeypatch, require_
 
     child = child_of(make("scheduler=onecycle"), "20ba")
     whole = run(child, results=tmp_path / "whole")
-    batch = Batches.__call__
+    batch = Batches.batch
     with monkeypatch.context() as patch:
 
-        def stopping(self, update):
+        def stopping(self, update, *parts):
             if update == 40 and len(run.shown) > 12:
                 os.kill(os.getpid(), signal.SIGINT)
-            return batch(self, update)
+            return batch(self, update, *parts)
 
         run(child.start.of)
         run.shown.extend([None] * 20)
-        patch.setattr(Batches, "__call__", stopping)
+        patch.setattr(Batches, "batch", stopping)
         with pytest.raises(Interrupted):
             run(child)
     require_same_run(run(child), whole)
