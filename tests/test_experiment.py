@@ -69,7 +69,6 @@ def full(**changes: Any) -> Experiment:
                 numerics=1,
                 n_train=1077,
                 fingerprint="6ebb3d2f",
-                tokens=64,
                 augment=Augment(crop=2, hflip=True),
             ),
             "scheduler": Scheduler(
