@@ -326,8 +326,8 @@ def experiment(**fields: Any) -> Experiment:
 def test_an_epoch_leaves_the_tail_out() -> None:
     assert experiment().clock == Clock(updates=480, per_epoch=16, per_eval=16, samples=64)  # 1077 // 64
     assert experiment(batch_size=1077).clock == Clock(30, 1, 1, 1077)
-    assert experiment(horizon="100ba", eval_every="2ep").clock == Clock(100, 16, 32)
-    assert experiment(horizon="100ba", eval_every="10%").clock == Clock(100, 16, 10)
+    assert experiment(horizon="100ba", eval_every="2ep").clock == Clock(100, 16, 32, 64)
+    assert experiment(horizon="100ba", eval_every="10%").clock == Clock(100, 16, 10, 64)
 
 
 def test_micro_batches_change_no_clock() -> None:
