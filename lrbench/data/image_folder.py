@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -86,10 +87,12 @@ class ImageFolder:
         return DataInfo(n_train, self.val_size, len(listing.val), spec, listing.fingerprint)
 
     def load(self, seed: int) -> Splits[Split]:
-        """The splits of this seed, read when they are needed. Raises `ConfigError` as `info` does."""
+        """The splits of this seed, read when they are needed: the test images once now, a process, so that a run does
+        not end at one. Raises `ConfigError` as `info` does, and for a test image that cannot be read."""
         import torch
 
         n_train, listing = self.info().n_train, _listing(self.root)
+        _require_readable(self.root)
         order = draw_order(len(listing.train), seed).tolist()
         train, val = ([listing.train[i] for i in rows] for rows in (order[:n_train], order[n_train:]))
         how = torch.tensor(MEAN), torch.tensor(STD), len(listing.classes)
@@ -144,11 +147,32 @@ def _opened(path: Path, whole: bool = True) -> Image:
 
     try:
         with Image.open(path) as image:
+            _require_bytes(path, image.mode)
             return image.convert("RGB") if whole else image
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ConfigError(
-            f"data=image_folder: {path} cannot be read as an image ({error}); repair or remove it."
+            "data", "image_folder", f"{path} cannot be read as an image ({error})", "repair or remove it"
         ) from error
+
+
+@cache
+def _require_readable(root: Path) -> None:
+    """Read every test image: training images are met in the first epoch, validation at the first evaluation, and these
+    at the end of all. Pillow decodes outside of Python's lock, so threads help."""
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(_opened, [root / path for path, _ in _listing(root).val]):
+            pass
+
+
+def _require_bytes(path: Path, mode: str) -> None:
+    """Raise `ConfigError` for pixels that do not fit in a byte: Pillow would clip them to black and white."""
+    if mode.startswith(("I", "F")):
+        raise ConfigError(
+            "data",
+            "image_folder",
+            f"{path} has pixels of more than 8 bits (Pillow's mode {mode})",
+            "scale them to 0 ... 255 and save them with 8 bits",
+        )
 
 
 @cache
@@ -197,14 +221,17 @@ def _folders(folder: Path) -> list[str]:
 
 
 def _images(root: Path, part: str, name: str) -> list[tuple[str, int]]:
-    """The images of a class, at any depth: path below the root and size in bytes, sorted."""
+    """The images of a class, at any depth, but for hidden files and folders: path below the root and size in bytes,
+    sorted."""
     found, waiting = [], [f"{part}/{name}"]
     while waiting:
         below = waiting.pop()
         for entry in list(os.scandir(root / below)):
+            if entry.name.startswith("."):  # a notebook keeps copies in such a folder
+                continue
             if entry.is_dir():
                 waiting.append(f"{below}/{entry.name}")
-            elif entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith("."):
+            elif entry.name.lower().endswith(SUFFIXES):
                 found.append((f"{below}/{entry.name}", entry.stat().st_size))
     return sorted(found)
 

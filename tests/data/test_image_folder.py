@@ -15,7 +15,7 @@ from PIL import Image
 from lrbench.data import image_folder as module
 from lrbench.data.augment import DRAWS, TRIES
 from lrbench.data.cifar import CIFAR10
-from lrbench.data.image_folder import ImageFolder, crop_window
+from lrbench.data.image_folder import Files, ImageFolder, crop_window
 from lrbench.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf" / "data"
@@ -25,6 +25,7 @@ CONF = Path(__file__).parents[2] / "conf" / "data"
 def listed_anew():
     """Folders are listed once a process; here they change."""
     module._listing.cache_clear()
+    module._require_readable.cache_clear()
 
 
 @pytest.fixture
@@ -282,6 +283,44 @@ def test_a_damaged_image_is_refused_when_it_is_read(root):
     with pytest.raises(ConfigError, match=r"005\.png cannot be read as an image .*repair or remove") as error:
         split.source.read(split.source.paths.index("train/class0/005.png"))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "dtype", "high", "mode"),
+    [("png", np.uint16, 65535, "I"), ("tif", np.uint16, 65535, "I"), ("tif", np.float32, 1.0, "F")],
+)
+def test_pixels_of_more_than_8_bits_are_refused_not_clipped(root, suffix, dtype, high, mode):
+    pixels = np.linspace(0, high, 64).reshape(8, 8).astype(dtype)
+    path = root / "train" / "class1" / f"999.{suffix}"
+    Image.fromarray(pixels).save(path)
+    source = made(root).load(0).train.source._folder
+    with pytest.raises(ConfigError, match=rf"999\.{suffix} has pixels of more than 8 bits .*mode {mode}") as error:
+        Files(source, [(f"train/class1/999.{suffix}", 1)]).read(0)
+    assert "\n" not in str(error.value)
+    for other in path.parent.glob("0*"):
+        other.unlink()
+    module._listing.cache_clear()
+    with pytest.raises(ConfigError, match="more than 8 bits"):  # of each class, the first header is looked at
+        made(root).info()
+
+
+def test_a_damaged_test_image_is_found_before_anything_is_trained(root):
+    path = root / "val" / "class2" / "001.png"
+    path.write_bytes(path.read_bytes()[:60])
+    info = made(root).info()  # its header is sound
+    with pytest.raises(ConfigError, match=r"val/class2/001\.png cannot be read as an image .*repair or remove"):
+        made(root).load(0)
+    assert info.n_test == 6
+
+
+def test_hidden_files_and_folders_are_no_images(root):
+    before = made(root).info()
+    for copy in (".ipynb_checkpoints/000-copy.png", ".000.png", "deeper/.hidden/000.png"):
+        path = root / "train" / "class0" / copy
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((root / "train" / "class0" / "000.png").read_bytes())
+    module._listing.cache_clear()
+    assert made(root).info() == before
 
 
 @pytest.mark.parametrize(
