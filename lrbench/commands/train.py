@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from lrbench.commands import Job
-from lrbench.config.experiments import experiment_from, settings_from
+from lrbench.config.experiments import Grouped, experiment_from, settings_from
 from lrbench.engine.attempt import Interrupted, RunFailed, cadence_of
 from lrbench.engine.fork import check_start
 from lrbench.engine.ranks import leads
@@ -51,6 +51,7 @@ class Checks:
         """device: whether it has to be on this machine."""
         self._found: dict[str, ConfigError | None] = {}
         self.device = device
+        self.grouped: list[Grouped] = []
 
     def __call__(self, what: object, check: Callable[[], object]) -> None:
         """Make a check, or repeat what it said of an equal thing. Raises ConfigError."""
@@ -68,7 +69,7 @@ class Checks:
 def checked(job: Job, checks: Checks) -> tuple[Experiment, Settings]:
     """A job's Experiment and Settings, and what only building shows: nothing of a sweep is trained, and no file is
     made, if a part is refused. Raises ConfigError."""
-    e, s = experiment_from(job.plain), settings_from(job.plain)
+    e, s = experiment_from(job.plain, checks.grouped), settings_from(job.plain)
     checks(("times", e.clock, s.keep, s.log_every, s.checkpoint_every), lambda: cadence_of(e, s))
     if checks.device:
         checks(("device", s.device), lambda: choose_device(s.device))

@@ -30,9 +30,14 @@ def experiment(*overrides: str) -> ex.Experiment:
     return experiment_from(compose(overrides))
 
 
-def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
+Grouped = tuple[tuple[ex.Component, ...], dict[str, float]]  # grouping, model and data: each group's share of the peak
+
+
+def experiment_from(cfg: DictConfig | Mapping[str, Any], grouped: list[Grouped] | None = None) -> ex.Experiment:
     """Check a composed configuration (or a resolved one, as plain data) and make its Experiment: every `_target_`
     resolved and its arguments bound, the data described, the times made whole, the schedule traced.
+
+    grouped: what was found of models whose parameters are grouped, for the next ones: building one takes a while.
     Raises ConfigError."""
     from lrbench.engine.numerics import of_the_loop
     from lrbench.engine.ranks import rank_count
@@ -49,7 +54,7 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
         optimizer=_optimizer(plain["optimizer"]),
         scheduler=_scheduler(plain["scheduler"]),
         warmup=_warmup(plain["warmup"]),
-        param_groups=_param_groups(plain["param_groups"], model, data),
+        param_groups=_param_groups(plain["param_groups"], model, data, [] if grouped is None else grouped),
         lr_scaling=None if plain["lr_scaling"]["rule"] == "none" else ex.LRScaling(**plain["lr_scaling"]),
         start=_start(plain["start"], plain["results"], plain["seed"]),
         numerics=of_the_loop(),
@@ -184,23 +189,24 @@ def _warmup(plain: dict[str, Any]) -> ex.Warmup | None:
     return ex.Warmup(**_checked(plain, "warmup", ("optimizer",)), interval=plain["interval"], length=plain["length"])
 
 
-def _param_groups(plain: dict[str, Any], model: ex.Component, data: ex.Data) -> ex.ParamGroups | None:
+def _param_groups(
+    plain: dict[str, Any], model: ex.Component, data: ex.Data, grouped: list[Grouped]
+) -> ex.ParamGroups | None:
     """The grouping, with the groups that it makes of this model: only a model tells which layers it has."""
     if plain["_target_"] is None:
         if plain["args"]:
             raise ConfigError(f"param_groups.args={plain['args']}: one group takes no arguments; choose another level.")
         return None
     spec = _component(plain, "param_groups", ("model",))
-    key = repr((spec, model, data))
-    if key not in _grouped:
+    asked = (spec, model, data)
+    scales = next((found for key, found in grouped if key == asked), None)
+    if scales is None:
         from lrbench.engine.state import build_model
         from lrbench.optim import group_parameters
 
-        _grouped[key] = {g.name: g.lr_scale for g in group_parameters(build_model(model, data), spec)}
-    return ex.ParamGroups(**vars(spec), lr_scales=_grouped[key])
-
-
-_grouped: dict[str, dict[str, float]] = {}  # the shares of models grouped in this process: building one takes a while
+        scales = {g.name: g.lr_scale for g in group_parameters(build_model(model, data), spec)}
+        grouped.append((asked, scales))
+    return ex.ParamGroups(**vars(spec), lr_scales=scales)
 
 
 def _start(plain: dict[str, Any], results: str | None, seed: int) -> ex.Start | None:
