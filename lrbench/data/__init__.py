@@ -173,4 +173,4 @@ def mean_and_std(x: Tensor) -> tuple[Tensor, Tensor]:
 def require_whole(option: str, value: int, low: int, high: int) -> None:
     """Raise `ConfigError` unless `value` is a whole number from `low` to `high`, both included."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"{option}={value!r}: give a whole number from {low} to {high}.")
+        raise ConfigError(option, repr(value), f"give a whole number from {low} to {high}")

@@ -51,8 +51,10 @@ class CIFAR10:
         require_whole("data.args.val_size", val_size, 1, POOL - 1)
         if train_size + val_size > POOL:
             raise ConfigError(
-                f"data.args.train_size={train_size} with data.args.val_size={val_size}: CIFAR has {POOL} images beside "
-                f"its test set; make their sum at most {POOL}."
+                "data.args.train_size",
+                f"{train_size} with data.args.val_size={val_size}",
+                f"CIFAR has {POOL} images beside its test set",
+                f"make their sum at most {POOL}",
             )
         self.train_size, self.val_size = train_size, val_size
 
@@ -81,11 +83,11 @@ class CIFAR10:
     def _download(self) -> Path:
         """Let torchvision fetch the files; returns their folder. The error names all ways to get them."""
         ways = (
-            f"data={self.name}: the files were not found. Set LRBENCH_DATA to a folder that holds the files "
+            "the files were not found. Set LRBENCH_DATA to a folder that holds the files "
             f"{', '.join((*self.train_files, *self.test_files))} of the Python version (in it, or in {self.folder}/ "
             "below it: unpack the published archive there)"
         )
-        return local.download(self.folder, self._fetch, ways)
+        return local.download(self.folder, self._fetch, self.name, ways)
 
     def _fetch(self, scratch: str) -> None:
         """Download the files to scratch/folder."""
@@ -116,12 +118,14 @@ def _unpickled(name: str, path: Path, checksum: str) -> dict:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"data={name}: cannot read {path} ({error.strerror}); replace it.") from error
+        raise ConfigError("data", name, f"cannot read {path} ({error.strerror})", "replace it") from error
     found = md5(raw, usedforsecurity=False).hexdigest()
     if found != checksum:
         raise ConfigError(
-            f"data={name}: {path} is not the known file (the MD5 sum of its bytes is {found}, expected {checksum}); "
-            "replace or remove it."
+            "data",
+            name,
+            f"{path} is not the known file (the MD5 sum of its bytes is {found}, expected {checksum})",
+            "replace or remove it",
         )
     content: dict = pickle.loads(raw, encoding="latin1")
     return content

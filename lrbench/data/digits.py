@@ -41,8 +41,10 @@ class Digits:
         require_whole("data.args.test_size", test_size, 1, TOTAL - 2)
         if val_size + test_size >= TOTAL:
             raise ConfigError(
-                f"data.args.val_size={val_size} with data.args.test_size={test_size}: together they leave "
-                f"nothing of the {TOTAL} digits for training; make their sum smaller than {TOTAL}."
+                "data.args.val_size",
+                f"{val_size} with data.args.test_size={test_size}",
+                f"together they leave nothing of the {TOTAL} digits for training",
+                f"make their sum smaller than {TOTAL}",
             )
         self.val_size, self.test_size = val_size, test_size
 
@@ -68,7 +70,10 @@ def _path() -> Path:
     package = find_spec("sklearn")
     if package is None or not package.submodule_search_locations:
         raise ConfigError(
-            "data=digits: the digits ship inside scikit-learn, which is not installed; run `pip install scikit-learn`."
+            "data",
+            "digits",
+            "the digits ship inside scikit-learn, which is not installed",
+            "run `pip install scikit-learn`",
         )
     return Path(package.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
 
@@ -78,10 +83,13 @@ def _read(path: Path) -> bytearray:
     try:
         text = gzip.decompress(path.read_bytes())
     except (OSError, EOFError, zlib.error) as error:
-        raise ConfigError(f"data=digits: cannot read {path} ({error}); reinstall scikit-learn.") from error
+        raise ConfigError("data", "digits", f"cannot read {path} ({error})", "reinstall scikit-learn") from error
     if sha256(text).hexdigest() != SHA256:
         raise ConfigError(
-            f"data=digits: {path} is not the known file (the sha256 of its unzipped bytes is "
-            f"{sha256(text).hexdigest()}, expected {SHA256}); reinstall scikit-learn."
+            "data",
+            "digits",
+            f"{path} is not the known file (the sha256 of its unzipped bytes is "
+            f"{sha256(text).hexdigest()}, expected {SHA256})",
+            "reinstall scikit-learn",
         )
     return bytearray(map(int, text.replace(b"\n", b",").rstrip(b",").split(b",")))

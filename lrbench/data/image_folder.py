@@ -80,8 +80,10 @@ class ImageFolder:
         n_train = len(listing.train) - self.val_size
         if n_train < 1:
             raise ConfigError(
-                f"data.args.val_size={self.val_size}: {self.root / 'train'} holds {len(listing.train)} images, so none "
-                "would be left for training; hold fewer out for validation."
+                "data.args.val_size",
+                self.val_size,
+                f"{self.root / 'train'} holds {len(listing.train)} images, so none would be left for training",
+                "hold fewer out for validation",
             )
         spec = image_spec(3, self.size, self.size, len(listing.classes))
         return DataInfo(n_train, self.val_size, len(listing.val), spec, listing.fingerprint)
@@ -181,32 +183,36 @@ def _listing(root: Path) -> Listing:
     try:
         return _listed(root)
     except OSError as error:
-        raise ConfigError(f"data.args.root={root}: cannot be read ({error}).") from error
+        raise ConfigError("data.args.root", root, f"cannot be read ({error})") from error
 
 
 def _listed(root: Path) -> Listing:
     layout = f"the layout is {root}/train/CLASS/IMAGE and {root}/val/CLASS/IMAGE"
     for part in ("train", "val"):
         if not (root / part).is_dir():
-            raise ConfigError(f"data.args.root={root}: there is no folder {root / part}; {layout}.")
+            raise ConfigError("data.args.root", root, f"there is no folder {root / part}", layout)
     classes, others = (_folders(root / part) for part in ("train", "val"))
     if not classes:
-        raise ConfigError(f"data.args.root={root}: {root / 'train'} holds no folders, one for each class; {layout}.")
+        raise ConfigError("data.args.root", root, f"{root / 'train'} holds no folders, one for each class", layout)
     if classes != others:
         alone = [f"{name} only in train" for name in classes if name not in others]
         alone += [f"{name} only in val" for name in others if name not in classes]
         shown = ", ".join(alone[:3]) + (f", and {len(alone) - 3} more" if len(alone) > 3 else "")
         raise ConfigError(
-            f"data.args.root={root}: train and val must hold the same classes ({shown}). (ImageNet's validation images "
-            f"come in one folder: sort them by class first.) For lrbench {layout}."
+            "data.args.root",
+            root,
+            f"train and val must hold the same classes ({shown}). (ImageNet's validation images come "
+            f"in one folder: sort them by class first.) For lrbench {layout}",
         )
     found = {part: [_images(root, part, name) for name in classes] for part in ("train", "val")}
     for part, of_class in found.items():
         for name, images in zip(classes, of_class, strict=True):
             if not images:
                 raise ConfigError(
-                    f"data.args.root={root}: {root / part / name} holds no image ({', '.join(SUFFIXES)}); add some, or "
-                    "remove the class from train and val."
+                    "data.args.root",
+                    root,
+                    f"{root / part / name} holds no image ({', '.join(SUFFIXES)})",
+                    "add some, or remove the class from train and val",
                 )
             _opened(root / images[0][0], whole=False)
     everything = [image for part in found.values() for of_class in part for image in of_class]
@@ -251,4 +257,4 @@ def _require_range(option: str, values: Sequence[float], high: float, cure: str)
     """Raise `ConfigError` unless `values` are two numbers, the lower one first, above 0 and at most `high`."""
     numbers = isinstance(values, Sequence) and all(type(v) in (int, float) for v in values)
     if not (numbers and len(values) == 2 and 0 < values[0] <= values[1] <= high and math.isfinite(values[1])):
-        raise ConfigError(f"{option}={values}: give two numbers above 0, the lower one first: {cure}.")
+        raise ConfigError(option, values, f"give two numbers above 0, the lower one first: {cure}")

@@ -72,7 +72,7 @@ def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"device={name}: not available here ({reason}); use auto or cpu.") from error
+        raise ConfigError("device", name, f"not available here ({reason})", "use auto or cpu") from error
     return device
 
 
@@ -93,8 +93,10 @@ def set_up(
     info: DataInfo = data.info()
     if info.fingerprint != experiment.data.fingerprint:
         raise ConfigError(
-            f"data._target_={experiment.data.target}: the data are not those that this experiment was made for (their "
-            "fingerprints differ); bring the old content back, or make the experiment anew."
+            "data._target_",
+            experiment.data.target,
+            "the data are not those that this experiment was made for (their fingerprints differ)",
+            "bring the old content back, or make the experiment anew",
         )
     reading = _reading(experiment, device, ranks, workers)
     streams = Splits(*(split.stream(reading) for split in splits or data.load(experiment.seed)))
@@ -148,7 +150,9 @@ def _require_compiler(device: torch.device) -> None:
         torch.compile(lambda x: x + 1)(torch.zeros(2, device=device))
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ConfigError(f"compile=true: torch.compile does not work here ({reason}); use compile=false.") from error
+        raise ConfigError(
+            "compile", True, f"torch.compile does not work here ({reason})", "use compile=false"
+        ) from error
 
 
 def save(state: State, path: Path) -> None:

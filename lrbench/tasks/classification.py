@@ -29,8 +29,9 @@ class Classification:
     def __init__(self, label_smoothing: float = 0.0) -> None:
         if isinstance(label_smoothing, (bool, str)) or not 0 <= label_smoothing < 1:
             raise ConfigError(
-                f"task.args.label_smoothing={label_smoothing!r}: give a number of at least 0 and below 1 "
-                "(0.1 is usual)."
+                "task.args.label_smoothing",
+                repr(label_smoothing),
+                "give a number of at least 0 and below 1 (0.1 is usual)",
             )
         self.label_smoothing = label_smoothing
 
