@@ -13,6 +13,7 @@ from typing import Literal
 from lrbench.components import Component, Optimizer, Scheduler, Warmup, WeightDecay, require_positive
 from lrbench.errors import ConfigError
 from lrbench.horizon import Clock, horizon_updates, moment, whole_updates
+from lrbench.metrics import Mode
 from lrbench.schedule_plan import SchedulePlan
 
 
@@ -46,13 +47,15 @@ class Augment:
 
 @dataclass(frozen=True, kw_only=True)
 class Data(Component):
-    """`n_train`, and `fingerprint`: the content's hash, taken into the identity instead of a path.
+    """`n_train`: samples of an epoch, None for an endless stream. `fingerprint`: the content's hash, taken into the
+    identity instead of a path. `tokens`: of each sample, where all have equally many.
 
     An argument named `root` says where the data lie: the identity leaves it out.
     """
 
-    n_train: int
+    n_train: int | None = None
     fingerprint: str
+    tokens: int | None = None
     augment: Augment = Augment()
 
 
@@ -119,6 +122,7 @@ class Experiment:
     seed: int
     eval_every: str = "1ep"
     monitor: str | None = None
+    monitor_mode: Mode | None = None  # which way its task declares it better, where its name does not tell
     clip: float | None = None
     param_groups: ParamGroups | None = None  # None for one group, `all`
     lr_scaling: LRScaling | None = None
@@ -139,10 +143,11 @@ class Experiment:
             raise ConfigError("seed", self.seed, "a seed is a whole number from 0")
         if self.clip is not None:
             require_positive("clip", self.clip, "give the largest gradient norm, such as 1.0, or null")
-        if self.batch_size > self.data.n_train:
+        if self.data.n_train is not None and self.batch_size > self.data.n_train:
             why = f"the training set has only {self.data.n_train} samples"
             raise ConfigError("batch_size", self.batch_size, why, "take a batch no larger than that")
         self._require_even_parts()
+        self._require_epochs()
         if self.scheduler.own_warmup and self.warmup is not None:
             raise ConfigError(
                 "warmup.length",
@@ -166,6 +171,17 @@ class Experiment:
             cure = "change one of the three. (batch_size counts all samples of an update.)"
             raise ConfigError("accumulate", self.accumulate or 1, why, cure)
 
+    def _require_epochs(self) -> None:
+        """Refuse to step once an epoch where there are none."""
+        for option, part in (("scheduler", self.scheduler), ("warmup", self.warmup)):
+            if self.data.n_train is None and part is not None and part.interval == "epoch":
+                raise ConfigError(
+                    f"{option}.interval",
+                    "epoch",
+                    "these data have no end, so no epochs",
+                    f"use {option}.interval=batch",
+                )
+
     @property
     def parts(self) -> int:
         """Into how many equal parts each update's batch is cut, over ranks and micro-batches."""
@@ -174,8 +190,10 @@ class Experiment:
     @cached_property
     def clock(self) -> Clock:
         """Updates of the whole run, of an epoch (the tail of each permutation left out), and between evaluations."""
-        per_epoch = self.data.n_train // self.batch_size
-        clock = Clock(horizon_updates(self.horizon, per_epoch), per_epoch, 0)
+        n_train = self.data.n_train
+        per_epoch = None if n_train is None else n_train // self.batch_size
+        clock = Clock(0, per_epoch, 0, self.batch_size, self.data.tokens)
+        clock = replace(clock, updates=horizon_updates(self.horizon, clock))
         per_eval = whole_updates(self.eval_every, clock, "eval_every")
         if per_eval > clock.updates:
             why = f"that is {per_eval} updates and the horizon only {clock.updates}: nothing would be measured underway"
@@ -209,6 +227,7 @@ class Experiment:
             scheduler=self.scheduler,
             warmup=self.warmup,
             monitor=self.monitor,
+            monitor_mode=self.monitor_mode,
             weight_decay=self.weight_decay,
             decays=self.decays if self.weight_decay else None,
         )

@@ -1,8 +1,9 @@
 """Time: from the words of a config (`30ep`, `500ba`, `10%`, `end`, `@30ep`) to whole updates and scheduler steps.
 
-`ep` = epochs, `ba` = updates ("batches"), as in Composer; `%` = a share of the whole horizon; `end` = up to the
-end of the horizon; a leading `@` makes a position, counted from update 0 of the run, where a length counts from
-the start of its phase. Everything is exact (fractions) until it is a whole number, and what is not whole is refused.
+`ep` = epochs, `ba` = updates ("batches"), `sa` = samples, `tok` = tokens (where all samples have equally many), as in
+Composer; `%` = a share of the whole horizon; `end` = up to the end of the horizon; a leading `@` makes a position,
+counted from update 0 of the run, where a length counts from the start of its phase. Everything is exact (fractions)
+until it is a whole number, and what is not whole is refused.
 """
 
 import re
@@ -15,23 +16,37 @@ from lrbench.errors import ConfigError
 
 Interval = Literal["epoch", "batch", "metric"]
 
-_LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ep|ba|%)", re.ASCII)
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ep|ba|sa|tok|%)", re.ASCII)
 _WALL = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(s|min|h)", re.ASCII)
 _NUMERIC = re.compile(r"[-+]?\.?\d")
-GRAMMAR = "write a length as 30ep (epochs), 500ba (updates), 10% (of the horizon) or end"
+GRAMMAR = "write a length as 30ep (epochs), 500ba (updates), 32000sa (samples), 10% (of the horizon) or end"
 
 
 @dataclass(frozen=True)
 class Clock:
-    """The fixed times of a run, in updates: its horizon, an epoch, and the distance between evaluations."""
+    """The fixed times of a run, in updates: its horizon, an epoch, and the distance between evaluations.
+
+    per_epoch: None for a stream without end. samples: of an update. tokens: of a sample, None where it has no fixed
+    number.
+    """
 
     updates: int
-    per_epoch: int
+    per_epoch: int | None
     per_eval: int
+    samples: int = 1
+    tokens: int | None = None
 
     def tick(self, interval: Interval) -> int:
         """Updates between two steps of a scheduler with this interval."""
-        return {"batch": 1, "epoch": self.per_epoch, "metric": self.per_eval}[interval]
+        if interval == "epoch":
+            assert self.per_epoch is not None  # an Experiment refuses it
+            return self.per_epoch
+        return 1 if interval == "batch" else self.per_eval
+
+    @property
+    def unit(self) -> tuple[int, str]:
+        """What a person counts the run in: the updates of it, and its name."""
+        return (1, "update") if self.per_epoch is None else (self.per_epoch, "epoch")
 
 
 @dataclass(frozen=True)
@@ -79,8 +94,24 @@ def span(text: str, clock: Clock, option: str, given: str | None = None) -> Frac
     amount, unit = Fraction(match[1]), match[2]
     if unit == "%" and amount > 100:
         raise ConfigError(option, given or text, "a share of the horizon is at most 100%", GRAMMAR)
-    scale = {"ep": Fraction(clock.per_epoch), "ba": Fraction(1), "%": Fraction(clock.updates, 100)}[unit]
-    return amount * scale
+    return amount * _updates_of(unit, clock, option, given or text)
+
+
+def _updates_of(unit: str, clock: Clock, option: str, given: str) -> Fraction:
+    """The updates of one unit. Raises ConfigError where the data have no such unit."""
+    other = "count updates (500ba) or samples (32000sa)"
+    if unit == "ep" and clock.per_epoch is None:
+        raise ConfigError(option, given, "these data have no end, so there are no epochs", other)
+    if unit == "tok" and clock.tokens is None:
+        raise ConfigError(option, given, "these data have no fixed number of tokens a sample", other)
+    sample = Fraction(1, clock.samples)
+    return {
+        "ep": Fraction(clock.per_epoch or 0),
+        "ba": Fraction(1),
+        "sa": sample,
+        "tok": sample / (clock.tokens or 1),
+        "%": Fraction(clock.updates, 100),
+    }[unit]
 
 
 def round_half_up(value: Fraction) -> int:
@@ -89,9 +120,9 @@ def round_half_up(value: Fraction) -> int:
 
 def whole_updates(text: str, clock: Clock, option: str) -> int:
     """A length in whole updates, at least one. Shares round half up; epochs and updates must come out whole."""
-    exact = span(text, clock, option)
+    exact, (size, unit) = span(text, clock, option), clock.unit
     if exact.denominator > 1 and not text.endswith("%"):
-        why = f"this is {float(exact):g} updates ({clock.per_epoch} an epoch), not a whole number"
+        why = f"this is {float(exact):g} updates ({size} an {unit}), not a whole number"
         raise ConfigError(option, text, why, f"the nearest are {floor(exact)}ba and {ceil(exact)}ba")
     updates = round_half_up(exact)
     if updates == 0:
@@ -110,11 +141,12 @@ def moment(text: str, clock: Clock, option: str) -> int:
     return update
 
 
-def horizon_updates(text: str, per_epoch: int) -> int:
-    """The horizon (`30ep`, `2000ba`) in updates. It may end inside an epoch."""
-    if not text.endswith(("ep", "ba")):
+def horizon_updates(text: str, clock: Clock) -> int:
+    """The horizon (`30ep`, `2000ba`, `128000sa`) in updates, by a clock that does not know it yet. It may end inside an
+    epoch."""
+    if not text.endswith(("ep", "ba", "sa", "tok")):
         raise ConfigError("horizon", text, "say how long to train in epochs (30ep) or updates (2000ba)")
-    return whole_updates(text, Clock(0, per_epoch, 0), "horizon")
+    return whole_updates(text, clock, "horizon")
 
 
 def warmup_updates(text: str, clock: Clock, interval: Interval) -> int:
@@ -123,8 +155,9 @@ def warmup_updates(text: str, clock: Clock, interval: Interval) -> int:
         why = "a warmup must leave room for the main schedule"
         raise ConfigError("warmup.length", text, why, "give 5ep or 10%")
     updates = whole_updates(text, clock, "warmup.length")
-    if interval == "epoch" and span(text, clock, "warmup.length") % clock.per_epoch:
-        raise _not_whole("warmup.length", text, span(text, clock, "warmup.length"), clock.per_epoch, "epoch", "warmup")
+    if interval == "epoch" and span(text, clock, "warmup.length") % clock.tick("epoch"):
+        exact = span(text, clock, "warmup.length")
+        raise _not_whole("warmup.length", text, exact, clock.tick("epoch"), "epoch", "warmup")
     if updates >= clock.updates:
         why = f"the warmup is {updates} updates and the horizon {clock.updates}"
         cure = "shorten the warmup (a share such as 10% follows the horizon) or lengthen `horizon`"
@@ -186,7 +219,7 @@ def position(text: str, phase: Phase, option: str) -> int:
 
 def factor_per_step(factor: float, text: str, phase: Phase, option: str) -> float:
     """`0.95/ep`: the factor for one step that makes `factor` over the length `text`."""
-    unit = "1" + text if text in ("ep", "ba") else text
+    unit = "1" + text if text in ("ep", "ba", "sa", "tok") else text
     given = f"{factor:g}/{text}"
     count = Fraction(phase.steps) if unit == "end" else span(unit, phase.clock, option, given) / phase.tick
     if count == 0:

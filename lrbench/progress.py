@@ -3,22 +3,26 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lrbench.experiment import Experiment
+from lrbench.metrics import Metric, metric_of
 
+UNDECLARED: Mapping[str, Metric] = MappingProxyType({})  # what a metric's name tells is all that is known of it
 QUIET_EVERY = 10.0  # seconds between lines without a terminal
 
 
 class View(NamedTuple):
-    """A moment of a run: updates done, and the latest value of every metric."""
+    """A moment of a run: updates done, the latest value of every metric, and what the run declares of them."""
 
     update: int
     latest: Mapping[str, float]
     note: str = ""
+    metrics: Mapping[str, Metric] = UNDECLARED
 
 
 Show = Callable[[View], None]
@@ -29,17 +33,12 @@ def silent(view: View) -> None:
     """Show nothing."""
 
 
-def numbers(latest: Mapping[str, float]) -> str:
-    """The numbers of a moment in one line: rates, losses, metrics."""
+def numbers(latest: Mapping[str, float], declared: Mapping[str, Metric] = UNDECLARED) -> str:
+    """The numbers of a moment in one line: rates, losses, metrics as they are `declared`."""
     left_out = ("update", "epoch", "seconds", "momentum", "weight_decay", "grad")
     shown = {k: v for k, v in latest.items() if k.partition("/")[0] not in left_out}
-    return "  ".join(f"{k} {_number(k, v)}" for k, v in shown.items())
-
-
-def _number(name: str, value: float) -> str:
-    if name.startswith("lr/"):
-        return f"{value:.3g}"
-    return f"{value:.2%}" if name.endswith("accuracy") else f"{value:.4f}"
+    texts = (f"{v:.3g}" if k.startswith("lr/") else metric_of(k, declared).text(v) for k, v in shown.items())
+    return "  ".join(map(" ".join, zip(shown, texts, strict=True)))
 
 
 class Reporter:
@@ -50,7 +49,7 @@ class Reporter:
         self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
         self._live = self._console.is_terminal
         self._bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
+            TextColumn("{task.fields[at]}"),
             BarColumn(bar_width=20),
             TextColumn("{task.percentage:>3.0f}%  {task.fields[speed]}"),
             TimeRemainingColumn(compact=True),
@@ -59,7 +58,7 @@ class Reporter:
             transient=True,
             disable=not self._live,
         )
-        self._task = self._bar.add_task("train", total=self._clock.updates, epoch="", speed="", numbers="")
+        self._task = self._bar.add_task("train", total=self._clock.updates, at="", speed="", numbers="")
         self._began: tuple[float, int] | None = None
         self._said = 0.0
         self._latest: dict[str, float] = {}
@@ -80,12 +79,13 @@ class Reporter:
         began = self._began = self._began or (now, view.update)
         self._latest.update(view.latest)
         rate = (view.update - began[1]) * self._batch / (now - began[0]) if now > began[0] else 0.0
-        epoch = f"{view.update / self._clock.per_epoch:.1f}/{self._clock.updates / self._clock.per_epoch:g}"
+        size, unit = self._clock.unit
+        at = f"{unit} {view.update / size:.{0 if size == 1 else 1}f}/{self._clock.updates / size:g}"
         speed = f"{rate:,.0f} samples/s" if rate else ""
-        line = numbers(self._latest) + (f"  {view.note}" if view.note else "")
+        line = numbers(self._latest, view.metrics) + (f"  {view.note}" if view.note else "")
         if self._live:
-            self._bar.update(self._task, completed=view.update, epoch=epoch, speed=speed, numbers=line)
+            self._bar.update(self._task, completed=view.update, at=at, speed=speed, numbers=line)
         elif now - self._said >= QUIET_EVERY or view.update == self._clock.updates:
             self._said = now
             left = (self._clock.updates - view.update) * self._batch / rate if rate else 0.0
-            self.say(f"epoch {epoch}  {line}" + (f"  {speed}, {left:.0f} s left" if rate else ""))
+            self.say(f"{at}  {line}" + (f"  {speed}, {left:.0f} s left" if rate else ""))

@@ -6,6 +6,7 @@ from typing import Any
 from lrbench.commands import Parser
 from lrbench.commands.train import describe
 from lrbench.identity import title
+from lrbench.metrics import declared_in
 from lrbench.plots.run import picture_of
 from lrbench.plots.terminal import rate_chart
 from lrbench.progress import numbers
@@ -53,5 +54,10 @@ def _text(record: Record, standing: str, last: int) -> str:
     if standing in DONE and (picture := picture_of(record)):
         parts.append(f"picture  {picture}")
     rows = record.rows()[-last:] if last else []
-    parts += [f"  {row['update']:>7}  epoch {row['epoch']:<8g} {numbers(row)}" for row in rows]
+    declared = declared_in(record.summary()) if standing in DONE else {}
+    parts += [f"  {row['update']:>7}  {_epoch(row)}{numbers(row, declared)}" for row in rows]
     return "\n".join(parts)
+
+
+def _epoch(row: dict[str, float]) -> str:
+    return f"epoch {row['epoch']:<8g} " if "epoch" in row else ""  # an endless stream has none

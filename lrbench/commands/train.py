@@ -11,7 +11,7 @@ import yaml
 
 from lrbench.commands import Job
 from lrbench.commands.notes import tell_of
-from lrbench.config.experiments import experiment_from, settings_from
+from lrbench.config.experiments import Grouped, experiment_from, settings_from
 from lrbench.engine.attempt import Interrupted, RunFailed, cadence_of
 from lrbench.engine.fork import check_start
 from lrbench.engine.ranks import leads
@@ -20,6 +20,7 @@ from lrbench.engine.train import train
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings
 from lrbench.identity import run_id
+from lrbench.metrics import declared_in
 from lrbench.progress import Reporter, numbers
 from lrbench.schedules import hears_metric
 from lrbench.store.record import DONE, Record
@@ -52,6 +53,7 @@ class Checks:
         """device: whether it has to be on this machine."""
         self._found: dict[str, ConfigError | None] = {}
         self.device = device
+        self.grouped: list[Grouped] = []
 
     def __call__(self, what: object, check: Callable[[], object]) -> None:
         """Make a check, or repeat what it said of an equal thing. Raises ConfigError."""
@@ -69,7 +71,7 @@ class Checks:
 def checked(job: Job, checks: Checks) -> tuple[Experiment, Settings]:
     """A job's Experiment and Settings, and what only building shows: nothing of a sweep is trained, and no file is
     made, if a part is refused. Raises ConfigError."""
-    e, s = experiment_from(job.plain), settings_from(job.plain)
+    e, s = experiment_from(job.plain, checks.grouped), settings_from(job.plain)
     checks(("times", e.clock, s.keep, s.log_every, s.checkpoint_every), lambda: cadence_of(e, s))
     if checks.device:
         checks(("device", s.device), lambda: choose_device(s.device))
@@ -122,14 +124,15 @@ def describe(record: Record) -> str:
     head = f"{s['run_id']} {s['state']}: {s['title']}"
     if s["state"] == "diverged":
         head += f"\n  the loss was no longer finite after update {s['first_bad_update']} of {status['updates']}"
+    epochs = f"{s['epochs']:g} epochs, " if "epochs" in s else ""  # an endless stream has none
     source = record.restored_from()
     restored = f"  restored from {source}: its curve at some points, no rates or weights (force=true trains it)"
     return "\n".join(
         [
             head,
             *([restored] if source else []),
-            f"  {numbers(finals)}",
-            f"  {s['updates']} updates, {s['epochs']:g} epochs, {s['seconds']:.1f} s of training, "
+            f"  {numbers(finals, declared_in(s))}",
+            f"  {s['updates']} updates, {epochs}{s['seconds']:.1f} s of training, "
             f"{s['samples_per_second']:,.0f} samples/s; schedule: {s['audit']}",
             *([f"  resumed at update {', '.join(resumed)}"] if resumed else []),
             f"  record   {record.folder}",

@@ -20,7 +20,7 @@ from lrbench.engine.evaluation import evaluation_updates
 from lrbench.engine.log import Row
 from lrbench.engine.state import Setup, State
 from lrbench.identity import arm_id, run_id, title
-from lrbench.metrics import lower_is_better
+from lrbench.metrics import metric_of, to_plain
 from lrbench.schedules import lr_table
 from lrbench.store.record import Record
 
@@ -45,8 +45,8 @@ def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[s
     if differ.size:
         t = int(differ[0])
         found.append(f"update {t} used the rates {used[t].tolist()} and {columns[t].tolist()} were planned")
-    if setup.batches.per_epoch != clock.per_epoch:
-        found.append(f"an epoch had {setup.batches.per_epoch} updates and {clock.per_epoch} were planned")
+    if setup.splits.train.per_epoch != clock.per_epoch:
+        found.append(f"an epoch had {setup.splits.train.per_epoch} updates and {clock.per_epoch} were planned")
     evaluated = {int(r["update"]): r for r in rows if any(k.startswith("val/") for k in r)}
     if list(evaluated) != evaluation_updates(experiment):
         found.append(f"evaluations were made after updates {list(evaluated)}, planned {evaluation_updates(experiment)}")
@@ -63,7 +63,7 @@ def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[s
 def summary(setup: Setup, state: State, record: Record, rows: list[Row], final: Row, bad: int | None) -> dict[str, Any]:
     """The run's numbers: final weights first; best and mean-of-last evaluations on validation beside them."""
     experiment, clock = setup.experiment, setup.experiment.clock
-    evaluations = [r for r in rows if "val/loss" in r]
+    evaluations = [r for r in rows if any(k.startswith("val/") for k in r)]
     trained = [r["train/loss"] for r in rows if "train/loss" in r]
     out: dict[str, Any] = {
         "run_id": run_id(experiment),
@@ -71,7 +71,7 @@ def summary(setup: Setup, state: State, record: Record, rows: list[Row], final: 
         "title": title(experiment),
         "state": "finished" if bad is None else "diverged",
         "updates": state.update,
-        "epochs": round(state.update / clock.per_epoch, 6),
+        **({"epochs": round(state.update / clock.per_epoch, 6)} if clock.per_epoch else {}),
         **({} if bad is None else {"first_bad_update": bad}),
         **final,
         **{k: v for r in evaluations[-1:] for k, v in r.items() if k.startswith("val/")},
@@ -79,16 +79,19 @@ def summary(setup: Setup, state: State, record: Record, rows: list[Row], final: 
     }
     if evaluations:
         for name in (k for k in evaluations[-1] if k.startswith("val/")):
-            if (lower := lower_is_better(name)) is not None:  # else no evaluation can be called the best
-                best = (min if lower else max)(evaluations, key=lambda r: r[name])
+            higher = metric_of(name, setup.metrics).higher_is_better
+            if higher is not None:  # else no evaluation can be called the best
+                best = (max if higher else min)(evaluations, key=lambda r: r[name])
                 out[f"best/{name}"] = best[name]
                 out[f"best/{name}_update"] = int(best["update"])
             out[f"last{LAST_K}/{name}"] = float(np.mean([r[name] for r in evaluations[-LAST_K:]]))
-    out |= _lr_ratios(setup, record)
+    out |= {"metrics": to_plain(setup.metrics.values())} | _lr_ratios(setup, record)
     if state.skipped:
         out["skipped_steps"] = state.skipped
     if experiment.parts > 1 and any(isinstance(m, _BatchNorm) for m in state.model.modules()):
         out["ghost_batch"] = experiment.batch_size // experiment.parts  # what BatchNorm saw at once
+    if experiment.parts > 1 and getattr(setup.task, "ghost_normaliser", False):
+        out["ghost_normaliser"] = experiment.batch_size // experiment.parts  # over what the loss took its means
     out["seconds"] = round(state.seconds, 3)
     out["samples_per_second"] = round(state.update * experiment.batch_size / max(state.seconds, 1e-9), 1)
     return out

@@ -38,7 +38,7 @@ def metric_curve(arm: int, runs: Sequence[Run], metric: str, level: float) -> Cu
     return Curve(
         arm=arm,
         n=len(series),
-        epochs=[_short(u / clock.per_epoch) for u in updates],
+        epochs=[_short(u / clock.unit[0]) for u in updates],
         mean=[_short(m) for m in values.mean(axis=0)],
         low=low if several else None,
         high=high if several else None,
@@ -64,7 +64,7 @@ def rate_curves(arm: int, runs: Sequence[Run]) -> list[RateCurve]:
     used = [(run, rates) for run, rates in used if len(rates)]  # a record laid out from a summary has none
     alike = all(np.array_equal(rates, used[0][1]) for _, rates in used)
     for run, rates in used[:1] if alike else used:
-        per_epoch = run.experiment.clock.per_epoch
+        per_epoch = run.experiment.clock.unit[0]
         for group, column in zip(run.experiment.peaks, rates.T, strict=False):
             if any(np.array_equal(column, d) for d in drawn):
                 continue

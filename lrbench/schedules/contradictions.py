@@ -15,7 +15,7 @@ import numpy as np
 
 from lrbench.errors import ConfigError
 from lrbench.horizon import Phase
-from lrbench.schedule_plan import Part, SchedulePlan, direction
+from lrbench.schedule_plan import Part, SchedulePlan
 from lrbench.schedules.build import call, settings_of
 from lrbench.schedules.compose import LRTable, lr_table, traced
 from lrbench.schedules.feedback import built, hears_metric
@@ -117,7 +117,7 @@ def _refuse_contrary_mode(plan: SchedulePlan) -> None:
     """A scheduler that takes a metric's getting better for its getting worse, by an argument or by its default."""
     if plan.monitor is None or not hears_metric(plan):
         return
-    mode, right = getattr(built(plan, plan.main)[0].scheduler, "mode", None), direction(plan.monitor)
+    mode, right = getattr(built(plan, plan.main)[0].scheduler, "mode", None), plan.mode
     if mode in ("min", "max") and right is not None and mode != right:
         better = "less" if right == "min" else "more"
         why = f"{better} of {plan.monitor} is better, and {plan.scheduler.name} would wait for the contrary"

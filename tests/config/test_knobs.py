@@ -16,8 +16,8 @@ from conf_files import FACTORS, ROOMY, changed, chosen, composed, content, level
 from omegaconf import OmegaConf
 from omegaconf.errors import ValidationError
 
-from lrbench.data import Split, fashion_mnist
-from lrbench.data.batches import Batches
+from lrbench.data import Reading, fashion_mnist
+from lrbench.data.kinds import ImageFiles, Images
 from lrbench.engine import state as engine_state
 from lrbench.engine.evaluation import evaluation_updates, validate
 from lrbench.engine.loop import advance
@@ -136,9 +136,8 @@ def seen_of_data(experiment: Experiment) -> Any:
     """The stream of augmented batches: of a few made-up images, to be quick."""
     data = experiment.data
     images = torch.arange(40 * 64, dtype=torch.int64).remainder(251).to(torch.uint8).view(40, 1, 8, 8)
-    few = Split(images, torch.zeros(40, dtype=torch.int64))
-    batches = Batches(few, torch.zeros(1), torch.ones(1), 8, 0, data.augment, num_classes=1)
-    return fingerprint(batches(0))
+    few = Images(images, torch.zeros(40, dtype=torch.int64), torch.zeros(1), torch.ones(1), 1)
+    return fingerprint(few.stream(Reading(8, 0, data.augment)).batch(0))
 
 
 def seen_of_splits(experiment: Experiment) -> Any:
@@ -153,16 +152,17 @@ def splits(target: str, args: str) -> Any:
     if "CIFAR" in target and data._find() is None:
         pytest.skip("CIFAR is not here (set LRBENCH_DATA)")
     loaded = data.load(0)
-    if not isinstance(loaded.train, Split):  # read from disk: how the first image comes
-        drawn = torch.rand(loaded.train.draws, generator=torch.Generator().manual_seed(0))
-        return fingerprint([loaded.train.read(0, drawn), loaded.val.read(0), [s.y for s in loaded[:3]]])
-    return [(tuple(s.x.shape), int(s.x[-1].sum()), s.y.tolist()) for s in loaded[:3]]
+    if isinstance(loaded.train, ImageFiles):  # read from disk: how the first image comes
+        train, val, test = (split.source for split in loaded)
+        drawn = torch.rand(train.draws, generator=torch.Generator().manual_seed(0))
+        return fingerprint([train.read(0, drawn), val.read(0), [s.y for s in (train, val, test)]])
+    return [(tuple(s.x.shape), int(s.x[-1].sum()), s.y.tolist()) for s in loaded]
 
 
 def seen_of_task(experiment: Experiment) -> Any:
     torch.manual_seed(0)
     task = resolve(experiment.task.target, "task")(**experiment.task.args)
-    return fingerprint(task.loss(torch.randn(8, 10), torch.arange(8)))
+    return fingerprint(task.loss(lambda x: x, (torch.randn(8, 10), torch.arange(8))))
 
 
 def seen_groups(experiment: Experiment) -> Any:
@@ -393,7 +393,7 @@ def seen_micro_batches(experiment: Experiment) -> Any:
 
 def seen_format(experiment: Experiment) -> Any:
     setup, state = set_up(experiment, CPU), new_state(experiment, CPU)
-    x = setup.formatted(torch.zeros(4, 3, 8, 8))
+    x, _ = setup.splits.train.batch(0)
     weights = [p.is_contiguous(memory_format=torch.channels_last) for p in state.model.parameters() if p.ndim == 4]
     return x.stride(), weights
 

@@ -37,13 +37,13 @@ class Killed(BaseException):
 
 def at_batch(monkeypatch, act):
     """Call `act(update)` before every batch."""
-    batch = Batches.__call__
+    batch = Batches.batch
 
-    def acting(self, update):
+    def acting(self, update, *parts):
         act(update)
-        return batch(self, update)
+        return batch(self, update, *parts)
 
-    monkeypatch.setattr(Batches, "__call__", acting)
+    monkeypatch.setattr(Batches, "batch", acting)
 
 
 def attempts(record: Record) -> list[int]:
