@@ -38,8 +38,8 @@ class Part(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class SchedulePlan:
     """`peaks` is the peak rate of every parameter group, in the optimizer's order. `monitor` is the metric that a
-    feedback schedule hears, `monitor_mode` which way its task declares it better. `weight_decay` moves that of each group
-    from its value in `decays`.
+    feedback schedule hears, `monitor_mode` which way its task declares it better. `weight_decay` moves that of each
+    group from its value in `decays`.
 
     Plans are told apart by their content, words and all: equal ones have equal tables, and a plan can be the key of a
     cache. (Two that differ in words alone, `30ep` and `480ba`, have one `resolved`.)
@@ -93,7 +93,8 @@ class SchedulePlan:
     def resolved(self) -> dict[str, Any]:
         """What the plan comes to, as plain data: for each part its steps' calendar, what is built, and with which
         arguments for which group. Raises ConfigError where the words come to nothing."""
-        return {"clock": self.clock, "peaks": self.peaks, **{p.option: self._resolved(p) for p in self.parts}}
+        clock = {name: getattr(self.clock, name) for name in ("updates", "per_epoch", "per_eval")}  # samples are words
+        return {"clock": clock, "peaks": self.peaks, **{p.option: self._resolved(p) for p in self.parts}}
 
     def _resolved(self, part: Part) -> dict[str, Any]:
         spec, phase = part.spec, part.phase

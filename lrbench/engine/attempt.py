@@ -83,7 +83,7 @@ def attempt(
             Mirroring(setup.experiment, settings, record, log.rows, say) as mirror,
         ):
             saves = Saves(record, cadence, log, stop)
-            bad = _observed(setup, state, cadence, lease, stop, (log, saves, mirror, _shown(log, show), *probes))
+            bad = _observed(setup, state, cadence, lease, stop, (log, saves, mirror, _shown(setup, log, show), *probes))
             log.close()
             mirror.send()  # a run that was killed while it finished has no updates left
             if bad is None and state.update < clock.updates:
@@ -194,9 +194,9 @@ class Saves:
             self._saved = time.monotonic()
 
 
-def _shown(log: Log, show: Show) -> Observer:
+def _shown(setup: Setup, log: Log, show: Show) -> Observer:
     def observe(state: State, leg: Leg) -> None:
-        show(View(state.update, {k: v for row in log.fresh for k, v in row.items()}))
+        show(View(state.update, {k: v for row in log.fresh for k, v in row.items()}, metrics=setup.metrics))
 
     return observe
 

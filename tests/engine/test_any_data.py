@@ -21,7 +21,7 @@ from lrbench.engine import loop
 from lrbench.engine.attempt import Interrupted
 from lrbench.errors import ConfigError
 from lrbench.metrics import declared_in
-from lrbench.store.record import Record
+from lrbench.store.record import LOSS, Record
 
 TOYS = Path(__file__).parents[1] / "toys"
 pytestmark = pytest.mark.usefixtures("without_picture", "importable")
@@ -116,7 +116,7 @@ def distance(one, other):
 def test_accumulation_is_the_full_batch(toy, trained):
     """Though the micro-batches of a text hold unequal numbers of tokens."""
     whole, cut = trained(toy), trained(toy, "accumulate=4")
-    np.testing.assert_allclose(cut.losses(), whole.losses(), rtol=1e-4)
+    np.testing.assert_allclose(cut.series()[LOSS], whole.series()[LOSS], rtol=1e-4)
     assert 0 < distance(cut, whole) < 1e-4
     assert "ghost_normaliser" not in cut.summary()
 
@@ -135,7 +135,7 @@ def test_the_loss_is_the_mean_over_all_tokens_of_an_update_however_they_are_cut(
     assert tokens[0] != tokens[1]
     mean = sum(float(task.loss(model, half).detach()) for half in halves) / sum(tokens)
     record = trained("text", "accumulate=2", "horizon=2ba", "eval_every=2ba")
-    assert record.losses()[0, 0] == pytest.approx(mean, rel=1e-6)
+    assert record.series()[LOSS][0] == pytest.approx(mean, rel=1e-6)
 
 
 def test_a_record_says_over_how_much_a_loss_with_several_normalisers_took_its_means(trained):
@@ -228,7 +228,7 @@ def test_two_ranks_are_one_process(toy, trained, tmp_path):
     (folder,) = [p for p in (tmp_path / "two" / "runs").iterdir() if p.is_dir()]
     record = Record(folder)
     assert record.experiment().ranks == 2
-    np.testing.assert_allclose(record.losses(), alone.losses(), rtol=1e-6 if short else 1e-4)
+    np.testing.assert_allclose(record.series()[LOSS], alone.series()[LOSS], rtol=1e-6 if short else 1e-4)
     assert distance(record, alone) < (1e-6 if short else 1e-4)
     assert record.summary().get("ghost_normaliser") == (10 if toy == "detection" else None)
     for name, value in alone.summary().items():
