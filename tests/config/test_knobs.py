@@ -28,7 +28,7 @@ from lrbench.experiment import Experiment, Settings
 from lrbench.horizon import is_time
 from lrbench.identity import run_id
 from lrbench.optim import build_optimizer
-from lrbench.schedules import LRTable, lr_table
+from lrbench.schedules import lr_table
 from lrbench.schedules.contradictions import beyond_its_kind
 from lrbench.targets import resolve
 
@@ -213,9 +213,9 @@ def says_something_of_a_rise(config: Any) -> bool:
     """Half way down and up again; of a level that rises, the refusal of its own curve says it."""
     if why := refusal(config):
         return "rises from" in why
-    plan = made(config).schedule
+    plan = replace(made(config).schedule, warmup=None)
     lr = np.array([[peak, peak / 2, peak] for peak in plan.peaks.values()]).T
-    return any(beyond_its_kind(replace(plan, warmup=None), LRTable(tuple(plan.peaks), lr, None, 0, 3)))
+    return any(beyond_its_kind(plan, replace(lr_table(plan), lr=lr)))
 
 
 def refuses_a_high_floor(config: Any) -> bool:
