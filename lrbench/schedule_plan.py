@@ -38,8 +38,8 @@ class Part(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class SchedulePlan:
     """`peaks` is the peak rate of every parameter group, in the optimizer's order. `monitor` is the metric that a
-    feedback schedule hears, `monitor_mode` which way its task declares it better. `weight_decay` moves that of each group
-    from its value in `decays`.
+    feedback schedule hears, `monitor_mode` which way its task declares it better. `weight_decay` moves that of each
+    group from its value in `decays`.
 
     Plans are told apart by their content, words and all: equal ones have equal tables, and a plan can be the key of a
     cache. (Two that differ in words alone, `30ep` and `480ba`, have one `resolved`.)
