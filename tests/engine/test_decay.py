@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
-from lrbench.data.batches import Batches
+from lrbench.data import Reading
 from lrbench.data.digits import Digits
 from lrbench.engine import state
 from lrbench.engine.attempt import RunFailed
@@ -39,12 +39,11 @@ def test_it_is_the_textbook_loop(make, run, name):
     peaks, start = [g["lr"] for g in live.param_groups], live.param_groups[0]["weight_decay"]
     decay = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=start)
     schedule, decaying = OneCycleLR(live, max_lr=peaks, total_steps=50), CosineAnnealingLR(decay, 50, eta_min=0.4)
-    splits = Digits().load(0)
-    batches = Batches(splits.train, splits.mean, splits.std, 64, 0)
+    batches = Digits().load(0).train.stream(Reading(64, 0))
     rows = []
     for t in range(50):
         live.param_groups[0]["weight_decay"] = decay.param_groups[0]["lr"]
-        x, y = batches(t)
+        x, y = batches.batch(t)
         live.zero_grad()
         nn.functional.cross_entropy(model(x), y).backward()
         live.step()
