@@ -146,16 +146,19 @@ class Pool:
 
     def _started(self) -> _Worker:
         ours, theirs = multiprocessing.Pipe()
-        process = _context().Process(target=work, args=(theirs,), daemon=True)
+        # No daemon: a run may read its data by processes of its own. A worker ends when its pipe does.
+        process = _context().Process(target=work, args=(theirs,), daemon=False)
         process.start()
         theirs.close()
         taken = {w.place for w in self._workers}
         return _Worker(process, ours, next(p for p in range(self.size) if p not in taken))
 
     def _listen(self) -> None:
-        heard = wait([w.connection for w in self._workers], TICK)
-        for worker in [w for w in self._workers if w.connection in heard]:
+        heard = wait([each for w in self._workers for each in (w.connection, w.process.sentinel)], TICK)
+        for worker in [w for w in self._workers if w.connection in heard or w.process.sentinel in heard]:
             try:
+                if not worker.connection.poll():  # what a dead worker started may hold its end of the pipe open
+                    raise EOFError
                 message = worker.connection.recv()
             except (EOFError, OSError):
                 self._bury(worker)

@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
 import yaml
 from cli_support import TINY, Lrbench, assert_refused, files, in_process
+from data_support import write_image_folder
 
 from lrbench import CONF
 from lrbench.config.compose import compose
@@ -273,34 +276,64 @@ def test_two_ranks_go_through_a_sweep_together(tmp_path: Path) -> None:
     assert len(list((tmp_path / "results" / "sweeps").iterdir())) == 2
 
 
-def test_ctrl_c_in_a_terminal(tmp_path: Path) -> None:
-    """SIGINT to the whole process group, as a terminal sends it: nothing is left running, and all can go on."""
-    command = [sys.executable, "-m", "lrbench", "-m", *TINY, "horizon=20000ba", "eval_every=1000ba",
+@pytest.fixture(params=["in memory", "read by processes"])
+def under_way(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator["UnderWay"]:
+    """A long sweep in a session of its own, two of whose three runs have begun: on data that workers hold, and on
+    images that each worker has two processes read."""
+    data = ["batch_size=256"]
+    if request.param == "read by processes":
+        root = write_image_folder(tmp_path / "images")
+        data = ["data=image_folder", f"data.args.root={root}", "data.args.val_size=40", "data.args.size=8",
+                "data.args.resize=8", "batch_size=8"]  # fmt: skip
+    command = [sys.executable, "-m", "lrbench", "-m", *TINY[:-2], *data, "horizon=20000ba", "eval_every=1000ba",
                "scheduler=constant", "seed=0,1,2", "hydra.launcher.workers=2"]  # fmt: skip
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
     begun: set[Path] = set()
-    until = time.monotonic() + 120
-    while len(begun) < 2 and time.monotonic() < until:
-        assert process.poll() is None
+    while len(begun) < 2:
+        assert process.poll() is None, process.communicate()[1]
         begun = {p.parent for p in tmp_path.rglob("metrics.jsonl") if p.stat().st_size}
         time.sleep(0.05)
-    family = [process.pid, *(p.pid for p in psutil.Process(process.pid).children(recursive=True))]
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    if request.param == "read by processes":
+        assert len(family) >= 1 + 2 + 2 * (1 + 2)  # beside the driver and what Python runs for it
+    yield UnderWay(process, family, begun)
+    for left in filter(psutil.Process.is_running, family):
+        left.kill()
+    process.communicate()
+
+
+class UnderWay(NamedTuple):
+    driver: "subprocess.Popen[str]"
+    family: list[psutil.Process]  # the driver and all that it started, and what that started
+    begun: set[Path]  # the records of two runs
+
+    def require_gone(self) -> None:
+        """Nothing is left running. (Readers look every few seconds whether their worker is there.)"""
+        _gone, left = psutil.wait_procs([p for p in self.family if p.pid != self.driver.pid], timeout=120)
+        assert not left
+
+
+def test_ctrl_c_in_a_terminal(under_way: "UnderWay") -> None:
+    """SIGINT to the whole process group, as a terminal sends it: nothing is left running, and all can go on."""
+    os.killpg(under_way.driver.pid, signal.SIGINT)
+    _, err = under_way.driver.communicate(timeout=120)
+    assert under_way.driver.returncode == 130, err
     assert "Traceback" not in err
     assert "2 resumable, 1 new; the same command goes on from there" in err
-    assert {Record(folder).standing() for folder in begun} == {"interrupted"}
-    assert all(Record(folder).status()["update"] > 0 for folder in begun)
-    _gone, left = psutil.wait_procs([p for p in map(_alive, family) if p], timeout=30)
-    assert not left
+    records = [Record(folder) for folder in under_way.begun]
+    assert {r.standing() for r in records} == {"interrupted"}
+    assert all(r.status()["update"] > 0 for r in records)
+    under_way.require_gone()
 
 
-def _alive(pid: int) -> psutil.Process | None:
-    try:
-        return psutil.Process(pid)
-    except psutil.NoSuchProcess:
-        return None
+def test_nothing_outlives_a_driver_that_is_killed(under_way: "UnderWay") -> None:
+    """Its workers stop at an update and save their state, as if it had asked them to."""
+    under_way.driver.kill()
+    under_way.driver.wait()
+    under_way.require_gone()
+    records = [Record(folder) for folder in under_way.begun]
+    assert {r.standing() for r in records} == {"interrupted"}
+    assert all(r.checkpoint().exists() for r in records)
 
 
 @pytest.mark.slow
