@@ -4,8 +4,6 @@ import io
 import json
 import re
 import shutil
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from lrbench.commands import sweep as sweep_command
 from lrbench.commands.status import _picture
 from lrbench.store.lease import Lease, holder
 from lrbench.store.record import Record
+from lrbench.sweep.slurm import watch
 from lrbench.sweep.status import RunStatus, SweepStatus, failures
 
 
@@ -64,7 +63,9 @@ def test_failures_are_told_with_the_command_to_look_closer(lrbench: Lrbench, tmp
 
 
 @pytest.mark.usefixtures("without_picture")
-def test_what_a_command_still_has_to_train_is_queued(lrbench: Lrbench, tmp_path: Path) -> None:
+def test_what_a_command_still_has_to_train_is_queued(
+    lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As long as that command lives: `wait` waits for it then."""
     name = swept(lrbench, tmp_path)
     sweep = tmp_path / "results" / "sweeps" / name
@@ -76,15 +77,16 @@ def test_what_a_command_still_has_to_train_is_queued(lrbench: Lrbench, tmp_path:
     assert driver.take()
     told = json.loads(lrbench("status", name, "--json").out)
     assert told["counts"] == {"queued": 2}
-    began, left = time.monotonic(), []
+    looks: list[float] = []
 
-    def end() -> None:
-        left.append(time.monotonic() - began)
-        driver.release()
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            driver.release()
 
-    threading.Timer(2.0, end).start()
+    monkeypatch.setattr(watch.time, "sleep", sleep)
     waited = lrbench("wait", name)
-    assert left, "it did not wait for the command"
+    assert looks == [watch.LOOK] * 3, "it waits for the command, and no longer"
     assert (waited.code, waited.err.count("it has no job")) == (1, 2)
 
 
