@@ -9,11 +9,11 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
 from lrbench import CONF
-from lrbench.cli.flags import Slurm
 from lrbench.config.compose import compose
 from lrbench.config.levels import levels
 from lrbench.config.schema import Config, LocalLauncherConfig
 from lrbench.errors import did_you_mean
+from lrbench.sweep.slurm.options import Slurm
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> str:

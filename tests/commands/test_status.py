@@ -11,10 +11,10 @@ import pytest
 from cli_support import TINY, Lrbench, assert_refused, in_process
 from rich.console import Console
 
-from lrbench.commands import sweep as sweep_command
 from lrbench.commands.status import _picture
 from lrbench.store.lease import Lease, holder
 from lrbench.store.record import Record
+from lrbench.sweep import carry_out, freeze
 from lrbench.sweep.slurm import watch
 from lrbench.sweep.status import RunStatus, SweepStatus, failures
 
@@ -95,14 +95,14 @@ def test_while_a_sweep_trains_its_lease_is_held(
     lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = []
-    train = sweep_command.train
+    train = carry_out.train
 
     def watched(*arguments: Any) -> Record:
         (sweep,) = (tmp_path / "results" / "sweeps").iterdir()
         held.append(holder(sweep) is not None)
         return train(*arguments)
 
-    monkeypatch.setattr(sweep_command, "train", watched)
+    monkeypatch.setattr(carry_out, "train", watched)
     name = swept(lrbench, tmp_path)
     assert held == [True, True]
     assert holder(tmp_path / "results" / "sweeps" / name) is None
@@ -155,7 +155,7 @@ def test_a_device_that_only_the_cluster_has(lrbench: Lrbench) -> None:
 
 def test_ranks_are_those_of_the_job(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """And not those of an allocation in which the command is given."""
-    monkeypatch.setattr(sweep_command, "make_plan", lambda entries, refused: pytest.fail(repr(entries)))
+    monkeypatch.setattr(freeze, "make_plan", lambda jobs, here: pytest.fail(repr(jobs)))
     for tasks, ranks in (("1", "ranks=None"), ("2", "ranks=2")):
         with pytest.raises(pytest.fail.Exception, match=ranks):
             lrbench("-m", *TINY, "seed=0,1", "hydra/launcher=slurm", f"hydra.launcher.tasks={tasks}")

@@ -19,12 +19,12 @@ from cli_support import TINY, Lrbench, assert_refused, files, in_process
 from data_support import write_image_folder
 
 from lrbench import CONF
+from lrbench.config import named
 from lrbench.config.compose import compose
 from lrbench.config.experiments import experiment
 from lrbench.data.batches import Batches
 from lrbench.identity import run_id
 from lrbench.store.record import Record
-from lrbench.sweep import named
 from lrbench.sweep.store import Sweep
 
 QUICK = (*TINY, "horizon=1ep", "scheduler=constant")

@@ -18,6 +18,7 @@ from lrbench.store.record import Record
 from lrbench.sweep import pool as module
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry
+from lrbench.sweep.origin import Origin
 from lrbench.sweep.plan import make_plan
 from lrbench.sweep.pool import Pool, start_server
 
@@ -55,7 +56,13 @@ def entries(composed, tmp_path):
     def made(*jobs, folder="results"):
         plain = [composed([*TINY, f"results={tmp_path / folder}", *job]) for job in jobs]
         return [
-            Entry(" ".join(job), experiment_from(p.plain), settings_from(p.plain), p.overrides, p.typed, p.hydra, i)
+            Entry(
+                " ".join(job),
+                experiment_from(p.plain),
+                settings_from(p.plain),
+                Origin(p.overrides, p.typed, p.hydra),
+                i,
+            )
             for i, (job, p) in enumerate(zip(jobs, plain, strict=True))
         ]
 
@@ -66,7 +73,8 @@ class Watch(Display):
     """The display, with every event kept, and acted upon: `act(kind, place, entry)`."""
 
     def __init__(self, plan, act=lambda *event: None):
-        super().__init__(plan)
+        super().__init__()
+        self.planned(plan)
         self.events, self.said, self.act = [], [], act
 
     def _happened(self, kind, place, entry):
