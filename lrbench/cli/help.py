@@ -44,9 +44,7 @@ stand in `arms`, lists of overrides with a name; the sweep is the product of arm
     cosine_warm: [scheduler=cosine, warmup=linear5]
     plateau: [scheduler=plateau, scheduler.args.patience=3ep]
 
-An arm's overrides have one value each, and set what is set nowhere else. The same without a file, for any -m:
-
-  lrbench -m model=mlp seed=0,1,2 --arm 'warm: scheduler=cosine warmup=linear5' --arm 'plain: scheduler=step'
+An arm's overrides have one value each, and set what is set nowhere else. Without a file, --arm makes one.
 
 {sweeps}
 
@@ -59,6 +57,7 @@ examples
   lrbench sweep tour horizon=9ep --name tour9     other runs: a sweep with a name of its own
   lrbench sweep tour hydra.launcher.workers=1     in this process, one run after another
   lrbench sweep tour hydra/launcher=slurm         as jobs of a cluster
+  lrbench -m seed=0,1,2 --arm 'warm: scheduler=cosine warmup=linear5' --arm 'step: scheduler=step'
 
 Exit codes: 0 every run finished, 1 one diverged or failed, 2 bad usage, 130 stopped by Ctrl-C."""
 

@@ -25,7 +25,7 @@ def entries(
     `first`, arm by arm. Raises ConfigError for arms that cannot be.
     """
     _require_apart(arms, jobs)
-    told = labels(jobs)
+    told = [DEFAULTS] if arms and len(jobs) == 1 else labels(jobs)
     with composer(hydra) as composed:
         number = first
         for arm in arms or (None,):

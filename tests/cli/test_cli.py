@@ -214,7 +214,7 @@ def test_the_examples_of_the_help_compose(lrbench: Lrbench, monkeypatch: pytest.
     import shlex
 
     examples = []
-    for page, count in ((("--help",), 7), (("plot", "--help"), 5), (("sweep", "--help"), 4)):
+    for page, count in ((("--help",), 7), (("plot", "--help"), 5), (("sweep", "--help"), 5)):
         listed = re.split("examples", lrbench(*page).out, flags=re.IGNORECASE)[1]
         found = re.findall(r"^ +lrbench (\S.*?)(?:    .*)?$", listed, re.MULTILINE)
         assert len(found) >= count

@@ -192,6 +192,12 @@ def test_without_a_name_all_are_listed(lrbench: Lrbench) -> None:
         ("grid: [{seed: 1}]", "grid is a list of overrides"),
         ("grid: [seed", "this is no YAML"),
         ("", "give the keys set and grid"),
+        ("arms: [a, b]", "conf/sweep/mine.yaml: arms is no mapping from names to lists of overrides"),
+        ("arms: {a: scheduler=step}", "arms is no mapping from names to lists of overrides"),
+        ("arms: {a: []}", "the arm 'a' has no overrides"),
+        ("arms: {a b: [seed=1]}", "'a b' is no name for an arm"),
+        ("arms: {a: ['seed=1,2']}", "arm a: 'seed=1,2' has several values"),
+        ("arms: {a: [seed=1], b: [sede=1]}", "in the run 'b': sede=1: there is no option 'sede'"),
         ("grid: ['sede=1,2']", "there is no option 'sede'"),
     ],
 )
@@ -213,6 +219,69 @@ def test_a_bad_file_is_refused(content: str, words: str, lrbench: Lrbench, tmp_p
 )
 def test_an_unknown_name_is_refused(arguments: tuple[str, ...], words: str, lrbench: Lrbench) -> None:
     assert_refused(lrbench("sweep", *arguments), words)
+
+
+# ---- Arms.
+
+ARMS = "grid: ['seed=0,1']\narms:\n  warm: [scheduler=cosine, warmup=linear_10pct]\n  steps: [scheduler=step]\n"
+ROOMY = (*TINY, "horizon=20ep")
+
+
+def listed(out: str) -> list[str]:
+    """The labels of a dry run's new runs."""
+    return [line.split(maxsplit=1)[1] for line in out.splitlines() if re.match("  [0-9a-f]{8} ", line)]
+
+
+def test_a_file_with_arms(lrbench: Lrbench, own: Path) -> None:
+    (own / "sweep" / "mine.yaml").write_text(ARMS)
+    sweep = ("sweep", "mine", "--config-dir", "own", *ROOMY, "--dry-run")
+    both = ["warm seed=0", "warm seed=1", "steps seed=0", "steps seed=1"]
+    assert listed(lrbench(*sweep).out) == both
+    assert listed(lrbench(*sweep, "--arm", "flat: scheduler=constant").out) == [*both, "flat seed=0", "flat seed=1"]
+    assert_refused(lrbench(*sweep, "--arm", "warm: scheduler=constant"), "two arms are called 'warm'")
+    assert_refused(lrbench(*sweep, "scheduler=linear"), "arm warm: 'scheduler=cosine' and 'scheduler=linear' set one")
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_arms_on_the_command_line(lrbench: Lrbench, tmp_path: Path) -> None:
+    arms = ("--arm", "warm: scheduler=cosine warmup=linear_10pct", "--arm=steps: scheduler=multistep "
+            "'scheduler.args.milestones=[5ep, 10ep]'")  # fmt: skip
+    said = lrbench("-m", *ROOMY, "seed=0,1", *arms, HERE, "--name", "mine")
+    assert said.code == 0, said.err
+    sweep = Sweep.load(tmp_path / "results" / "sweeps" / "mine")
+    assert [(e.label, e.arm) for e in sweep.plan.entries] == [
+        ("warm seed=0", "warm"), ("warm seed=1", "warm"), ("steps seed=0", "steps"), ("steps seed=1", "steps")
+    ]  # fmt: skip
+    assert sweep.overrides[-2] == "warm: scheduler=cosine warmup=linear_10pct"
+    assert {e.record.standing() for e in sweep.plan.entries} == {"finished"}
+    assert "steps seed=1" in lrbench("status", "mine").out
+    assert listed(lrbench("-m", *ROOMY, *arms, "--dry-run", "force=true").out) == ["warm", "steps"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("-m", "--arm", "scheduler=cosine"), "--arm=scheduler=cosine: this names no arm; give its name, a colon"),
+        (("-m", "--arm", "warm:"), "--arm: the arm 'warm' has no overrides"),
+        (("-m", "--arm", "warm: 'seed=1"), "this cannot be split into overrides"),
+        (("-m", "--arm", "a: seed=1", "--arm", "a: seed=2"), "--arm: two arms are called 'a'"),
+        (("--arm", "a: seed=1"), "--arm: arms make a sweep; add -m"),
+        (("plot", "-m", "--arm", "a: seed=1"), "plot: --dry-run"),
+        (
+            ("-m", "hydra/launcher=basic", "--arm", "a: seed=1"),
+            "--arm: this hydra/launcher composes every job by itself",
+        ),
+        (("-m", "--arm", "a: clip=-1", "--arm", "b: seed=1"), "in the run 'a': clip=-1.0: "),
+    ],
+)
+def test_bad_arms_are_refused(arguments: tuple[str, ...], words: str, lrbench: Lrbench, tmp_path: Path) -> None:
+    assert_refused(lrbench(*arguments, *QUICK), words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arms_count_as_jobs(lrbench: Lrbench) -> None:
+    arms = [word for i in range(3) for word in ("--arm", f"a{i}: eval_every={i + 1}ep")]
+    assert_refused(lrbench("-m", *TINY, "seed=range(4000)", *arms), "12,000 jobs", "--yes")
 
 
 # ---- Trained.
