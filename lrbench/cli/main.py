@@ -12,17 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lrbench import __version__
-from lrbench.cli.flags import (
-    COMMANDS,
-    FLAGS,
-    PLAIN,
-    Flags,
-    command_of,
-    config_dir_of,
-    take_flags,
-    take_sweep,
-    words_of,
-)
+from lrbench.cli.flags import COMMANDS, FLAGS, PLAIN, Flags, command_of, config_dir_of, take_flags, take_sweep, words_of
 from lrbench.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
@@ -121,7 +111,7 @@ def _through_hydra(command: str, arguments: list[str], ours: Flags) -> int:
     except ConfigError:
         raise
     except Exception as error:  # the task keeps its own errors, so this one is from composing
-        raise ConfigError(explain(error, overrides)) from error
+        raise explain(error, overrides) from error
     finally:
         sys.argv = before
     if task.error is not None:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from lrbench.config.arms import Arm
 from lrbench.config.entries import entries
 from lrbench.engine.ranks import leads, rank_count
-from lrbench.sweep.carry_out import Outcome, carry_out
+from lrbench.sweep.carry_out import Outcome, carry_out, worker_count
 from lrbench.sweep.display import Display
 from lrbench.sweep.freeze import freeze
 from lrbench.sweep.mirror import mirror_sweep
 from lrbench.sweep.observer import SILENT
 from lrbench.sweep.plan import Plan
-from lrbench.sweep.pool import start_server, worker_count
+from lrbench.sweep.pool import start_server
 from lrbench.sweep.slurm.options import Slurm
 from lrbench.sweep.tell import lines, table
 

@@ -1,22 +1,26 @@
 """Carry out: a Plan to its Outcome, by this process, by warm workers beside it, or by jobs of SLURM."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from lrbench.engine.attempt import Interrupted
 from lrbench.engine.ranks import leads, rank_count
 from lrbench.engine.signals import until_signalled
 from lrbench.engine.train import train
+from lrbench.errors import ConfigError
 from lrbench.progress import View
 from lrbench.store.lease import Lease
 from lrbench.store.locks import check_locks
 from lrbench.sweep.entry import Entry, failure, with_files
 from lrbench.sweep.observer import SILENT, Observer
 from lrbench.sweep.plan import Plan
-from lrbench.sweep.pool import End, Pool, worker_count
+from lrbench.sweep.pool import End, Pool
 from lrbench.sweep.slurm.options import Slurm
 from lrbench.sweep.store import Sweep, sweep_of
 
@@ -68,6 +72,27 @@ def carry_out(
     here = plan.to_do if rank_count() == 1 else plan.entries
     with _driving(sweep.folder) if here else nullcontext():
         return Outcome(sweep, _in_this_process(here, observer) if many == 1 else Pool(plan, many, observer).run())
+
+
+def worker_count(plan: Plan, asked: int | None) -> int:
+    """How many workers train a plan: as many as asked for, or as fit here, and no more than it has work for. 1: it is
+    trained in this process, as it is by each of several ranks.
+
+    Raises ConfigError for a number below 1.
+    """
+    if asked is not None and asked < 1:
+        raise ConfigError("hydra.launcher.workers", asked, "give a number of processes from 1, or null")
+    if len(plan.jobs) == 1 or rank_count() > 1:
+        return 1
+    return max(1, min(_that_fit(plan) if asked is None else asked, len(plan.to_do)))
+
+
+def _that_fit(plan: Plan) -> int:
+    """One for every `threads` cores that this process may use; where there are GPUs, one a GPU."""
+    if any(e.settings.device != "cpu" for e in plan.entries) and torch.cuda.is_available():
+        return torch.cuda.device_count()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // max(e.experiment.threads for e in plan.entries))
 
 
 @contextmanager

@@ -17,9 +17,7 @@ from typing import Any, Literal
 
 import torch
 
-from lrbench.engine.ranks import rank_count
 from lrbench.engine.signals import Stop, stop_signal, until_signalled
-from lrbench.errors import ConfigError
 from lrbench.identity import run_id
 from lrbench.store.lease import holder
 from lrbench.store.record import DONE
@@ -46,27 +44,6 @@ def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["lrbench.sweep.warm"])
     return context
-
-
-def worker_count(plan: Plan, asked: int | None) -> int:
-    """How many workers train a plan: as many as asked for, or as fit here, and no more than it has work for. 1: it is
-    trained in this process, as it is by each of several ranks.
-
-    Raises ConfigError for a number below 1.
-    """
-    if asked is not None and asked < 1:
-        raise ConfigError("hydra.launcher.workers", asked, "give a number of processes from 1, or null")
-    if len(plan.jobs) == 1 or rank_count() > 1:
-        return 1
-    return max(1, min(_that_fit(plan) if asked is None else asked, len(plan.to_do)))
-
-
-def _that_fit(plan: Plan) -> int:
-    """One for every `threads` cores that this process may use; where there are GPUs, one a GPU."""
-    if any(e.settings.device != "cpu" for e in plan.entries) and torch.cuda.is_available():
-        return torch.cuda.device_count()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // max(e.experiment.threads for e in plan.entries))
 
 
 @dataclass
