@@ -57,6 +57,9 @@ class Place:
         for word in words:
             (self.gate / word).touch()
 
+    def unsay(self, word: str) -> None:
+        (self.gate / word).unlink()
+
     def updates(self, name: str) -> dict[int, int]:
         """Updates that each process of a run has made, by its pid, the latest last."""
         files = [p for p in self.gate.glob(f"{name}.*") if p.suffix[1:].isdigit()]

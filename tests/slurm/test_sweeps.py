@@ -251,9 +251,11 @@ def test_the_driver_is_killed_and_others_attach(here: Place) -> None:
     command = (*GATED, names("a", "b"))
     driver = here.sweep(*command)
     here.wait_until_under_way("a", "b")
+    here.say("hold")  # however long another driver takes to begin
     driver.kill()
     second = here.sweep(*command)
     second.wait_for("2 of 2 runs are in jobs already")
+    here.unsay("hold")
     here.cluster.scontrol("requeuehold", here.job("a"))
     second.wait_for(f"job {here.job('a')} waits (job requeued in held state)")
     here.cluster.scontrol("release", here.job("a"))
