@@ -290,7 +290,7 @@ def test_left_queued_and_edited(here: Place) -> None:
     assert "2 of 2 jobs cancelled" in here.start("cancel", name).wait().out
     here.cluster.wait_until(lambda: not here.cluster.squeue(), "an empty queue")
     (reached,) = here.updates("a").values()
-    assert here.record("a").status() == {"state": "interrupted", "update": reached, "updates": 400, "error": None}
+    assert here.record("a").status() == {"state": "interrupted", "update": reached, "updates": 1600, "error": None}
     table = here.start("status", name).wait(code=1)
     assert "2 lost" in table.out
     assert "CANCELLED" in table.out
