@@ -437,7 +437,7 @@ def test_hydras_basic_sweeper_is_what_ours_is(lrbench: Lrbench) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("scheduler=constant,cosine",), ("several values are a sweep: add -m", "scheduler=[a,b]")),
+        (("scheduler=constant,cosine",), ("several values are a sweep; add -m", "scheduler=[a,b]")),
         (("--dryrun",), ("Did you mean '--dry-run'",)),
         (("scheduler=step", "scheduler.args.gama=0.5"), ("Did you mean 'scheduler.args.gamma'",)),
         (("--dry-run", "plot", "seed=1"), ("plot: --dry-run",)),  # the command, though a flag stands before it
