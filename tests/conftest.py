@@ -11,8 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import yaml
+
+# The machine may be busy: no example fails, and no search is given up, for the time it took.
+hypothesis.settings.register_profile("lrbench", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("lrbench")
 
 SERVER = Path(__file__).parent / "engine" / "server.py"
 SMALL = ("tracker=none", "horizon=4ep", "batch_size=64")
@@ -144,6 +149,11 @@ class Process:
         assert not self.alive
         return (self.events or [""])[-1]
 
+    def go_on(self) -> None:
+        """Let it past one more of the updates at which it stands still."""
+        with self._log.with_suffix(".go").open("a") as gate:
+            gate.write(".")
+
     def kill(self, how: int = signal.SIGKILL) -> None:
         """Returns when it is gone, for SIGKILL."""
         os.kill(self.pid, how)
@@ -175,7 +185,7 @@ class Server:
         return Process(int(self._process.stdout.readline()), path.with_suffix(".log"))
 
     def close(self) -> None:
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="session")

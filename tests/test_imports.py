@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent / "lrbench"
 # room and the rows below its own. A new one needs a place here.
 LAYERS = (
     ("lrbench", "errors"),
-    ("randomness", "metrics", "targets", "stats", "cli.flags", "hashing"),
+    ("randomness", "metrics", "targets", "stats", "sweep.slurm.options", "hashing"),
     ("horizon", "trackers", "models", "tasks", "param_groups", "store.lease", "store.locks", "config.grid",
      "config.schema"),
     ("components", "arguments"),
@@ -59,7 +59,7 @@ NO_TORCH = ("errors", "horizon", "hashing", "components", "arguments", "schedule
             "data.kinds", "data.tree",
             "config.schema", "config.compose", "config.experiments", "config.hydra_errors", "config.composer",
             "config.grid", "config.levels", "cli.flags", "cli.main", "cli.completion", "cli.help",
-            "sweep.named", "commands", "commands.runs", "report.compare", "report.html",
+            "config.named", "config.arms", "commands", "commands.runs", "report.compare", "report.html",
             "report.markdown", "report.wandb", "report.selection", "stats.intervals", "stats.paired", "sweep.slurm.job",
             "sweep.slurm.jobs", "sweep.slurm.options", "sweep.slurm.states",
             "plugins.hydra_plugins.lrbench_local", "plugins.hydra_plugins.lrbench_slurm")  # fmt: skip

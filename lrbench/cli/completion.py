@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from lrbench.cli.flags import COMMANDS, FLAGS, PLAIN, command_of, config_dir_of, value_of
+from lrbench.cli.flags import COMMANDS, FLAGS, PLAIN, VALUED, command_of, config_dir_of, value_of
 
 # Flags of the commands without overrides; = for one that takes a value. Their parsers would say it, but importing those
 # takes seconds; a test holds the two equal.
@@ -43,7 +43,7 @@ def offers(line: str) -> tuple[list[str], str | None]:
     elif command in PLAIN:
         found = _names(command, plain, _results(given), word)
     elif command == "sweep" and not plain:
-        from lrbench.sweep.named import sweep_files
+        from lrbench.config.named import sweep_files
 
         found = [f"name={n}" if word.startswith("name=") else n for n in sweep_files(config_dir_of(given))]
     elif "," in word:
@@ -68,7 +68,7 @@ def _flags(command: str) -> dict[str, bool]:
     if command in PLAIN:
         return {"--help": False, **{f.rstrip("="): f.endswith("=") for f in PLAIN_FLAGS[command].split()}}
     ours = FLAGS if command in ("train", "sweep") else ()
-    return {**{name: name == "--name" for name in ours}, **{name: a.nargs != 0 for name, a in _hydra_flags().items()}}
+    return {**{name: name in VALUED for name in ours}, **{name: a.nargs != 0 for name, a in _hydra_flags().items()}}
 
 
 def _hydra_flags() -> Mapping[str, Action]:

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
+from lrbench.config.arms import Arm, arm_from, checked
 from lrbench.errors import ConfigError
 
 COMMANDS = ("train", "sweep", "plot", "show", "runs", "report", "wandb", "status", "wait", "cancel")
@@ -15,8 +16,10 @@ FLAGS = {
     "--dry-run": "plan only: what is done, new, refused, and what it would cost; nothing is trained or written",
     "--yes": "do not ask before a very large sweep",
     "--skip-invalid": "leave refused jobs of a sweep out, and list them, instead of refusing the sweep",
+    "--arm": "'NAME: OVERRIDE OVERRIDE': an arm with options of its own, times the grid; once for each arm",
     "--name": "NAME: what a sweep is called (`lrbench sweep NAME` says it already), else by a hash of its runs",
 }
+VALUED = ("--arm", "--name")  # those that take a value
 CONFIG_DIR = ("--config-dir", "-cd")
 
 
@@ -26,48 +29,19 @@ class Flags:
     yes: bool = False
     skip_invalid: bool = False
     name: str | None = None  # of the sweep
-
-
-@dataclass
-class Slurm:
-    """What is asked of SLURM (`hydra.launcher.*`); None leaves it to the site. Explained in its YAML file."""
-
-    partition: str | None = None
-    account: str | None = None
-    qos: str | None = None
-    gres: str | None = None
-    constraint: str | None = None
-    time: str = "1:00:00"
-    cpus: int = 1
-    mem: str | None = None
-    setup: list[str] = field(default_factory=list)
-    srun_args: list[str] = field(default_factory=list)
-    runs_per_job: int = 1
-    max_parallel: int | None = None
-    tasks: int = 1
-    nodes: int = 1
-    signal_delay_s: int = 120
-    detach: bool = False
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What was typed for a sweep: overrides with all their values, those of Hydra's own node, and who trains it: so
-    many workers here (None for as many as fit), or jobs of SLURM. Jobs are numbered from `first`."""
-
-    overrides: tuple[str, ...]
-    hydra: tuple[str, ...] = ()
-    workers: int | Slurm | None = None
-    first: int = 0
+    arms: tuple[Arm, ...] = ()
 
 
 def take_flags(arguments: Sequence[str]) -> tuple[Flags, list[str]]:
-    """lrbench's flags, and the other arguments. Raises ConfigError for a name that no folder can have."""
+    """lrbench's flags, and the other arguments. Raises ConfigError for a name that no folder can have, and for an arm
+    that is none."""
     name = value_of(["--name"], arguments)
     if name is not None and not re.fullmatch(r"[\w.-]*\w", name):
-        raise ConfigError(f"--name {name}: a sweep's name is made of letters, digits, - and _, as in --name my-sweep.")
-    rest = [a for before, a in pairwise(["", *arguments]) if before != "--name"]
-    flags = Flags("--dry-run" in rest, "--yes" in rest, "--skip-invalid" in rest, name)
+        why = "a sweep's name is made of letters, digits, - and _, as in --name my-sweep"
+        raise ConfigError(f"--name {name}", "", why)
+    arms = checked(map(arm_from, values_of(["--arm"], arguments)), "--arm")
+    rest = [a for before, a in pairwise(["", *arguments]) if before not in VALUED]
+    flags = Flags("--dry-run" in rest, "--yes" in rest, "--skip-invalid" in rest, name, arms)
     return flags, [a for a in rest if a.partition("=")[0] not in FLAGS]
 
 
@@ -81,14 +55,35 @@ def command_of(arguments: Sequence[str]) -> tuple[str, list[str]]:
     return ("train", rest) if place is None else (rest[place], rest[:place] + rest[place + 1 :])
 
 
+def words_of(arguments: Sequence[str]) -> list[str]:
+    """The arguments without flags: a sweep's name, and overrides."""
+    return [a for before, a in pairwise(["", *arguments]) if not (a.startswith("-") or before in CONFIG_DIR)]
+
+
+def take_sweep(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """The word that names a sweep (`tour`, or `name=tour`), and the other arguments; '' where there is none."""
+    words = words_of(arguments)
+    named = next((w for w in words if w.startswith("name=")), next(iter(words), ""))
+    rest = list(arguments)
+    if named:
+        rest.remove(named)
+    return named.removeprefix("name="), rest
+
+
 def value_of(flags: Sequence[str], arguments: Sequence[str]) -> str | None:
-    """The value of a flag in any of its spellings, behind it or behind a `=`; None where it is not given."""
+    """The value of a flag, the first where it is given several times; None where it is not given."""
+    return next(iter(values_of(flags, arguments)), None)
+
+
+def values_of(flags: Sequence[str], arguments: Sequence[str]) -> list[str]:
+    """The values of a flag in any of its spellings, each behind it or behind a `=`."""
+    found = []
     for word, following in pairwise([*arguments, ""]):
         if word in flags:
-            return following
-        if word.partition("=")[0] in flags:
-            return word.partition("=")[2]
-    return None
+            found.append(following)
+        elif word.partition("=")[0] in flags:
+            found.append(word.partition("=")[2])
+    return found
 
 
 def config_dir_of(arguments: Sequence[str]) -> str | None:

@@ -4,7 +4,7 @@ import yaml
 
 from lrbench import CONF
 from lrbench.cli.flags import FLAGS
-from lrbench.sweep.named import listing
+from lrbench.config.named import listing
 
 PLOT = """usage: lrbench plot [group=level ...] [key=value ...] [-m] [out=FILE]
 
@@ -34,11 +34,17 @@ DIR. Overrides after the name come after those of the file: seed=7 puts one seed
 lrbench -m scheduler=constant,cosine seed=0,1,2.) A sweep is planned first, and what is done is not trained again; the
 same command goes on after an interruption. `lrbench status NAME` and `lrbench report NAME` then know it by its name.
 
-A file holds two lists of overrides: `set` with one value each, `grid` with several:
+A file holds two lists of overrides: `set` with one value each, `grid` with several. Options that not all runs share
+stand in `arms`, lists of overrides with a name; the sweep is the product of arms and grid, six runs here:
 
-  # My two schedules, three seeds.
-  set: [model=mlp, horizon=5ep]
-  grid: ['scheduler=constant,cosine', 'seed=range(3)']
+  # A cosine after a warmup or a plateau, three seeds.
+  set: [model=mlp, horizon=20ep]
+  grid: ['seed=range(3)']
+  arms:
+    cosine_warm: [scheduler=cosine, warmup=linear5]
+    plateau: [scheduler=plateau, scheduler.args.patience=3ep]
+
+An arm's overrides have one value each, and set what is set nowhere else. Without a file, --arm makes one.
 
 {sweeps}
 
@@ -51,6 +57,7 @@ examples
   lrbench sweep tour horizon=9ep --name tour9     other runs: a sweep with a name of its own
   lrbench sweep tour hydra.launcher.workers=1     in this process, one run after another
   lrbench sweep tour hydra/launcher=slurm         as jobs of a cluster
+  lrbench -m seed=0,1,2 --arm 'warm: scheduler=cosine warmup=linear5' --arm 'step: scheduler=step'
 
 Exit codes: 0 every run finished, 1 one diverged or failed, 2 bad usage, 130 stopped by Ctrl-C."""
 

@@ -12,13 +12,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lrbench import __version__
-from lrbench.cli.flags import COMMANDS, FLAGS, PLAIN, Asked, Flags, Slurm, command_of, config_dir_of, take_flags
+from lrbench.cli.flags import COMMANDS, FLAGS, PLAIN, Flags, command_of, config_dir_of, take_flags, take_sweep, words_of
 from lrbench.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from lrbench.commands import Job
+    from lrbench.sweep.slurm.options import Slurm
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -53,7 +54,7 @@ def _run(argv: list[str]) -> int:
         return _complete(argv)
     command, rest = command_of(argv)
     if rest and rest == argv and re.fullmatch(r"[\w-]*\w", argv[0]) and not argv[0].startswith("-"):
-        raise ConfigError(f"{argv[0]}: neither a command nor key=value.{did_you_mean(argv[0], COMMANDS)}")
+        raise ConfigError(argv[0], "", "neither a command nor key=value", did_you_mean(argv[0], COMMANDS))
     if command in PLAIN:
         return int(import_module(f"lrbench.commands.{command}").run(rest))
     helps = {"--help", "-h"} & {*rest}
@@ -67,16 +68,29 @@ def _run(argv: list[str]) -> int:
         return 0
     flags, rest = take_flags(rest)
     if flags != Flags() and command not in ("train", "sweep"):
-        raise ConfigError(f"{command}: {', '.join(FLAGS)} are for training; leave them out.")
+        raise ConfigError(command, "", f"{', '.join(FLAGS)} are for training", "leave them out")
     if command == "sweep":
-        from lrbench.sweep.named import listing, named_sweep, words_of
-
         if not words_of(rest):
+            from lrbench.config.named import listing
+
             print(listing(config_dir_of(rest)))
             return 0
-        name, rest = named_sweep(rest)
-        flags, rest, command = replace(flags, name=flags.name or name), [*rest, "-m"], "train"
+        flags, rest = _named(flags, rest)
+        command = "train"
+    if flags.arms and not {"-m", "--multirun"} & {*rest}:
+        raise ConfigError("--arm", "", "arms make a sweep", "add -m")
     return _through_hydra(command, rest, flags)
+
+
+def _named(flags: Flags, arguments: list[str]) -> tuple[Flags, list[str]]:
+    """What is asked for by a sweep's file, and what stands beside its name."""
+    from lrbench.config.arms import checked
+    from lrbench.config.named import named_sweep
+
+    name, rest = take_sweep(arguments)
+    found = named_sweep(name, config_dir_of(rest))
+    arms = checked((*found.arms, *flags.arms), f"sweep {name}")
+    return replace(flags, name=flags.name or name, arms=arms), [*found.overrides, *rest, "-m"]
 
 
 def _through_hydra(command: str, arguments: list[str], ours: Flags) -> int:
@@ -97,7 +111,7 @@ def _through_hydra(command: str, arguments: list[str], ours: Flags) -> int:
     except ConfigError:
         raise
     except Exception as error:  # the task keeps its own errors, so this one is from composing
-        raise ConfigError(explain(error, overrides)) from error
+        raise explain(error, overrides) from error
     finally:
         sys.argv = before
     if task.error is not None:
@@ -113,7 +127,7 @@ def _overrides_and_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
     from hydra._internal.utils import get_args_parser
 
     def refuse(message: str) -> NoReturn:
-        raise ConfigError(f"{message}; --hydra-help lists the flags.")
+        raise ConfigError("", "", message, "--hydra-help lists the flags")
 
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]
@@ -121,7 +135,7 @@ def _overrides_and_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
     for word in rest:
         if word.startswith("-"):
             flags = [*FLAGS, *(f for f in parser._option_string_actions if f.startswith("--"))]
-            raise ConfigError(f"{word}: there is no such flag.{did_you_mean(word, flags)}")
+            raise ConfigError(word, "", "there is no such flag", did_you_mean(word, flags))
     overrides = [*known.overrides, *rest]
     flags = [a for a in arguments if a not in overrides]
     modes = ("help", "hydra_help", "cfg", "run", "multirun", "shell_completion", "info", "experimental_rerun")
@@ -147,7 +161,7 @@ class _Task:
 
     def __init__(self, command: str, flags: Flags, overrides: Sequence[str] = ()) -> None:
         self._command, self._flags, self.code = command, flags, 0
-        self.overrides, self.yes = overrides, flags.yes  # what our sweeper asks for
+        self.overrides, self.yes, self.arms = overrides, flags.yes, flags.arms  # what our sweeper asks for
         self.error: BaseException | None = None
         self._elsewhere = False
 
@@ -169,18 +183,20 @@ class _Task:
         self.code = max([self.code, *(value for value in values if isinstance(value, int))])
 
     def run_all(
-        self, overrides: Sequence[Sequence[str]], hydra: Sequence[str], workers: int | Slurm | None, first: int
+        self, overrides: Sequence[Sequence[str]], hydra: Sequence[str], workers: "int | Slurm | None", first: int
     ) -> list[Any]:
         """All jobs of a sweep, by their overrides and those of Hydra's own node, numbered from `first`; a value for
-        each."""
+        each, or one under each arm."""
         values: list[Any] = [None] * len(overrides)
 
         def work() -> None:
             if self._command == "train":
+                from lrbench.commands.sweep import Asked
                 from lrbench.commands.sweep import run as run_sweep
 
-                asked = Asked(tuple(self.overrides), tuple(hydra), workers, first)
-                self.code, values[:] = run_sweep(overrides, asked, self._flags)
+                flags, typed = self._flags, tuple(self.overrides)
+                asked = Asked(typed, tuple(hydra), workers, first, flags.arms, flags.skip_invalid, flags.name)
+                self.code, values[:] = run_sweep(overrides, asked, flags.dry_run)
             else:
                 from lrbench.config.composer import composer
 
@@ -200,10 +216,8 @@ class _Task:
         Raises ConfigError where there is only a plan to be made.
         """
         if self._flags.dry_run:
-            raise ConfigError(
-                "--dry-run: this hydra/launcher composes a job only where it is to run, so there is no plan of the "
-                "sweep before; leave hydra/launcher out to see it."
-            )
+            why = "this hydra/launcher composes a job only where it is to run, so there is no plan of the sweep before"
+            raise ConfigError("--dry-run", "", why, "leave hydra/launcher out to see it")
         return {**self.__dict__, "_elsewhere": True}
 
     def _keeping(self, work: Callable[[], None]) -> None:

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lrbench.config.compose import resolved
 from lrbench.config.composer import Job
+from lrbench.config.grid import labels
 from lrbench.errors import ConfigError
 
 __all__ = ["Job", "Parser", "job_of", "labels", "naming"]
@@ -18,7 +19,7 @@ class Parser(argparse.ArgumentParser):
     """Of a command that takes no overrides. Refuses as lrbench does: one paragraph, exit code 2."""
 
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{self.prog.partition(' ')[2]}: {message}; {self.prog} --help says more.")
+        raise ConfigError(self.prog.partition(" ")[2], "", message, f"{self.prog} --help says more")
 
 
 def job_of(config: DictConfig, hydra: Any) -> Job:
@@ -31,16 +32,10 @@ def job_of(config: DictConfig, hydra: Any) -> Job:
     return Job(overrides, resolved(task), typed, node)
 
 
-def labels(jobs: Sequence[Sequence[str]]) -> list[str]:
-    """What tells jobs apart, each given by its overrides: those that not all of them share."""
-    shared = set(jobs[0]).intersection(*jobs[1:])
-    return [" ".join(o for o in job if len(jobs) == 1 or o not in shared) or "defaults" for job in jobs]
-
-
 @contextmanager
 def naming(label: str, jobs: Sequence[object]) -> Iterator[None]:
     """Say which of several jobs is refused."""
     try:
         yield
     except ConfigError as error:
-        raise error if len(jobs) == 1 else ConfigError(f"in the run '{label}': {error}") from error
+        raise error if len(jobs) == 1 else ConfigError("", "", f"in the run '{label}': {error}") from error

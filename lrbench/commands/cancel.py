@@ -22,10 +22,10 @@ def run(arguments: Sequence[str]) -> int:
     sweep = find_sweep(results_folder(options.results), options.sweep)
     jobs = [job for array in load_arrays(sweep.folder) for job in array.jobs()]
     if not jobs:
-        raise ConfigError(f"{options.sweep}: this sweep has no jobs; Ctrl-C stops one that trains in a terminal.")
+        raise ConfigError(options.sweep, "", "this sweep has no jobs", "Ctrl-C stops one that trains in a terminal")
     states = ask(jobs)
     if states is None:
-        raise ConfigError(f"{options.sweep}: SLURM does not answer, so nothing was cancelled; try again in a while.")
+        raise ConfigError(options.sweep, "", "SLURM does not answer, so nothing was cancelled", "try again in a while")
     alive = [job for job, state in states.items() if state not in ENDED]
     cancel(alive)
     print(f"{len(alive)} of {len(jobs)} jobs cancelled" if alive else f"none of {len(jobs)} jobs waits or runs")

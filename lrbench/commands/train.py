@@ -3,29 +3,25 @@
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
 import yaml
 
 from lrbench.commands import Job
 from lrbench.commands.notes import tell_of
-from lrbench.config.experiments import Grouped, experiment_from, settings_from
-from lrbench.engine.attempt import Interrupted, RunFailed, cadence_of
-from lrbench.engine.fork import check_start
+from lrbench.config.experiments import experiment_from, settings_from
+from lrbench.engine.attempt import Interrupted, RunFailed
 from lrbench.engine.ranks import leads
-from lrbench.engine.state import choose_device, new_state
 from lrbench.engine.train import train
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings
 from lrbench.identity import run_id
 from lrbench.metrics import declared_in
 from lrbench.progress import Reporter, numbers
-from lrbench.schedules import hears_metric
 from lrbench.store.record import DONE, Record
-from lrbench.sweep.entry import hydra_files
-from lrbench.targets import resolve
+from lrbench.sweep.checks import Checks
+from lrbench.sweep.origin import Origin
 
 OTHERS = ("constant", "cosine", "linear")  # schedules for a comparison: they go with every horizon and every warmup
 NOT_COMPARED = ("scheduler", "seed", "force", "retry", "out")  # what a comparison sets anew, or has no use for
@@ -36,55 +32,15 @@ def run(jobs: Sequence[Job]) -> int:
     """Check the job, then train it; the exit code. (Several at once are `sweep`.)"""
     (job,) = jobs
     if "lrbench_slurm" in job.hydra["launcher"]["_target_"]:
-        raise ConfigError("hydra/launcher=slurm: it submits sweeps, and one run is a small one: add -m.")
-    experiment, settings = checked(job, Checks())
-    settings = replace(settings, hydra=hydra_files(job.overrides, job.typed, job.hydra))
+        raise ConfigError("hydra/launcher", "slurm", "it submits sweeps, and one run is a small one", "add -m")
+    experiment, settings = experiment_from(job.plain), settings_from(job.plain)
+    Checks()(experiment, settings)
+    settings = replace(settings, hydra=Origin(job.overrides, job.typed, job.hydra).files())
     tell_of([experiment])
     if not leads():  # rank 0 shows and tells
         train(experiment, settings)
         return 0
     return _one(experiment, settings)
-
-
-class Checks:
-    """What was checked already: thousands of jobs of a sweep share their model, their times, their tracker."""
-
-    def __init__(self, device: bool = True) -> None:
-        """device: whether it has to be on this machine."""
-        self._found: dict[str, ConfigError | None] = {}
-        self.device = device
-        self.grouped: list[Grouped] = []
-
-    def __call__(self, what: object, check: Callable[[], object]) -> None:
-        """Make a check, or repeat what it said of an equal thing. Raises ConfigError."""
-        key = repr(what)
-        if key not in self._found:
-            try:
-                check()
-                self._found[key] = None
-            except ConfigError as error:
-                self._found[key] = error
-        if found := self._found[key]:
-            raise found
-
-
-def checked(job: Job, checks: Checks) -> tuple[Experiment, Settings]:
-    """A job's Experiment and Settings, and what only building shows: nothing of a sweep is trained, and no file is
-    made, if a part is refused. Raises ConfigError."""
-    e, s = experiment_from(job.plain, checks.grouped), settings_from(job.plain)
-    checks(("times", e.clock, s.keep, s.log_every, s.checkpoint_every), lambda: cadence_of(e, s))
-    if checks.device:
-        checks(("device", s.device), lambda: choose_device(s.device))
-    checks(("task", e.task), lambda: resolve(e.task.target, "task")(**e.task.args))
-    if s.tracker is not None:
-        tracker = s.tracker
-        checks(("tracker", tracker), lambda: resolve(tracker.target, "tracker")(**tracker.args))
-    feedback = e.schedule if hears_metric(e.schedule) else None
-    parts = (e.model, e.data, e.optimizer, e.peaks, e.param_groups, e.amp, e.channels_last, feedback)
-    checks(("model", *parts), lambda: new_state(e, torch.device("cpu")))  # model and optimizer
-    if e.start is not None:
-        check_start(e, e.start)
-    return e, s
 
 
 def _one(experiment: Experiment, settings: Settings) -> int:

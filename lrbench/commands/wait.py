@@ -2,12 +2,22 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lrbench.commands import Parser
-from lrbench.commands.slurm import INTERRUPTED, wait_for
 from lrbench.store.record import results_folder
+from lrbench.sweep.carry_out import Outcome
+from lrbench.sweep.display import Display
 from lrbench.sweep.mirror import mirror_sweep
+from lrbench.sweep.observer import Observer
+from lrbench.sweep.slurm.drive import wait_for
+from lrbench.sweep.slurm.jobs import load_arrays
+from lrbench.sweep.slurm.options import Slurm
+from lrbench.sweep.stages import carry_out_stages, staged
 from lrbench.sweep.status import find_sweep
+from lrbench.sweep.store import Sweep
+
+INTERRUPTED = 130  # as in cli
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -15,15 +25,30 @@ def run(arguments: Sequence[str]) -> int:
     parser = Parser(
         prog="lrbench wait",
         description="Wait until every run of a sweep is done or will not come: for its jobs on SLURM, or for the "
-        "processes of this machine that train it. Exit code 0 if all are finished, 1 if not.",
+        "processes of this machine that train it. Of a sweep in stages, the next stage is then submitted and waited "
+        "for too. Exit code 0 if all are finished, 1 if not.",
     )
     parser.add_argument("sweep", metavar="SWEEP", help="a sweep's name or its beginning; `lrbench status` lists them")
     parser.add_argument("--results", help="where records live (default: $LRBENCH_RESULTS, else ./results)")
     options = parser.parse_args(arguments)
-    sweep = find_sweep(results_folder(options.results), options.sweep)
-    if wait_for(sweep) == "left":
+    with Display() as display:
+        outcome = _waited(find_sweep(results_folder(options.results), options.sweep), display)
+    if outcome.end != "done":
         print(f"The runs go on: lrbench wait {options.sweep}.", file=sys.stderr)
         return INTERRUPTED
-    mirror_sweep(sweep.name, sweep.plan.entries)
-    print(sweep.whereabouts(), file=sys.stderr)
-    return 0 if all(e.record.glance() == "finished" for e in sweep.plan.entries) else 1
+    mirror_sweep(outcome.sweep.name, outcome.sweep.plan.entries)
+    print(outcome.sweep.whereabouts(), file=sys.stderr)
+    return 0 if set(outcome.standings()) == {"finished"} else 1
+
+
+def _waited(sweep: Sweep, display: Observer) -> Outcome:
+    """For all that is under way, and what comes after it on SLURM, as it was asked for last."""
+    outcome = Outcome(sweep, wait_for(sweep, display))
+    stages, arrays = staged(sweep.folder), load_arrays(sweep.folder)
+    if outcome.end == "left" or stages is None:
+        return outcome
+    if arrays:
+        return carry_out_stages(stages, replace(Slurm(**arrays[-1].options), detach=False), display)
+    if stages.plan() is not None:
+        display.say("another stage follows; it is trained where the sweep is asked for again")
+    return outcome

@@ -44,7 +44,7 @@ def resolved(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     except MissingMandatoryValue as error:
         key = str(error.full_key)
         group = key.split(".")[0]
-        raise ConfigError(f"{key}: this option of {group} has no value; give it, as in {key}=...") from error
+        raise ConfigError(key, "", f"this option of {group} has no value", f"give it, as in {key}=...") from error
     except OmegaConfBaseException as error:  # ${...} that leads nowhere
-        raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
+        raise ConfigError(str(error.full_key), "", str(error).splitlines()[0]) from error
     return cast(dict[str, Any], plain)

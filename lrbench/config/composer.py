@@ -92,7 +92,7 @@ class Composer:
         try:
             base = _Base(compose([*self._hydra, *overrides], with_hydra=True))
         except Exception as error:
-            raise ConfigError(explain(error, overrides)) from error
+            raise explain(error, overrides) from error
         return Job(tuple(overrides), resolved(base.config), base.typed, base.hydra)
 
 

@@ -257,4 +257,4 @@ def _naming(option: str, value: Any) -> Any:
     except ConfigError as error:
         raise ConfigError(option, value, str(error)) from error
     except Exception as error:
-        raise ConfigError(option, value, explain(error, [])) from error
+        raise ConfigError(option, value, str(explain(error, []))) from error

@@ -17,6 +17,7 @@ from hydra.core.override_parser.types import FloatRange, Override, RangeSweep
 from lrbench.errors import ConfigError
 
 ASK = 10_000  # jobs from which a person is asked whether that was meant
+DEFAULTS = "defaults"  # the label of a job of which nothing is said
 MOST = 100_000  # jobs above which only `--yes` goes on
 
 
@@ -46,9 +47,10 @@ def axes(parser: OverridesParser, arguments: Sequence[str]) -> list[Axis]:
     for axis in by_key.values():
         given = axis.override.input_line
         if axis.override.is_sweep_override() and not axis.override.is_discrete_sweep():
-            raise ConfigError(f"{given}: an interval cannot be enumerated; give values as a,b,c or range(0,10,2).")
+            cure = "give values as a,b,c or range(0,10,2)"
+            raise ConfigError(str(given), "", "an interval cannot be enumerated", cure)
         if not len(axis):
-            raise ConfigError(f"{given}: this has no values, so the grid is empty; give at least one.")
+            raise ConfigError(str(given), "", "this has no values, so the grid is empty", "give at least one")
     return list(by_key.values())
 
 
@@ -62,10 +64,24 @@ def jobs(grid: Sequence[Axis]) -> Iterator[tuple[str, ...]]:
     return product(*grid)
 
 
+def labels(jobs: Sequence[Sequence[str]]) -> list[str]:
+    """What tells jobs apart, each given by its overrides: those that not all of them share."""
+    shared = set(jobs[0]).intersection(*jobs[1:])
+    return [" ".join(o for o in job if len(jobs) == 1 or o not in shared) or DEFAULTS for job in jobs]
+
+
+def expanded(overrides: Sequence[str]) -> list[tuple[str, ...]]:
+    """The overrides of every job of a grid: `expanded(["scheduler=cosine,step", "seed=range(3)"])` has six.
+
+    Raises ConfigError for one that is empty.
+    """
+    return list(jobs(axes(OverridesParser.create(), overrides)))
+
+
 def _length(sweep: RangeSweep) -> int:
     """How many values a range has. Raises ConfigError for a step of zero."""
     if not sweep.step:
-        raise ConfigError(f"range({sweep.start},{sweep.stop},{sweep.step}): the step must not be zero.")
+        raise ConfigError(f"range({sweep.start},{sweep.stop},{sweep.step})", "", "the step must not be zero")
     values = sweep.range()
     if not isinstance(values, FloatRange):
         return len(values)
@@ -83,5 +99,6 @@ def confirm(jobs: int, yes: bool) -> None:
         answer = input(f"lrbench: this sweep has {jobs:,} jobs. Go on? [y/N] ")
         if answer.strip().lower() in ("y", "yes"):
             return
-        raise ConfigError(f"the sweep of {jobs:,} jobs was not started.")
-    raise ConfigError(f"this sweep has {jobs:,} jobs; if that is meant, add --yes (with --dry-run, to see the plan).")
+        raise ConfigError("", "", f"the sweep of {jobs:,} jobs was not started")
+    cure = "if that is meant, add --yes (with --dry-run, to see the plan)"
+    raise ConfigError("", "", f"this sweep has {jobs:,} jobs", cure)

@@ -9,27 +9,29 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
 from lrbench import CONF
-from lrbench.cli.flags import Slurm
 from lrbench.config.compose import compose
 from lrbench.config.levels import levels
 from lrbench.config.schema import Config, LocalLauncherConfig
-from lrbench.errors import did_you_mean
+from lrbench.errors import ConfigError, did_you_mean
+from lrbench.sweep.slurm.options import Slurm
 
 
-def explain(error: Exception, arguments: Sequence[str]) -> str:
-    """One paragraph for an error that composing raised."""
+def explain(error: Exception, arguments: Sequence[str]) -> ConfigError:
+    """What an error that composing raised means for who typed the arguments."""
     text = "\n".join(str(e) for e in _chain(error))
     if isinstance(error, MissingConfigException) and "/" in str(error.missing_cfg_file):
         group, _, level = str(error.missing_cfg_file).rpartition("/")
-        return f"{group}={level}: there is no such level.{did_you_mean(level, error.options or levels(group))}"
+        cure = did_you_mean(level, error.options or levels(group))
+        return ConfigError(group, level, "there is no such level", cure)
     if found := re.search(r"Ambiguous value for argument '([^']+)'", text):
         key = found[1].partition("=")[0]
-        return f"{found[1]}: several values are a sweep: add -m, as in lrbench -m {found[1]} (a list is {key}=[a,b])."
+        cure = f"add -m, as in lrbench -m {found[1]} (a list is {key}=[a,b])"
+        return _refusal(found[1], "several values are a sweep", cure)
     if "Config group override must be" in text:
         given = next((a for a in arguments if not _names_a_level(a)), "")
-        return f"{given}: a group takes the name of one of its levels."
+        return _refusal(given, "a group takes the name of one of its levels")
     if found := re.search(r"Error merging override (\S+)[\s\S]* is not Optional", text):
-        return f"{found[1]}: this option needs a value."
+        return _refusal(found[1], "this option needs a value")
     if mistyped := _mistyped(text):
         return mistyped
     if found := re.search(r"Could not override '([^'@]+)'|Key '([^']+)' is not in struct", text):
@@ -37,13 +39,17 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
     if found := re.search(r"Key '([^']+)' not in '(\w+)'", text):
         return _unknown_key(found[1], text, arguments)
     if found := re.search(r"Could not find (?:dictionary|override|match for override) '?([^'\n]+)'?", text):
-        return f"{found[1]}: there is no such group to override. {_first_line(text)}"
+        return _refusal(found[1], "there is no such group to override", _first_line(text))
     if isinstance(error, OverrideParseException):
-        return (
-            f"{error.override}: this cannot be read as key=value or group=level; quote a value that has spaces, "
-            "brackets or '=' in it, as in 'key=\"a=b\"'."
-        )
-    return _first_line(text)
+        cure = "quote a value that has spaces, brackets or '=' in it, as in 'key=\"a=b\"'"
+        return ConfigError(str(error.override), "", "this cannot be read as key=value or group=level", cure)
+    return ConfigError("", "", _first_line(text))
+
+
+def _refusal(given: str, why: str, cure: str = "") -> ConfigError:
+    """Of an override as it was typed."""
+    option, _, value = given.partition("=")
+    return ConfigError(option, value, why, cure) if value else ConfigError(given, "", why, cure)
 
 
 WANTED = (  # OmegaConf's word on a value of the wrong type, and what would be right
@@ -63,16 +69,17 @@ WANTED = (  # OmegaConf's word on a value of the wrong type, and what would be r
 )
 
 
-def _mistyped(text: str) -> str | None:
+def _mistyped(text: str) -> ConfigError | None:
     """The cure for a value of the wrong type, typed or in an option file; None for another error."""
-    for pattern, cure in WANTED:
+    for pattern, wanted in WANTED:
         if found := re.search(pattern, text):
             typed = re.search(r"Error merging override (.+)", text)
             full_key = re.search(r"full_key: (\S+)", text)
             held = f"={found[1]}" if found.re.groups else ""
             given = typed[1] if typed else f"{full_key[1] if full_key else 'the configuration'}{held}"
             key, _, value = given.lstrip("+").partition("=")
-            return f"{given}: {cure.format(key=key, value=value, known=found.groupdict().get('known'))}."
+            why, _, cure = wanted.format(key=key, value=value, known=found.groupdict().get("known")).partition("; ")
+            return _refusal(given, why, cure)
     return None
 
 
@@ -93,19 +100,19 @@ def _picks_a_level(argument: str) -> bool:
     return (CONF / group).is_dir() and level in levels(group)
 
 
-def _unknown_option(key: str, arguments: Sequence[str]) -> str:
+def _unknown_option(key: str, arguments: Sequence[str]) -> ConfigError:
     given = next((a for a in arguments if a.split("=")[0].lstrip("+~") == key), key)
     if key in {f"hydra.launcher.{f.name}" for f in fields(Slurm)}:
-        return f"{given}: this is an option of jobs on a cluster; add hydra/launcher=slurm."
-    return f"{given}: there is no option '{key}'.{_nearest(key, arguments)}"
+        return _refusal(given, "this is an option of jobs on a cluster", "add hydra/launcher=slurm")
+    return _refusal(given, f"there is no option '{key}'", _nearest(key, arguments))
 
 
-def _unknown_key(key: str, text: str, arguments: Sequence[str]) -> str:
+def _unknown_key(key: str, text: str, arguments: Sequence[str]) -> ConfigError:
     full = re.search(r"full_key: (\S+)", text)
     file = re.search(r"In '([^']+)'", text)
-    where = f"conf/{file[1]}.yaml: " if file else ""
     name = full[1] if full else key
-    return f"{where}there is no option '{name}'.{_nearest(name, arguments)}"
+    where = f"conf/{file[1]}.yaml" if file else ""
+    return ConfigError(where, "", f"there is no option '{name}'", _nearest(name, arguments))
 
 
 def _nearest(key: str, arguments: Sequence[str]) -> str:

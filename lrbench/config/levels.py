@@ -37,9 +37,8 @@ def require_known(group: str, words: Sequence[str], used: Set[str]) -> None:
     known = {name.lower() for name in names | classes}
     for word in words:
         if word.lower() not in known:
-            raise ConfigError(
-                f"{group}={word}: this is no level of {group}, and the class of no run.{did_you_mean(word, names)}"
-            )
+            why = f"this is no level of {group}, and the class of no run"
+            raise ConfigError(group, word, why, did_you_mean(word, names))
 
 
 def meaning(group: str, level: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from lrbench.cli.flags import Slurm
+from lrbench.sweep.slurm.options import Slurm
 
 
 class Interval(Enum):

@@ -5,8 +5,7 @@ from contextlib import suppress
 from statistics import median
 from typing import NamedTuple
 
-from lrbench.engine.outcome import device_here, made_on
-from lrbench.engine.state import choose_device
+from lrbench.engine.outcome import made_on
 from lrbench.experiment import Experiment
 from lrbench.store.record import Record
 from lrbench.sweep.entry import Entry
@@ -24,9 +23,10 @@ class Cost(NamedTuple):
     devices: tuple[str, ...] = ()
 
 
-def cost_of(entries: Sequence[Entry], to_do: Sequence[Entry], standings: Mapping[str, str]) -> Cost:
-    """What training a plan's runs that are still to do will take."""
-    paces = _paces(entries, to_do, standings)
+def cost_of(entries: Sequence[Entry], to_do: Sequence[Entry], standings: Mapping[str, str], device: str | None) -> Cost:
+    """What training a plan's runs that are still to do will take. device: what will train, as records name it; None for
+    jobs of a cluster, whose nodes may hold anything."""
+    paces = _paces(entries, to_do, standings, device)
     to_train = [e for e in to_do if standings[e.run_id] != "committed"]
     known = [e for e in to_train if _kind(e.experiment) in paces]
     seconds = sum(paces[_kind(e.experiment)].seconds * _updates_left(e, standings) for e in known)
@@ -55,9 +55,11 @@ class _Pace(NamedTuple):
     devices: frozenset[str]
 
 
-def _paces(entries: Sequence[Entry], to_do: Sequence[Entry], standings: Mapping[str, str]) -> dict[str, _Pace]:
+def _paces(
+    entries: Sequence[Entry], to_do: Sequence[Entry], standings: Mapping[str, str], device: str | None
+) -> dict[str, _Pace]:
     """The median over records of each kind that is still to do: those of the device that will train, else all."""
-    wanted, device = {_kind(e.experiment) for e in to_do}, _device(entries)
+    wanted = {_kind(e.experiment) for e in to_do}
     found: dict[str, dict[str, list[float]]] = {kind: {} for kind in wanted}
 
     def look(timed: Iterable[tuple[Experiment, Record]]) -> None:
@@ -79,14 +81,6 @@ def _pace(by_device: Mapping[str, list[float]], device: str | None) -> _Pace:
     if device is not None and device in by_device:
         return _Pace(median(by_device[device]), frozenset())
     return _Pace(median(v for values in by_device.values() for v in values), frozenset(by_device))
-
-
-def _device(entries: Sequence[Entry]) -> str | None:
-    """What will train, as records name it; None for jobs of a cluster, whose nodes may hold anything."""
-    typed = next((e for e in entries if e.hydra), entries[0])
-    if "lrbench_slurm" in str(typed.hydra.get("launcher")):
-        return None
-    return device_here(choose_device(typed.settings.device))
 
 
 def _own(entries: Sequence[Entry], standings: Mapping[str, str]) -> Iterator[tuple[Experiment, Record]]:

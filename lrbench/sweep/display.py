@@ -13,22 +13,30 @@ from rich.text import Text
 from lrbench.metrics import declared_in
 from lrbench.progress import QUIET_EVERY, View, numbers
 from lrbench.sweep.entry import Entry
+from lrbench.sweep.observer import Observer
 from lrbench.sweep.plan import Plan, duration
 
 REDRAW = 0.5  # seconds between two drawings of the live table
 SHOWN = ("train/loss", "val/loss", "val/accuracy")
 
 
-class Display:
+class Display(Observer):
     """Shows a sweep on a stream (stderr). Use as a context manager; `place` is a worker's line in the table."""
 
-    def __init__(self, plan: Plan, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None) -> None:
         self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
         self._live = (
             Live(console=self._console, auto_refresh=False, transient=True) if self._console.is_terminal else None
         )
-        self._entries, self._total = plan.to_do, len(plan.to_do)
-        self._updates = sum(e.experiment.clock.updates for e in plan.to_do)
+        self._forget(())
+
+    def planned(self, plan: Plan) -> None:
+        self._forget(plan.to_do)
+
+    def _forget(self, to_do: tuple[Entry, ...]) -> None:
+        """Nothing has happened yet of these runs."""
+        self._entries, self._total = to_do, len(to_do)
+        self._updates = sum(e.experiment.clock.updates for e in to_do)
         self._running: dict[int, tuple[Entry, dict[str, float], str]] = {}
         self._counts: Counter[str] = Counter()
         self._ended: dict[str, tuple[str, str]] = {}  # how, and the numbers, by run id, in order

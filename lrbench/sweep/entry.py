@@ -6,12 +6,10 @@ dictionary that JSON and pickle take, and `run_entry(payload)` trains it.
 
 import errno
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import yaml
 
 from lrbench.data import Splits
 from lrbench.engine.numerics import require_current
@@ -21,20 +19,20 @@ from lrbench.identity import from_plain, run_id, to_plain
 from lrbench.progress import Show, silent
 from lrbench.store.lease import Lease
 from lrbench.store.record import Record, Standing
+from lrbench.sweep.origin import Origin
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What to train and how, and where it came from: the label that tells it from the others, the overrides, the
-    composed configuration as typed, and Hydra's own node (all three empty for a fork's parent)."""
+    """What to train and how: with the label that tells it from the others, and what it was composed from where it was
+    typed (not so for a run made from Python, and for a fork's parent)."""
 
     label: str
     experiment: Experiment
     settings: Settings
-    overrides: tuple[str, ...] = ()
-    config: Mapping[str, Any] = field(default_factory=dict)
-    hydra: Mapping[str, Any] = field(default_factory=dict)
-    number: int | None = None  # of the job in the grid
+    origin: Origin | None = None
+    number: int | None = None  # of the job in the sweep; None for a fork's parent that nobody asked for
+    arm: str = ""  # the name of the sweep's arm, where it has arms
 
     @cached_property
     def run_id(self) -> str:
@@ -50,24 +48,23 @@ class Entry:
             "label": self.label,
             "run_id": self.run_id,
             "experiment": to_plain(self.experiment),
-            "settings": _plain_settings(self.settings),
-            "overrides": list(self.overrides),
-            "config": self.config,
-            "hydra": self.hydra,
+            "settings": plain_settings(self.settings),
+            "origin": self.origin and {**vars(self.origin), "overrides": list(self.origin.overrides)},
             "number": self.number,
+            "arm": self.arm,
         }
 
 
 def from_payload(payload: Mapping[str, Any]) -> Entry:
     """The entry again. Raises KeyError or TypeError for data that is none, ValueError if its identity is another."""
+    origin = payload["origin"]
     entry = Entry(
         payload["label"],
         from_plain(payload["experiment"]),
-        _settings(payload["settings"]),
-        tuple(payload["overrides"]),
-        payload["config"],
-        payload["hydra"],
+        settings_from(payload["settings"]),
+        None if origin is None else Origin(tuple(origin["overrides"]), origin["config"], origin["hydra"]),
         payload["number"],
+        payload["arm"],
     )
     if entry.run_id != payload["run_id"]:
         raise ValueError(f"the run {payload['run_id']} would have the identity {entry.run_id} now")
@@ -89,25 +86,10 @@ def run_entry(
 
 
 def with_files(entry: Entry) -> Settings:
-    """The entry's settings, with the text of Hydra's three files for its record, and without a tracker: runs of a
-    sweep are mirrored when it has ended, by one process (`lrbench.sweep.mirror`)."""
+    """The entry's settings, with the text of Hydra's files for its record where it was typed, and without a tracker:
+    runs of a sweep are mirrored when it has ended, by one process (`lrbench.sweep.mirror`)."""
     settings = replace(entry.settings, tracker=None)
-    if not entry.config:
-        return settings
-    node = {**entry.hydra, "job": {**entry.hydra["job"], "num": entry.number, "id": str(entry.number)}}
-    return replace(settings, hydra=hydra_files(entry.overrides, entry.config, node))
-
-
-def hydra_files(overrides: tuple[str, ...], config: Mapping[str, Any], hydra: Mapping[str, Any]) -> dict[str, str]:
-    """Hydra's own three files about a run: what was composed, by which overrides, by which Hydra."""
-    task = list(overrides)
-    node = {
-        **hydra,
-        "overrides": {**hydra["overrides"], "task": task},
-        "job": {**hydra["job"], "override_dirname": ",".join(sorted(task))},
-    }
-    files = {"config.yaml": config, "hydra.yaml": {"hydra": node}, "overrides.yaml": task}
-    return {name: yaml.safe_dump(content, sort_keys=False, allow_unicode=True) for name, content in files.items()}
+    return settings if entry.origin is None else replace(settings, hydra=entry.origin.files(entry.number))
 
 
 class Failure(NamedTuple):
@@ -146,12 +128,12 @@ def mark_failed(entry: Entry, update: int, why: str) -> None:
             lease.release()
 
 
-def _plain_settings(settings: Settings) -> dict[str, Any]:
+def plain_settings(settings: Settings) -> dict[str, Any]:
     """None is a value here (`checkpoint_every`), so unlike in an Experiment it is kept."""
     plain = {f.name: to_plain(getattr(settings, f.name)) for f in fields(Settings)}
     return {**plain, "results": str(settings.results)}
 
 
-def _settings(plain: Mapping[str, Any]) -> Settings:
+def settings_from(plain: Mapping[str, Any]) -> Settings:
     made = {**plain, "results": Path(plain["results"]), "keep": tuple(plain["keep"])}
     return Settings(**{**made, "tracker": from_plain(plain["tracker"], Component | None)})

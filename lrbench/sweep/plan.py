@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
 
+from lrbench.engine.outcome import device_here
+from lrbench.engine.state import choose_device
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Start
 from lrbench.identity import title
@@ -26,26 +27,35 @@ WORDS = {
     "again": "to be trained again",
     "new": "new",
 }
+HINT = "(--skip-invalid leaves refused runs of a sweep out.)"
 LISTED = 20  # runs of one standing that a listing names
 
 
-class Refused(NamedTuple):
-    """A job of the grid that cannot be, and why."""
+@dataclass(frozen=True)
+class Refused:
+    """A job that cannot be, and why."""
 
     label: str
     reason: str
+    cause: ConfigError | None = field(default=None, compare=False)  # where it was refused in this process
+
+    def error(self) -> ConfigError:
+        """The refusal of a whole sweep for it."""
+        return ConfigError("", "", f"in the run '{self.label}': {self.reason}", HINT)
 
 
 @dataclass(frozen=True)
 class Plan:
     """Frozen entries, each experiment once; a parent stands before the runs that fork from it.
 
-    `asked` = jobs of the grid that were composed, equal ones counted each; `refused` = those left out.
+    `jobs` = the run id of each job that was asked for, in its order: equal ones have one run, None was left out and is
+    one of `refused`. `here` = whether they are trained on this machine's device.
     """
 
     entries: tuple[Entry, ...]
-    asked: int
+    jobs: tuple[str | None, ...]
     refused: tuple[Refused, ...] = ()
+    here: bool = True
 
     @cached_property
     def standings(self) -> dict[str, str]:
@@ -60,11 +70,13 @@ class Plan:
 
     @cached_property
     def cost(self) -> Cost:
-        return cost_of(self.entries, self.to_do, self.standings)
+        device = device_here(choose_device(self.entries[0].settings.device)) if self.here else None
+        return cost_of(self.entries, self.to_do, self.standings, device)
 
     def headline(self) -> str:
         """`36 runs: 10 done, 26 new`."""
-        jobs = f" (of {self.asked} jobs; equal ones are one run)" if self.asked > len(self.entries) else ""
+        asked = sum(job is not None for job in self.jobs)
+        jobs = f" (of {asked} jobs; equal ones are one run)" if asked > len(self.entries) else ""
         runs = f"{len(self.entries)} run{'s' * (len(self.entries) != 1)}"
         return f"{runs}: {counted(self.standings.values())}{jobs}"
 
@@ -106,24 +118,24 @@ def counted(standings: Iterable[str]) -> str:
     return ", ".join(f"{counts[s]} {word}" for s, word in WORDS.items() if counts[s])
 
 
-def make_plan(entries: Sequence[Entry], refused: Sequence[Refused] = ()) -> Plan:
+def make_plan(jobs: Sequence[Entry | Refused], here: bool = True) -> Plan:
     """Deduplicate by run id and put parents first. Raises ConfigError for an empty sweep, or one over two stores."""
+    entries, refused = [j for j in jobs if isinstance(j, Entry)], [j for j in jobs if isinstance(j, Refused)]
     if not entries:
-        why = (
-            f"; the first of {len(refused)} refused jobs is '{refused[0].label}': {refused[0].reason}"
-            if refused
-            else ""
-        )
-        raise ConfigError(f"the sweep is empty{why or '; give at least one job.'}")
-    folders = {str(e.settings.results) for e in entries}
+        cure = "give at least one job"
+        if refused:
+            cure = f"the first of {len(refused)} refused jobs is '{refused[0].label}': {refused[0].reason}"
+        raise ConfigError("", "", "the sweep is empty", cure)
+    folders = sorted({str(e.settings.results) for e in entries})
     if len(folders) > 1:
-        raise ConfigError(f"results={','.join(sorted(folders))}: the records of a sweep lie in one folder; give one.")
+        raise ConfigError("results", ",".join(folders), "the records of a sweep lie in one folder", "give one")
     runs: dict[str, Entry] = {}
     for entry in entries:
         for each in (*_parents(entry), entry):
             runs[each.run_id] = _merged(runs[each.run_id], each) if each.run_id in runs else each
     ordered = sorted(runs.values(), key=lambda e: generation(e.experiment))
-    return Plan(tuple(ordered), len(entries), tuple(refused))
+    ids = tuple(j.run_id if isinstance(j, Entry) else None for j in jobs)
+    return Plan(tuple(ordered), ids, tuple(refused), here)
 
 
 def _parents(entry: Entry) -> Iterator[Entry]:
@@ -139,8 +151,8 @@ def _parents(entry: Entry) -> Iterator[Entry]:
 
 
 def _merged(one: Entry, other: Entry) -> Entry:
-    """The same run asked for twice: the one that was typed, keeping every checkpoint either needs."""
-    first, second = (one, other) if one.config or not other.config else (other, one)
+    """The same run asked for twice: the one that was asked for itself, keeping every checkpoint either needs."""
+    first, second = (one, other) if one.number is not None else (other, one)
     keep = tuple(dict.fromkeys((*first.settings.keep, *second.settings.keep)))
     return first if keep == first.settings.keep else replace(first, settings=replace(first.settings, keep=keep))
 

@@ -21,8 +21,8 @@ from lrbench.engine.signals import Stop, stop_signal, until_signalled
 from lrbench.identity import run_id
 from lrbench.store.lease import holder
 from lrbench.store.record import DONE
-from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry, mark_failed, saved_update
+from lrbench.sweep.observer import Observer
 from lrbench.sweep.plan import Plan
 from lrbench.sweep.shelf import Shelf
 from lrbench.sweep.worker import work
@@ -31,7 +31,7 @@ TICK = 0.2  # seconds at most between two looks at signals and at the display
 DEATHS = 3  # of a run's workers in a row, without an update saved in between, after which the run counts as failed
 
 Ended = Literal["finished", "diverged", "failed", "stopped"]
-Outcome = Literal["done", "interrupted", "disk full"]  # of a whole sweep
+End = Literal["done", "interrupted", "disk full"]  # of a whole sweep
 
 
 def start_server() -> None:
@@ -44,14 +44,6 @@ def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["lrbench.sweep.warm"])
     return context
-
-
-def default_workers(plan: Plan) -> int:
-    """One for every `threads` cores that this process may use; where there are GPUs, one a GPU."""
-    if any(e.settings.device != "cpu" for e in plan.entries) and torch.cuda.is_available():
-        return torch.cuda.device_count()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // max(e.experiment.threads for e in plan.entries))
 
 
 @dataclass
@@ -69,7 +61,7 @@ class Pool:
 
     plan: Plan
     size: int
-    display: Display
+    observer: Observer
     ended: dict[str, Ended] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -79,10 +71,10 @@ class Pool:
         self._shelf = Shelf(self.size)
         self._deaths: dict[str, tuple[int, int]] = {}  # by run id: how many in a row, and at which saved update
         self._stillborn = 0  # workers in a row that died before they were ready
-        self._outcome: Outcome = "done"
+        self._end_as: End = "done"
         self._signal = Stop()
 
-    def run(self) -> Outcome:
+    def run(self) -> End:
         """Train until all is done, or no more can be. A signal stops every run at an update.
 
         Raises KeyboardInterrupt at a second Ctrl-C, RuntimeError if no worker can be started.
@@ -98,19 +90,19 @@ class Pool:
                     self._listen()
         finally:
             self._end()
-        return self._outcome
+        return self._end_as
 
     @property
     def _stopping(self) -> bool:
-        return self._outcome != "done"
+        return self._end_as != "done"
 
     def _busy(self) -> list[_Worker]:
         return [w for w in self._workers if w.entry is not None]
 
-    def _ask_to_stop(self, outcome: Outcome, why: str) -> None:
+    def _ask_to_stop(self, end: End, why: str) -> None:
         if not self._stopping:
-            self._outcome = outcome
-            self.display.say(why)
+            self._end_as = end
+            self.observer.say(why)
             for worker in self._busy():
                 assert worker.process.pid is not None
                 with suppress(ProcessLookupError):
@@ -129,7 +121,7 @@ class Pool:
                     continue
                 del self._waiting[index]
                 worker.entry = entry
-                self.display.began(worker.place, entry)
+                self.observer.began(worker.place, entry)
 
     def _next(self) -> int | None:
         """Which waiting run is next: one whose parent is done. Those that another process trains come last, to be
@@ -146,30 +138,33 @@ class Pool:
 
     def _started(self) -> _Worker:
         ours, theirs = multiprocessing.Pipe()
-        process = _context().Process(target=work, args=(theirs,), daemon=True)
+        # No daemon: a run may read its data by processes of its own. A worker ends when its pipe does.
+        process = _context().Process(target=work, args=(theirs,), daemon=False)
         process.start()
         theirs.close()
         taken = {w.place for w in self._workers}
         return _Worker(process, ours, next(p for p in range(self.size) if p not in taken))
 
     def _listen(self) -> None:
-        heard = wait([w.connection for w in self._workers], TICK)
-        for worker in [w for w in self._workers if w.connection in heard]:
+        heard = wait([each for w in self._workers for each in (w.connection, w.process.sentinel)], TICK)
+        for worker in [w for w in self._workers if w.connection in heard or w.process.sentinel in heard]:
             try:
+                if not worker.connection.poll():  # what a dead worker started may hold its end of the pipe open
+                    raise EOFError
                 message = worker.connection.recv()
             except (EOFError, OSError):
                 self._bury(worker)
             else:
                 self._hear(worker, *message)
-        self.display.refresh()
+        self.observer.refresh()
 
     def _hear(self, worker: _Worker, kind: str, *rest: Any) -> None:
         if kind == "ready":
             worker.ready, self._stillborn = True, 0
         elif kind == "view":
-            self.display.view(worker.place, *rest)
+            self.observer.view(worker.place, *rest)
         elif kind == "say":
-            self.display.say(*rest)
+            self.observer.say(*rest)
         elif kind == "stopped" and not (self._stopping or self._signal.asked):  # somebody asked this worker alone
             worker.ready = False  # it ends now
             self._give_back(worker, "by a signal")
@@ -181,7 +176,7 @@ class Pool:
         assert entry is not None
         self.ended[entry.run_id] = how
         self._unfinished.discard(entry.run_id)
-        self.display.ended(worker.place, entry, how, why)
+        self.observer.ended(worker.place, entry, how, why)
         if disk_full:
             why = "the disk is full, so the sweep stops; make room, then give the same command again"
             self._ask_to_stop("disk full", why)
@@ -219,7 +214,7 @@ class Pool:
             entry = replace(entry, settings=replace(entry.settings, force=False))
         self._waiting.appendleft(entry)
         worker.entry = None
-        self.display.gave_back(worker.place, entry, f"its worker ended {how}; it goes on from update {saved}")
+        self.observer.gave_back(worker.place, entry, f"its worker ended {how}; it goes on from update {saved}")
 
     def _end(self) -> None:
         """End all workers: idle ones are told, others (an error here, a second Ctrl-C) are killed."""

@@ -11,10 +11,10 @@ from typing import Any
 from lrbench import __version__
 from lrbench.errors import ConfigError
 from lrbench.store.record import write_text
-from lrbench.sweep.entry import Entry, from_payload
+from lrbench.sweep.entry import from_payload
 from lrbench.sweep.plan import Plan, Refused
 
-FORMAT = 1  # raised when a sweep.json of before cannot be read any more
+FORMAT = 2  # raised when a sweep.json of before cannot be read any more
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class Sweep:
     def name(self) -> str:
         return self.folder.name
 
+    @property
+    def short(self) -> str:
+        """What commands take: the name, or the beginning of a hash."""
+        return self.name[:8] if self.name == _hash(self.plan) else self.name
+
     def whereabouts(self) -> str:
         """Where it is, and the command that compares its runs."""
         return f"sweep    {self.folder}\ncompare  lrbench report {self.name}"
@@ -46,18 +51,15 @@ class Sweep:
         try:
             write_text(path, json.dumps(plain, separators=(",", ":")) + "\n")
         except OSError as error:
-            raise ConfigError(
-                f"{path}: the plan cannot be written ({error.strerror or error}); nothing was trained. Make room, or "
-                "give another folder with results=FOLDER."
-            ) from error
+            why = f"the plan cannot be written ({error.strerror or error}); nothing was trained"
+            raise ConfigError(str(path), "", why, "Make room, or give another folder with results=FOLDER") from error
 
     def _require_own_name(self, stored: Mapping[str, Any]) -> None:
         mine, there = {e.run_id for e in self.plan.entries}, {*stored}
         if not (there <= mine or mine <= there):
-            raise ConfigError(
-                f"{self.folder}: another sweep has this name: {len(there - mine)} of its {len(there)} runs are none of "
-                f"this one's. Give this one a name of its own, as in --name {self.name}-2; nothing was trained."
-            )
+            why = f"another sweep has this name: {len(there - mine)} of its {len(there)} runs are none of this one's"
+            cure = f"Give this one a name of its own, as in --name {self.name}-2; nothing was trained"
+            raise ConfigError(str(self.folder), "", why, cure)
 
     @staticmethod
     def load(folder: Path) -> "Sweep":
@@ -67,51 +69,59 @@ class Sweep:
             plain = json.loads(path.read_text())
             if plain["format"] != FORMAT:
                 raise ValueError(f"its format is {plain['format']} and this lrbench reads {FORMAT}")
-            nodes = plain["hydra"]
-            entries = tuple(from_payload({**e, "hydra": nodes[e["hydra"]]}) for e in plain["entries"])
+            entries = tuple(from_payload(_with_node(e, plain["hydra"])) for e in plain["entries"])
         except FileNotFoundError as error:
-            raise ConfigError(f"{folder}: there is no sweep here (no sweep.json); give the folder of one.") from error
+            why = "there is no sweep here (no sweep.json)"
+            raise ConfigError(str(folder), "", why, "give the folder of one") from error
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise ConfigError(
-                f"{path}: this sweep cannot be read ({type(error).__name__}: {error}); give its command again, which "
-                "plans it anew and keeps every record that is done."
-            ) from error
-        plan = Plan(entries, plain["asked"], tuple(Refused(*r) for r in plain["refused"]))
+            why = f"this sweep cannot be read ({type(error).__name__}: {error})"
+            cure = "give its command again, which plans it anew and keeps every record that is done"
+            raise ConfigError(str(path), "", why, cure) from error
+        plan = Plan(entries, tuple(plain["jobs"]), tuple(Refused(*r) for r in plain["refused"]), plain["here"])
         return Sweep(folder, plan, tuple(plain["overrides"]), plain["planned"], plain["lrbench"])
 
 
 def sweep_of(plan: Plan, name: str | None, overrides: tuple[str, ...]) -> Sweep:
     """The sweep of a plan: the same runs have the same folder, unless it bears a name."""
-    ids = "".join(e.run_id for e in plan.entries)
-    name = name or hashlib.sha256(ids.encode()).hexdigest()[:16]
-    folder = plan.entries[0].settings.results / "sweeps" / name
+    folder = plan.entries[0].settings.results / "sweeps" / (name or _hash(plan))
     return Sweep(folder, plan, overrides, time.strftime("%Y-%m-%dT%H:%M:%S%z"))
+
+
+def _hash(plan: Plan) -> str:
+    return hashlib.sha256("".join(e.run_id for e in plan.entries).encode()).hexdigest()[:16]
 
 
 def _plain(sweep: Sweep) -> dict[str, Any]:
     """Hydra's own node, of which many entries share one, stands once."""
-    nodes: dict[int, int] = {}
-    hydra: list[Any] = []
+    places: dict[int, int] = {}
+    nodes: list[Any] = []
     entries = []
     for entry in sweep.plan.entries:
-        if id(entry.hydra) not in nodes:
-            nodes[id(entry.hydra)] = len(hydra)
-            hydra.append(entry.hydra)
-        entries.append({**_payload(entry), "hydra": nodes[id(entry.hydra)]})
+        payload = entry.payload()
+        if entry.origin is not None:
+            node = entry.origin.hydra
+            if id(node) not in places:
+                places[id(node)] = len(nodes)
+                nodes.append(node)
+            payload["origin"]["hydra"] = places[id(node)]
+        entries.append(payload)
     return {
         "format": FORMAT,
         "lrbench": sweep.lrbench,
         "planned": sweep.planned,
         "overrides": list(sweep.overrides),
-        "asked": sweep.plan.asked,
-        "refused": [list(r) for r in sweep.plan.refused],
-        "hydra": hydra,
+        "jobs": sweep.plan.jobs,
+        "refused": [[r.label, r.reason] for r in sweep.plan.refused],
+        "here": sweep.plan.here,
+        "hydra": nodes,
         "entries": entries,
     }
 
 
-def _payload(entry: Entry) -> dict[str, Any]:
-    return {k: v for k, v in entry.payload().items() if k != "hydra"}
+def _with_node(payload: Mapping[str, Any], nodes: list[Any]) -> dict[str, Any]:
+    """A stored entry whole again."""
+    origin = payload["origin"]
+    return {**payload, "origin": origin and {**origin, "hydra": nodes[origin["hydra"]]}}
 
 
 def _alike(stored: Mapping[str, Any] | None, mine: Mapping[str, Any]) -> bool:

@@ -3,7 +3,6 @@
 Each is a ratio, or a bound that the design sets; results go to results/benchmarks. Run on an otherwise idle machine.
 """
 
-import io
 import json
 import statistics
 import subprocess
@@ -19,13 +18,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from harness import interleaved, keep, seconds
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from torch import nn
 
-from lrbench.commands.train import Checks, checked
 from lrbench.config import experiments as config
-from lrbench.config.composer import composer
-from lrbench.config.grid import axes, jobs
+from lrbench.config.entries import entries
+from lrbench.config.grid import expanded
+from lrbench.config.named import named_sweep
 from lrbench.data import Reading, Stream
 from lrbench.data.batches import normaliser
 from lrbench.data.digits import Digits
@@ -38,11 +36,11 @@ from lrbench.experiment import Augment, Component, Settings
 from lrbench.models.resnet import resnet8
 from lrbench.schedules.compose import traced
 from lrbench.store.record import Record, write_json
-from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry, run_entry
+from lrbench.sweep.freeze import freeze
 from lrbench.sweep.mirror import replay
-from lrbench.sweep.named import named_sweep
-from lrbench.sweep.plan import Plan, make_plan
+from lrbench.sweep.observer import Observer
+from lrbench.sweep.plan import make_plan
 from lrbench.sweep.pool import Pool
 
 CPU = torch.device("cpu")
@@ -398,15 +396,11 @@ def sweep() -> None:
 
 
 def _tour_jobs() -> list[tuple[str, ...]]:
-    _, overrides = named_sweep(["tour", "tracker=none"])
-    return list(jobs(axes(OverridesParser.create(), overrides)))
+    return expanded([*named_sweep("tour").overrides, "tracker=none"])
 
 
 def _entries(asked: list[tuple[str, ...]]) -> list[Entry]:
-    checks = Checks()
-    with composer() as composed:
-        made = [(job := composed(o), *checked(job, checks)) for o in asked]
-    return [Entry(" ".join(j.overrides), e, s, j.overrides, j.typed, j.hydra, 0) for j, e, s in made]
+    return list(freeze(entries(asked)).entries)
 
 
 def _into(entries: list[Entry], folder: str) -> list[Entry]:
@@ -419,11 +413,10 @@ def _in_this_process(entries: list[Entry]) -> None:
             run_entry(entry.payload())
 
 
-class _Clock(Display):
+class _Clock(Observer):
     """When each run ended, and nothing shown."""
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan, io.StringIO())
+    def __init__(self) -> None:
         self.ends: list[float] = []
 
     def ended(self, *event: object) -> None:
@@ -434,7 +427,7 @@ def _steady_seconds_a_run(entries: list[Entry], cold: int = 4) -> float:
     """With two workers, once both are warm."""
     with tempfile.TemporaryDirectory() as folder:
         plan = make_plan(_into(entries, folder))
-        clock = _Clock(plan)
+        clock = _Clock()
         assert Pool(plan, 2, clock).run() == "done"
         return (clock.ends[-1] - clock.ends[cold - 1]) / (len(clock.ends) - cold)
 
@@ -463,8 +456,7 @@ def plan() -> None:
     figures = {}
     with tempfile.TemporaryDirectory() as folder:
         figures["new"] = _planned(folder, "--dry-run")
-        parser = OverridesParser.create()
-        for entry in _into(_entries(list(jobs(axes(parser, GRID)))), folder):
+        for entry in _into(_entries(expanded(GRID)), folder):
             entry.record.create(entry.experiment, {})
             np.save(entry.record.folder / "rates.npy", np.zeros((480, 1)))
             write_json(entry.record.folder / "summary.json", {"updates": 480, "seconds": 4.8})

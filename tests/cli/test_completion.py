@@ -80,6 +80,8 @@ EXACTLY: dict[str, set[str]] = {
     "lrbench sweep name=to": {"name=tour"},
     "lrbench sweep tour --yes scheduler=onec": {"scheduler=onecycle"},
     "lrbench sweep tour --sk": {"--skip-invalid"},
+    "lrbench -m --ar": {"--arm"},
+    "lrbench -m --arm 'a: seed=1' scheduler=onec": {"scheduler=onecycle"},
     "lrbench show abc": {RUN},
     "lrbench show --ro": {"--rows"},
     "lrbench status ": {SWEEP},

@@ -4,8 +4,6 @@ import io
 import json
 import re
 import shutil
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,11 @@ import pytest
 from cli_support import TINY, Lrbench, assert_refused, in_process
 from rich.console import Console
 
-from lrbench.commands import sweep as sweep_command
 from lrbench.commands.status import _picture
 from lrbench.store.lease import Lease, holder
 from lrbench.store.record import Record
+from lrbench.sweep import carry_out, freeze
+from lrbench.sweep.slurm import watch
 from lrbench.sweep.status import RunStatus, SweepStatus, failures
 
 
@@ -64,7 +63,9 @@ def test_failures_are_told_with_the_command_to_look_closer(lrbench: Lrbench, tmp
 
 
 @pytest.mark.usefixtures("without_picture")
-def test_what_a_command_still_has_to_train_is_queued(lrbench: Lrbench, tmp_path: Path) -> None:
+def test_what_a_command_still_has_to_train_is_queued(
+    lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As long as that command lives: `wait` waits for it then."""
     name = swept(lrbench, tmp_path)
     sweep = tmp_path / "results" / "sweeps" / name
@@ -76,15 +77,16 @@ def test_what_a_command_still_has_to_train_is_queued(lrbench: Lrbench, tmp_path:
     assert driver.take()
     told = json.loads(lrbench("status", name, "--json").out)
     assert told["counts"] == {"queued": 2}
-    began, left = time.monotonic(), []
+    looks: list[float] = []
 
-    def end() -> None:
-        left.append(time.monotonic() - began)
-        driver.release()
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            driver.release()
 
-    threading.Timer(2.0, end).start()
+    monkeypatch.setattr(watch.time, "sleep", sleep)
     waited = lrbench("wait", name)
-    assert left, "it did not wait for the command"
+    assert looks == [watch.LOOK] * 3, "it waits for the command, and no longer"
     assert (waited.code, waited.err.count("it has no job")) == (1, 2)
 
 
@@ -93,14 +95,14 @@ def test_while_a_sweep_trains_its_lease_is_held(
     lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = []
-    train = sweep_command.train
+    train = carry_out.train
 
     def watched(*arguments: Any) -> Record:
         (sweep,) = (tmp_path / "results" / "sweeps").iterdir()
         held.append(holder(sweep) is not None)
         return train(*arguments)
 
-    monkeypatch.setattr(sweep_command, "train", watched)
+    monkeypatch.setattr(carry_out, "train", watched)
     name = swept(lrbench, tmp_path)
     assert held == [True, True]
     assert holder(tmp_path / "results" / "sweeps" / name) is None
@@ -153,7 +155,7 @@ def test_a_device_that_only_the_cluster_has(lrbench: Lrbench) -> None:
 
 def test_ranks_are_those_of_the_job(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """And not those of an allocation in which the command is given."""
-    monkeypatch.setattr(sweep_command, "make_plan", lambda entries, refused: pytest.fail(repr(entries)))
+    monkeypatch.setattr(freeze, "make_plan", lambda jobs, here: pytest.fail(repr(jobs)))
     for tasks, ranks in (("1", "ranks=None"), ("2", "ranks=2")):
         with pytest.raises(pytest.fail.Exception, match=ranks):
             lrbench("-m", *TINY, "seed=0,1", "hydra/launcher=slurm", f"hydra.launcher.tasks={tasks}")

@@ -45,7 +45,7 @@ def by_hydra(overrides):
     except ConfigError as error:
         return str(error)
     except Exception as error:
-        return explain(error, overrides)
+        return str(explain(error, overrides))
 
 
 def ours(composed, overrides):

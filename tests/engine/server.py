@@ -1,8 +1,9 @@
 """Forks a process for every job read from stdin, and prints its pid. Not a test: `server` in conftest.py runs it.
 
 A job: the experiment's YAML file, a file for events, the results folder, any of the patches below, and `settings`.
-Events: `begin`, `update N` (with `pause`), `half` and `whole` (with `slow_save`), `said ...`, last `end STANDING` or
-`raised ERROR`.
+Events: `begin`, `update N`, `half` and `whole` (with `hold_save`), `said ...`, last `end STANDING` or `raised ERROR`.
+Nothing is a question of time: a process stands still at an update or in a save until it is let go or killed, and dies
+of its own after so much computing.
 """
 
 import json
@@ -30,17 +31,32 @@ def run(job: dict[str, Any]) -> None:
     def event(text: str) -> None:
         os.write(log, (text.replace("\n", " ") + "\n").encode())
 
-    if "pause" in job:  # seconds before every update
-        batch = Batches.batch
+    batch = Batches.batch
+    holds, gate, passed = list(job.get("hold_at", ())), Path(job["log"]).with_suffix(".go"), 0
 
-        def slow_batch(self: Batches, update: int, *parts: int) -> Any:
-            event(f"update {update}")
-            time.sleep(job["pause"])
-            return batch(self, update, *parts)
+    def watched_batch(self: Batches, update: int, *parts: int) -> Any:
+        nonlocal passed
+        event(f"update {update}")
+        if update in holds:  # until there is a byte more in the file beside the events
+            while not gate.exists() or gate.stat().st_size <= passed:
+                time.sleep(0.001)
+            passed += 1
+        if update == job.get("die_at"):  # this many seconds of computing later, wherever that is
+            signal.signal(signal.SIGPROF, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_PROF, job["die_after"])
+        return batch(self, update, *parts)
 
-        Batches.batch = slow_batch  # type: ignore[method-assign]
-    if "slow_save" in job:  # seconds with half a checkpoint on the disk, and again before the whole one is renamed
-        sync = os.fsync
+    Batches.batch = watched_batch  # type: ignore[method-assign]
+    if "hold_save" in job:  # stand still at the nth time that half, or the whole, of a checkpoint is on the disk
+        held, nth = job["hold_save"]
+        sync, count = os.fsync, 0
+
+        def moment(name: str) -> None:
+            nonlocal count
+            count += name == held
+            event(name)
+            while name == held and count == nth:
+                time.sleep(1)
 
         def slow_sync(descriptor: int) -> None:
             if ".pt." in os.readlink(f"/proc/self/fd/{descriptor}"):
@@ -48,11 +64,9 @@ def run(job: dict[str, Any]) -> None:
                 with open(f"/proc/self/fd/{descriptor}", "rb") as file:
                     content = file.read()
                 os.ftruncate(descriptor, size // 2)
-                event("half")
-                time.sleep(job["slow_save"])
+                moment("half")
                 os.pwrite(descriptor, content[size // 2 :], size // 2)
-                event("whole")
-                time.sleep(job["slow_save"])
+                moment("whole")
             sync(descriptor)
 
         os.fsync = slow_sync

@@ -184,30 +184,25 @@ def test_a_checkpoint_is_the_state(make, run, monkeypatch):
 
 
 def killed_until_done(server, experiment, results, kills, chance, most, **job):
-    """Kill -9 `kills` times, each at a random moment within 1 to `most` updates, then let it finish.
+    """Let it die `kills` times, each at a random moment within 1 to `most` updates, then let it finish.
 
-    Counted in updates, not seconds: on a slow machine every kill would come before the first checkpoint.
+    Counted in updates and seconds of computing: on a slow machine every kill would come before the first checkpoint.
     """
     record = Record(results / "runs" / run_id(experiment))
     for _ in range(kills):
-        process = server.start(experiment, results, **job)
-        updates = chance.randint(1, most)
-        while process.alive and sum(e.startswith("update") for e in process.events) < updates:
-            time.sleep(0.001)
-        if not process.alive:
+        begun = record.status()["update"] if record.standing() == "interrupted" else 0
+        dies = {"die_at": begun + chance.randrange(most), "die_after": chance.uniform(1e-6, 0.003)}  # inside an update
+        if not server.start(experiment, results, **job, **dies).wait().startswith("update"):
             break
-        time.sleep(chance.uniform(0, 0.01))  # anywhere inside the update
-        process.kill()
         assert record.standing() == "interrupted"
-    process = server.start(experiment, results, **{k: v for k, v in job.items() if k == "settings"})
-    assert process.wait() == "end finished"
+    assert server.start(experiment, results, **job).wait() == "end finished"
     return record
 
 
 def test_killed_a_few_times(make, run, server, tmp_path, require_same_run):
     experiment = make(*PLATEAU)
     whole = run(experiment, results=tmp_path / "whole")
-    job = {"pause": 0.003, "settings": {"checkpoint_every": "7ba"}}
+    job = {"settings": {"checkpoint_every": "7ba"}}
     record = killed_until_done(server, experiment, tmp_path, 3, random.Random(0), 20, **job)
     assert len(attempts(record)) == 4
     assert attempts(record)[-1] > 0
@@ -220,7 +215,7 @@ def test_killed_a_few_times(make, run, server, tmp_path, require_same_run):
 def test_killed_many_times(make, run, server, tmp_path, require_same_run, kind, chance):
     experiment = make(*KINDS[kind], "horizon=200ba")
     whole = run(experiment, results=tmp_path / "whole")
-    job = {"pause": 0.003, "settings": {"checkpoint_every": "7ba"}}
+    job = {"settings": {"checkpoint_every": "7ba"}}
     record = killed_until_done(server, experiment, tmp_path, 15, random.Random(f"{kind}{chance}"), 20, **job)
     assert len(attempts(record)) >= 8
     assert len(set(attempts(record))) >= 4
@@ -234,7 +229,7 @@ def test_killed_while_a_checkpoint_is_written(make, run, server, tmp_path, requi
     whole = run(experiment, results=tmp_path / "whole")
     record = Record(tmp_path / "runs" / run_id(experiment))
     for nth in kills:  # 1: there is no older checkpoint yet
-        process = server.start(experiment, tmp_path, slow_save=0.05, settings={"checkpoint_every": "7ba"})
+        process = server.start(experiment, tmp_path, hold_save=[moment, nth], settings={"checkpoint_every": "7ba"})
         while process.events.count(moment) < nth:
             assert process.alive
             time.sleep(0.001)

@@ -148,7 +148,7 @@ def _end(processes: list[psutil.Process], how: signal.Signals = signal.SIGKILL) 
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(how)
-    until = time.monotonic() + 10
+    until = time.monotonic() + DEADLINE
     while any(map(_lives, processes)):
         assert time.monotonic() < until, processes
         time.sleep(0.005)

@@ -10,9 +10,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from lrbench import CONF
-from lrbench.cli.flags import Slurm
 from lrbench.config import schema
-from lrbench.sweep.slurm.options import check
+from lrbench.sweep.slurm.options import Slurm, check
 
 PROFILES = sorted((Path(__file__).parents[2] / "slurm" / "profiles").glob("*.yaml"))
 FIELDS = ["partition", "account", "qos", "gres", "constraint", "time", "cpus", "mem"]

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -183,6 +185,51 @@ def test_a_node_is_lost(cluster_two_nodes: Cluster, tmp_path: Path, require_same
         here.cluster.recover_node(node)
 
 
+# ---- In stages.
+
+STAGED = """
+import json, sys
+from lrbench.sweep.slurm.options import Slurm
+from lrbench.sweep.stages import Staged, carry_out_stages
+
+sweep = Staged("toy", "toy_stages.best_rate_again", json.loads(sys.argv[1]))
+print(carry_out_stages(sweep, Slurm(mem="2G", time="5", detach=True)).end)
+"""
+
+
+def test_stages_that_are_left_alone(here: Place) -> None:
+    """`wait` submits the second; what waits in the queue is not submitted again by whoever asks for the sweep."""
+    here.environment["PYTHONPATH"] += f":{Path(__file__).parents[1] / 'sweep'}"
+    base = ["tracker=none", "model=mlp", "model.args.hidden=[8]", "horizon=1ep", "batch_size=256", "device=cpu"]
+    design = json.dumps({"base": base, "rates": [0.001, 0.1], "seeds": [1, 2]})
+
+    def ask() -> str:
+        command = [sys.executable, "-c", STAGED, design]
+        done = subprocess.run(
+            command, cwd=here.folder, env=here.environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def submitted() -> list[int]:
+        return [len(array.groups) for array in here.arrays]
+
+    blocker = here.cluster.submit("sleep 600", "-c", "8")
+    assert [ask(), ask()] == ["left", "left"]
+    assert submitted() == [2]
+    here.cluster.run("scancel", blocker)
+    here.start("wait", "toy").wait()
+    assert submitted() == [2, 2]
+    assert [e.label for e in here.stored.plan.entries] == [
+        "first lr=0.001", "first lr=0.1", "second lr=0.1 seed=1", "second lr=0.1 seed=2"
+    ]  # fmt: skip
+    assert {Record(here.folder / "results" / "runs" / e.run_id).standing() for e in here.stored.plan.entries} == {
+        "finished"
+    }
+    assert ask() == "done"
+    assert submitted() == [2, 2]
+
+
 # ---- The controller and the driver come and go.
 
 
@@ -204,9 +251,11 @@ def test_the_driver_is_killed_and_others_attach(here: Place) -> None:
     command = (*GATED, names("a", "b"))
     driver = here.sweep(*command)
     here.wait_until_under_way("a", "b")
+    here.say("hold")  # however long another driver takes to begin
     driver.kill()
     second = here.sweep(*command)
     second.wait_for("2 of 2 runs are in jobs already")
+    here.unsay("hold")
     here.cluster.scontrol("requeuehold", here.job("a"))
     second.wait_for(f"job {here.job('a')} waits (job requeued in held state)")
     here.cluster.scontrol("release", here.job("a"))
@@ -241,7 +290,7 @@ def test_left_queued_and_edited(here: Place) -> None:
     assert "2 of 2 jobs cancelled" in here.start("cancel", name).wait().out
     here.cluster.wait_until(lambda: not here.cluster.squeue(), "an empty queue")
     (reached,) = here.updates("a").values()
-    assert here.record("a").status() == {"state": "interrupted", "update": reached, "updates": 400, "error": None}
+    assert here.record("a").status() == {"state": "interrupted", "update": reached, "updates": 1600, "error": None}
     table = here.start("status", name).wait(code=1)
     assert "2 lost" in table.out
     assert "CANCELLED" in table.out

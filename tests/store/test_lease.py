@@ -89,7 +89,7 @@ def test_a_zombie_holds_nothing(tmp_path):
     write(tmp_path, pid=process.pid, born=lease_module._born(process.pid))
     assert holder(tmp_path) is not None
     process.kill()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while holder(tmp_path) is not None and time.monotonic() < until:
         time.sleep(0.01)
     assert holder(tmp_path) is None  # though nobody has waited for it yet
@@ -113,7 +113,7 @@ def test_it_renews_itself(tmp_path, monkeypatch):
     assert lease.take()
     path = tmp_path / "lease.json"
     os.utime(path, (time.time() - 2 * STALE,) * 2)
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while time.time() - path.stat().st_mtime > STALE and time.monotonic() < until:
         time.sleep(0.01)
     assert holder(tmp_path) is not None
@@ -128,7 +128,8 @@ def test_a_lost_lease_is_not_renewed_and_not_removed(tmp_path, monkeypatch):
     path = write(tmp_path, age=30)
     with pytest.raises(LeaseLost, match="another process took this run over"):
         lease.check()
-    time.sleep(0.1)
+    lease._thread.join(60)  # it gives up at its next renewal
+    assert not lease._thread.is_alive()
     assert time.time() - path.stat().st_mtime > 25
     lease.release()
     assert json.loads(path.read_text())["token"] == "theirs"
@@ -197,20 +198,39 @@ def test_of_many_threads_one_gets_it(tmp_path):
 
 
 @pytest.fixture
-def second(monkeypatch):
-    """This process looks often at what the other one does."""
+def between_looks(monkeypatch):
+    """What happens between two looks of this process at what the other one does, in place of waiting."""
     from lrbench.engine import train
 
-    monkeypatch.setattr(train, "FOLLOW", 0.02)
+    sleep = train.time.sleep
+
+    def happens(act):
+        def acting(seconds):
+            act()
+            sleep(0.001)
+
+        monkeypatch.setattr(
+            train.time, "sleep", lambda seconds: acting(seconds) if seconds == train.FOLLOW else sleep(seconds)
+        )
+
+    return happens
 
 
-@pytest.mark.usefixtures("second")
-def test_the_second_follows_the_first_and_returns_its_record(make, run, server, require_same_run, monkeypatch):
+def test_the_second_follows_the_first_and_returns_its_record(
+    make, run, server, require_same_run, monkeypatch, between_looks
+):
     experiment = make("scheduler=onecycle")
     whole = run(experiment, results=run.results / "whole")
     run.shown.clear()
-    first = server.start(experiment, run.results, pause=0.008)
+    first = server.start(experiment, run.results, hold_at=[5, 20, 40])
     first.wait_for("update 5")
+    held = iter(["update 20", "update 40", "end"])  # where it stands at the next look
+
+    def step():
+        first.go_on()
+        first.wait_for(next(held, "end"))
+
+    between_looks(step)
     monkeypatch.setattr(legs, "advance", None)  # this process computes nothing
     record = run(experiment)
     assert first.wait() == "end finished"
@@ -223,13 +243,19 @@ def test_the_second_follows_the_first_and_returns_its_record(make, run, server, 
     assert origin["from_update"] == 0
 
 
-@pytest.mark.usefixtures("second")
-def test_the_second_takes_over_when_the_first_is_killed(make, run, server, require_same_run):
+def test_the_second_takes_over_when_the_first_is_killed(make, run, server, require_same_run, between_looks):
     experiment = make("scheduler=onecycle")
     whole = run(experiment, results=run.results / "whole")
-    first = server.start(experiment, run.results, pause=0.008)
+    first = server.start(experiment, run.results, hold_at=[20])
     first.wait_for("update 20")
-    threading.Timer(0.3, first.kill).start()
+    looks = []
+
+    def kill_at_the_third():
+        looks.append(first.alive)
+        if len(looks) == 3:
+            first.kill()
+
+    between_looks(kill_at_the_third)
     record = run(experiment)
     require_same_run(record, whole)
     origins = json.loads((record.folder / "provenance.json").read_text())
@@ -253,7 +279,7 @@ def test_three_processes_that_meet_a_damaged_record_keep_one_copy_and_train_once
     experiment = make()
     record = run(experiment)
     (record.folder / "status.json").write_text("{")
-    processes = [server.start(experiment, run.results, pause=0.005) for _ in range(3)]
+    processes = [server.start(experiment, run.results) for _ in range(3)]
     assert [p.wait() for p in processes] == ["end finished"] * 3
     assert len(json.loads((record.folder / "provenance.json").read_text())) == 1
     (aside,) = [p for p in record.folder.parent.iterdir() if ".corrupt-" in p.name]
@@ -262,9 +288,10 @@ def test_three_processes_that_meet_a_damaged_record_keep_one_copy_and_train_once
 
 def test_a_run_that_is_stopped_from_outside_waits_to_be_resumed(make, run, server, require_same_run):
     experiment = make("scheduler=onecycle")
-    process = server.start(experiment, run.results, pause=0.008)
+    process = server.start(experiment, run.results, hold_at=[20])
     process.wait_for("update 20")
     process.kill(signal.SIGTERM)
+    process.go_on()
     assert process.wait().startswith("raised Interrupted: stopped at update 32 of 64")
     record = Record(run.results / "runs" / run_id(experiment))
     assert record.standing() == "interrupted"

@@ -8,20 +8,23 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
 import yaml
 from cli_support import TINY, Lrbench, assert_refused, files, in_process
+from data_support import write_image_folder
 
 from lrbench import CONF
+from lrbench.config import named
 from lrbench.config.compose import compose
 from lrbench.config.experiments import experiment
 from lrbench.data.batches import Batches
 from lrbench.identity import run_id
 from lrbench.store.record import Record
-from lrbench.sweep import named
 from lrbench.sweep.store import Sweep
 
 QUICK = (*TINY, "horizon=1ep", "scheduler=constant")
@@ -189,6 +192,12 @@ def test_without_a_name_all_are_listed(lrbench: Lrbench) -> None:
         ("grid: [{seed: 1}]", "grid is a list of overrides"),
         ("grid: [seed", "this is no YAML"),
         ("", "give the keys set and grid"),
+        ("arms: [a, b]", "conf/sweep/mine.yaml: arms is no mapping from names to lists of overrides"),
+        ("arms: {a: scheduler=step}", "arms is no mapping from names to lists of overrides"),
+        ("arms: {a: []}", "the arm 'a' has no overrides"),
+        ("arms: {a b: [seed=1]}", "'a b' is no name for an arm"),
+        ("arms: {a: ['seed=1,2']}", "arm a: 'seed=1,2' has several values"),
+        ("arms: {a: [seed=1], b: [sede=1]}", "in the run 'b': sede=1: there is no option 'sede'"),
         ("grid: ['sede=1,2']", "there is no option 'sede'"),
     ],
 )
@@ -210,6 +219,69 @@ def test_a_bad_file_is_refused(content: str, words: str, lrbench: Lrbench, tmp_p
 )
 def test_an_unknown_name_is_refused(arguments: tuple[str, ...], words: str, lrbench: Lrbench) -> None:
     assert_refused(lrbench("sweep", *arguments), words)
+
+
+# ---- Arms.
+
+ARMS = "grid: ['seed=0,1']\narms:\n  warm: [scheduler=cosine, warmup=linear_10pct]\n  steps: [scheduler=step]\n"
+ROOMY = (*TINY, "horizon=20ep")
+
+
+def listed(out: str) -> list[str]:
+    """The labels of a dry run's new runs."""
+    return [line.split(maxsplit=1)[1] for line in out.splitlines() if re.match("  [0-9a-f]{8} ", line)]
+
+
+def test_a_file_with_arms(lrbench: Lrbench, own: Path) -> None:
+    (own / "sweep" / "mine.yaml").write_text(ARMS)
+    sweep = ("sweep", "mine", "--config-dir", "own", *ROOMY, "--dry-run")
+    both = ["warm seed=0", "warm seed=1", "steps seed=0", "steps seed=1"]
+    assert listed(lrbench(*sweep).out) == both
+    assert listed(lrbench(*sweep, "--arm", "flat: scheduler=constant").out) == [*both, "flat seed=0", "flat seed=1"]
+    assert_refused(lrbench(*sweep, "--arm", "warm: scheduler=constant"), "two arms are called 'warm'")
+    assert_refused(lrbench(*sweep, "scheduler=linear"), "arm warm: 'scheduler=cosine' and 'scheduler=linear' set one")
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_arms_on_the_command_line(lrbench: Lrbench, tmp_path: Path) -> None:
+    arms = ("--arm", "warm: scheduler=cosine warmup=linear_10pct", "--arm=steps: scheduler=multistep "
+            "'scheduler.args.milestones=[5ep, 10ep]'")  # fmt: skip
+    said = lrbench("-m", *ROOMY, "seed=0,1", *arms, HERE, "--name", "mine")
+    assert said.code == 0, said.err
+    sweep = Sweep.load(tmp_path / "results" / "sweeps" / "mine")
+    assert [(e.label, e.arm) for e in sweep.plan.entries] == [
+        ("warm seed=0", "warm"), ("warm seed=1", "warm"), ("steps seed=0", "steps"), ("steps seed=1", "steps")
+    ]  # fmt: skip
+    assert sweep.overrides[-2] == "warm: scheduler=cosine warmup=linear_10pct"
+    assert {e.record.standing() for e in sweep.plan.entries} == {"finished"}
+    assert "steps seed=1" in lrbench("status", "mine").out
+    assert listed(lrbench("-m", *ROOMY, *arms, "--dry-run", "force=true").out) == ["warm", "steps"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("-m", "--arm", "scheduler=cosine"), "--arm=scheduler=cosine: this names no arm; give its name, a colon"),
+        (("-m", "--arm", "warm:"), "--arm: the arm 'warm' has no overrides"),
+        (("-m", "--arm", "warm: 'seed=1"), "this cannot be split into overrides"),
+        (("-m", "--arm", "a: seed=1", "--arm", "a: seed=2"), "--arm: two arms are called 'a'"),
+        (("--arm", "a: seed=1"), "--arm: arms make a sweep; add -m"),
+        (("plot", "-m", "--arm", "a: seed=1"), "plot: --dry-run"),
+        (
+            ("-m", "hydra/launcher=basic", "--arm", "a: seed=1"),
+            "--arm: this hydra/launcher composes every job by itself",
+        ),
+        (("-m", "--arm", "a: clip=-1", "--arm", "b: seed=1"), "in the run 'a': clip=-1.0: "),
+    ],
+)
+def test_bad_arms_are_refused(arguments: tuple[str, ...], words: str, lrbench: Lrbench, tmp_path: Path) -> None:
+    assert_refused(lrbench(*arguments, *QUICK), words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arms_count_as_jobs(lrbench: Lrbench) -> None:
+    arms = [word for i in range(3) for word in ("--arm", f"a{i}: eval_every={i + 1}ep")]
+    assert_refused(lrbench("-m", *TINY, "seed=range(4000)", *arms), "12,000 jobs", "--yes")
 
 
 # ---- Trained.
@@ -273,34 +345,64 @@ def test_two_ranks_go_through_a_sweep_together(tmp_path: Path) -> None:
     assert len(list((tmp_path / "results" / "sweeps").iterdir())) == 2
 
 
-def test_ctrl_c_in_a_terminal(tmp_path: Path) -> None:
-    """SIGINT to the whole process group, as a terminal sends it: nothing is left running, and all can go on."""
-    command = [sys.executable, "-m", "lrbench", "-m", *TINY, "horizon=20000ba", "eval_every=1000ba",
+@pytest.fixture(params=["in memory", "read by processes"])
+def under_way(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator["UnderWay"]:
+    """A long sweep in a session of its own, two of whose three runs have begun: on data that workers hold, and on
+    images that each worker has two processes read."""
+    data = ["batch_size=256"]
+    if request.param == "read by processes":
+        root = write_image_folder(tmp_path / "images")
+        data = ["data=image_folder", f"data.args.root={root}", "data.args.val_size=40", "data.args.size=8",
+                "data.args.resize=8", "batch_size=8"]  # fmt: skip
+    command = [sys.executable, "-m", "lrbench", "-m", *TINY[:-2], *data, "horizon=20000ba", "eval_every=1000ba",
                "scheduler=constant", "seed=0,1,2", "hydra.launcher.workers=2"]  # fmt: skip
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
     begun: set[Path] = set()
-    until = time.monotonic() + 120
-    while len(begun) < 2 and time.monotonic() < until:
-        assert process.poll() is None
+    while len(begun) < 2:
+        assert process.poll() is None, process.communicate()[1]
         begun = {p.parent for p in tmp_path.rglob("metrics.jsonl") if p.stat().st_size}
         time.sleep(0.05)
-    family = [process.pid, *(p.pid for p in psutil.Process(process.pid).children(recursive=True))]
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    if request.param == "read by processes":
+        assert len(family) >= 1 + 2 + 2 * (1 + 2)  # beside the driver and what Python runs for it
+    yield UnderWay(process, family, begun)
+    for left in filter(psutil.Process.is_running, family):
+        left.kill()
+    process.communicate()
+
+
+class UnderWay(NamedTuple):
+    driver: "subprocess.Popen[str]"
+    family: list[psutil.Process]  # the driver and all that it started, and what that started
+    begun: set[Path]  # the records of two runs
+
+    def require_gone(self) -> None:
+        """Nothing is left running. (Readers look every few seconds whether their worker is there.)"""
+        _gone, left = psutil.wait_procs([p for p in self.family if p.pid != self.driver.pid], timeout=120)
+        assert not left
+
+
+def test_ctrl_c_in_a_terminal(under_way: "UnderWay") -> None:
+    """SIGINT to the whole process group, as a terminal sends it: nothing is left running, and all can go on."""
+    os.killpg(under_way.driver.pid, signal.SIGINT)
+    _, err = under_way.driver.communicate(timeout=120)
+    assert under_way.driver.returncode == 130, err
     assert "Traceback" not in err
     assert "2 resumable, 1 new; the same command goes on from there" in err
-    assert {Record(folder).standing() for folder in begun} == {"interrupted"}
-    assert all(Record(folder).status()["update"] > 0 for folder in begun)
-    _gone, left = psutil.wait_procs([p for p in map(_alive, family) if p], timeout=30)
-    assert not left
+    records = [Record(folder) for folder in under_way.begun]
+    assert {r.standing() for r in records} == {"interrupted"}
+    assert all(r.status()["update"] > 0 for r in records)
+    under_way.require_gone()
 
 
-def _alive(pid: int) -> psutil.Process | None:
-    try:
-        return psutil.Process(pid)
-    except psutil.NoSuchProcess:
-        return None
+def test_nothing_outlives_a_driver_that_is_killed(under_way: "UnderWay") -> None:
+    """Its workers stop at an update and save their state, as if it had asked them to."""
+    under_way.driver.kill()
+    under_way.driver.wait()
+    under_way.require_gone()
+    records = [Record(folder) for folder in under_way.begun]
+    assert {r.standing() for r in records} == {"interrupted"}
+    assert all(r.checkpoint().exists() for r in records)
 
 
 @pytest.mark.slow

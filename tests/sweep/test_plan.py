@@ -17,6 +17,7 @@ from lrbench.experiment import Settings
 from lrbench.identity import run_id
 from lrbench.store.record import Record, write_json
 from lrbench.sweep.entry import Entry, from_payload, run_entry
+from lrbench.sweep.origin import Origin
 from lrbench.sweep.plan import Refused, duration, make_plan
 from lrbench.sweep.store import Sweep, sweep_of
 
@@ -36,7 +37,9 @@ def entry(composed, tmp_path):
     def made(*overrides, **settings):
         job = composed([*TINY, f"results={tmp_path}", *overrides])
         how = replace(settings_from(job.plain), **settings)
-        return Entry(" ".join(overrides), experiment_from(job.plain), how, job.overrides, job.typed, job.hydra, 0)
+        return Entry(
+            " ".join(overrides), experiment_from(job.plain), how, Origin(job.overrides, job.typed, job.hydra), 0
+        )
 
     return made
 
@@ -124,14 +127,14 @@ def test_parents_stand_before_children(entry):
     plan = make_plan([child, other, typed])
     assert plan.entries[0].label == "seed=0"
     assert plan.entries[0].settings.keep == ("end", "1ep")
-    assert plan.entries[0].overrides == typed.overrides
+    assert plan.entries[0].origin == typed.origin
 
 
 def test_an_empty_sweep_and_one_over_two_stores_are_refused(entry, tmp_path):
     with pytest.raises(ConfigError, match="the sweep is empty; give at least one job"):
         make_plan([])
     with pytest.raises(ConfigError, match=r"the sweep is empty; the first of 1 refused jobs is 'a=1': too bad"):
-        make_plan([], [Refused("a=1", "too bad")])
+        make_plan([Refused("a=1", "too bad")])
     with pytest.raises(ConfigError, match="records of a sweep lie in one folder"):
         make_plan([entry("seed=1"), entry("seed=2", results=tmp_path / "other")])
 
@@ -150,7 +153,7 @@ def test_the_cost_is_that_of_its_like(entry, tmp_path):
 
 
 def test_the_cost_is_that_of_the_device_that_will_train(entry, monkeypatch):
-    monkeypatch.setattr("lrbench.sweep.cost.choose_device", lambda name: torch.device("cpu"))
+    monkeypatch.setattr("lrbench.sweep.plan.choose_device", lambda name: torch.device("cpu"))
     there, gpu, new = entry("seed=1"), entry("seed=2"), entry("seed=3")
     stands(there, "finished", update=8, seconds=8.0, cpu="Z80")
     stands(gpu, "finished", update=8, seconds=0.8, device="T4")
@@ -163,12 +166,10 @@ def test_the_cost_is_that_of_the_device_that_will_train(entry, monkeypatch):
     assert make_plan([there, gpu, new, here]).cost_line(1) == "cost     about 40 s of training"
 
 
-def test_where_jobs_of_a_cluster_were_timed_is_always_said(composed, entry):
+def test_where_jobs_of_a_cluster_were_timed_is_always_said(entry):
     done, new = entry("seed=1"), entry("seed=2")
     stands(done, "finished", update=8, seconds=80.0)
-    on_slurm = [replace(e, hydra={**e.hydra, "launcher": {"_target_": "hydra_plugins.lrbench_slurm.SlurmLauncher"}})
-                for e in (done, new)]  # fmt: skip
-    assert make_plan(on_slurm).cost_line(1) == f"cost     about 80 s of training; timed on {HERE}"
+    assert make_plan([done, new], here=False).cost_line(1) == f"cost     about 80 s of training; timed on {HERE}"
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (5400, "1.5 h")])
@@ -197,7 +198,7 @@ def test_a_payload_is_plain_data_and_trains_anywhere(entry, tmp_path):
         yaml.safe_load((record.folder / ".hydra" / name).read_text())
         for name in ("config.yaml", "hydra.yaml", "overrides.yaml")
     )
-    assert typed == list(made.overrides)
+    assert typed == list(made.origin.overrides)
     assert config["scheduler"]["_target_"].endswith("CosineAnnealingLR")
     assert hydra["hydra"]["overrides"]["task"] == typed
     assert hydra["hydra"]["runtime"]["choices"]["scheduler"] == "cosine"
@@ -223,7 +224,7 @@ def test_code_that_changed_after_planning_is_refused(entry, monkeypatch, tmp_pat
 
 def test_a_sweep_is_read_as_it_was_written(entry, tmp_path):
     entries = [entry("seed=1"), entry("seed=2"), entry("scheduler=cosine")]
-    sweep = sweep_of(make_plan(entries, [Refused("a", "b")]), None, ("seed=1,2",))
+    sweep = sweep_of(make_plan([*entries, Refused("a", "b")]), None, ("seed=1,2",))
     assert sweep.folder.parent == tmp_path / "sweeps"
     sweep.save()
     again = Sweep.load(sweep.folder)
@@ -240,7 +241,7 @@ def test_a_sweep_is_read_as_it_was_written(entry, tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda s: s.update(format=0), "its format is 0 and this lrbench reads 1"),
+        (lambda s: s.update(format=0), "its format is 0 and this lrbench reads 2"),
         (lambda s: s["entries"][0]["experiment"].update(batch_size=128), "would have the identity"),
         (lambda s: s["entries"][0]["experiment"].update(colour="red"), "cannot be read"),
         (lambda s: s["entries"][0].pop("settings"), "cannot be read"),

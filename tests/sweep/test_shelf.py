@@ -14,8 +14,9 @@ from lrbench.data.tree import leaves
 from lrbench.engine.train import train
 from lrbench.experiment import Settings
 from lrbench.store.record import Record
-from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry
+from lrbench.sweep.observer import SILENT
+from lrbench.sweep.origin import Origin
 from lrbench.sweep.plan import make_plan
 from lrbench.sweep.pool import Pool
 from lrbench.sweep.shelf import Shelf
@@ -28,7 +29,7 @@ def entry(*overrides: str) -> Entry:
     with composer() as composed:
         job = composed([*TINY, *overrides])
     e, s = experiment_from(job.plain), settings_from(job.plain)
-    return Entry(" ".join(overrides), e, s, job.overrides, job.typed, job.hydra, 0)
+    return Entry(" ".join(overrides), e, s, Origin(job.overrides, job.typed, job.hydra), 0)
 
 
 def tensors(splits: Splits[Split]) -> list[torch.Tensor]:
@@ -43,8 +44,7 @@ def test_a_sweep_loads_each_seed_once_in_the_process_that_drives_it(tmp_path: Pa
         for seed in (0, 1)
     ]
     plan = make_plan(runs)
-    with Display(plan) as display:
-        assert Pool(plan, 2, display).run() == "done"
+    assert Pool(plan, 2, SILENT).run() == "done"
     assert [e.record.standing() for e in runs] == ["finished"] * 4
     assert sorted(loads.read_text().splitlines()) == [f"{os.getpid()} 0", f"{os.getpid()} 1"]
 

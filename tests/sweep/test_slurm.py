@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrbench.cli.flags import Slurm
 from lrbench.config.composer import composer
 from lrbench.config.experiments import experiment_from, settings_from
 from lrbench.config.schema import SlurmLauncherConfig
@@ -21,11 +20,12 @@ from lrbench.engine.state import save
 from lrbench.errors import ConfigError
 from lrbench.store.record import write_json
 from lrbench.sweep.entry import Entry, run_entry
+from lrbench.sweep.origin import Origin
 from lrbench.sweep.plan import make_plan
 from lrbench.sweep.slurm import job as in_job
 from lrbench.sweep.slurm import states
 from lrbench.sweep.slurm.jobs import Array, add_array, job_of_each_run, load_arrays
-from lrbench.sweep.slurm.options import check, cure, minutes, parameters
+from lrbench.sweep.slurm.options import Slurm, check, cure_of, minutes, parameters
 from lrbench.sweep.slurm.states import DOUBT, SETTLED, Judge, read_sacct, read_scontrol
 from lrbench.sweep.slurm.submit import chunks
 from lrbench.sweep.slurm.watch import ending, last_lines
@@ -46,7 +46,9 @@ def entry(composed, tmp_path):
     def made(*overrides, **settings):
         job = composed([*TINY, f"results={tmp_path}", *overrides])
         how = replace(settings_from(job.plain), **settings)
-        return Entry(" ".join(overrides), experiment_from(job.plain), how, job.overrides, job.typed, job.hydra, 0)
+        return Entry(
+            " ".join(overrides), experiment_from(job.plain), how, Origin(job.overrides, job.typed, job.hydra), 0
+        )
 
     return made
 
@@ -65,7 +67,7 @@ def test_slurms_times(time, expected):
 
 @pytest.mark.parametrize("time", ["", "0", "0:00", "4h", "1:2:3:4", "-5", "1-", "1.5", "a-1", "1-2:3:4:5", "soon"])
 def test_what_is_no_time(time):
-    with pytest.raises(ConfigError, match=rf"^hydra.launcher.time={time}: "):
+    with pytest.raises(ConfigError, match=f"^hydra.launcher.time={time or chr(39) * 2}: "):
         minutes(time)
 
 
@@ -130,12 +132,14 @@ def test_what_sbatch_is_given():
     ],
 )
 def test_which_option_a_refusal_means(said, option):
-    assert cure(f"Batch job submission failed: {said}") == f"change hydra.launcher.{option}"
+    assert cure_of(f"Batch job submission failed: {said}") == f"change hydra.launcher.{option}"
 
 
 def test_refusals_that_no_option_cures():
-    assert cure("Unable to contact slurm controller (connect failure)") == "SLURM does not answer; try again in a while"
-    assert "--cfg hydra" in cure("something new")
+    assert (
+        cure_of("Unable to contact slurm controller (connect failure)") == "SLURM does not answer; try again in a while"
+    )
+    assert "--cfg hydra" in cure_of("something new")
 
 
 # ---- Packing.

@@ -10,9 +10,9 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from lrbench.cli.flags import Slurm
 from lrbench.config.grid import axes, confirm, count, jobs
 from lrbench.errors import ConfigError
+from lrbench.sweep.slurm.options import Slurm
 
 
 class Sweeper(BasicSweeper):
@@ -27,15 +27,19 @@ class Sweeper(BasicSweeper):
         """Raises ConfigError for a grid that is empty or too large, or that is to be cut into batches, and the first
         error of a job that another launcher ran."""
         if self.max_batch_size is not None:
-            raise ConfigError(
-                f"hydra.sweeper.max_batch_size={self.max_batch_size}: lrbench plans a sweep as a whole; leave it null, "
-                "and give hydra.launcher.workers (or max_parallel, on SLURM) for how many may run at once."
-            )
+            why = "lrbench plans a sweep as a whole"
+            many = "hydra.launcher.workers (or max_parallel, on SLURM)"
+            cure = f"leave it null, and give {many} for how many may run at once"
+            raise ConfigError("hydra.sweeper.max_batch_size", self.max_batch_size, why, cure)
         assert self.hydra_context is not None
         assert self.launcher is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         grid = axes(parser, [*self._parse_config(), *arguments, *getattr(self._task, "overrides", ())])
-        confirm(count(grid), getattr(self._task, "yes", False))
+        arms = getattr(self._task, "arms", ())
+        if arms and not isinstance(self.launcher, LocalLauncher):
+            why = "this hydra/launcher composes every job by itself and knows no arms"
+            raise ConfigError("--arm", "", why, "leave hydra/launcher out")
+        confirm(count(grid) * max(1, len(arms)), getattr(self._task, "yes", False))
         returns = self.launcher.launch([list(job) for job in jobs(grid)], initial_job_idx=0)
         values = [each.return_value for each in returns]  # raises what a job raised
         if hasattr(self._task, "hear"):

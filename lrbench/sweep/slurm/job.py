@@ -117,8 +117,9 @@ def _train_together(entries: "Sequence[Entry]") -> None:
 
     start_server()
     signal.signal(signal.SIGUSR2, handler)
-    plan = Plan(tuple(entries), len(entries))
-    with Display(plan) as display:
+    plan = Plan(tuple(entries), tuple(e.run_id for e in entries))
+    with Display() as display:
+        display.planned(plan)
         pool = Pool(plan, len(entries), display)
         pool.run()
     if failed := [run for run, how in pool.ended.items() if how == "failed"]:

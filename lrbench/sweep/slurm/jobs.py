@@ -52,11 +52,12 @@ def load_arrays(folder: Path) -> list[Array]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{path}: the jobs of this sweep cannot be read ({type(error).__name__}: {error}), so nobody can tell what "
-            "is queued already. Look with `squeue --me`, cancel what is left, then move the file away and give the "
-            "sweep's command again."
-        ) from error
+        said = f"{type(error).__name__}: {error}"
+        why = f"the jobs of this sweep cannot be read ({said}), so nobody can tell what is queued already"
+        cure = (
+            "Look with `squeue --me`, cancel what is left, then move the file away and give the sweep's command again"
+        )
+        raise ConfigError(str(path), "", why, cure) from error
 
 
 def add_array(folder: Path, array: Array) -> None:

@@ -1,10 +1,33 @@
 """What is asked of SLURM, checked, and which of it to change when SLURM refuses."""
 
 import re
+from dataclasses import dataclass, field
 from typing import Any
 
-from lrbench.cli.flags import Slurm
 from lrbench.errors import ConfigError
+
+
+@dataclass
+class Slurm:
+    """What is asked of SLURM (`hydra.launcher.*`); None leaves it to the site. Explained in its YAML file."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    gres: str | None = None
+    constraint: str | None = None
+    time: str = "1:00:00"
+    cpus: int = 1
+    mem: str | None = None
+    setup: list[str] = field(default_factory=list)
+    srun_args: list[str] = field(default_factory=list)
+    runs_per_job: int = 1
+    max_parallel: int | None = None
+    tasks: int = 1
+    nodes: int = 1
+    signal_delay_s: int = 120
+    detach: bool = False
+
 
 # What sbatch says, and the options (of hydra.launcher) that it means. The first that is found counts.
 REFUSALS = (
@@ -26,19 +49,15 @@ def check(options: Slurm) -> None:
     for name in ("cpus", "runs_per_job", "max_parallel", "tasks", "nodes"):
         value = getattr(options, name)
         if value is not None and value < 1:
-            raise ConfigError(f"hydra.launcher.{name}={value}: give a whole number from 1.")
+            raise ConfigError(f"hydra.launcher.{name}", value, "give a whole number from 1")
     if options.signal_delay_s < 0:
-        raise ConfigError(f"hydra.launcher.signal_delay_s={options.signal_delay_s}: give seconds, such as 120.")
+        raise ConfigError("hydra.launcher.signal_delay_s", options.signal_delay_s, "give seconds, such as 120")
     if options.tasks % options.nodes:
-        raise ConfigError(
-            f"hydra.launcher.tasks={options.tasks}: the processes of a run are spread evenly over "
-            f"hydra.launcher.nodes={options.nodes}; give a multiple of it."
-        )
+        why = f"the processes of a run are spread evenly over hydra.launcher.nodes={options.nodes}"
+        raise ConfigError("hydra.launcher.tasks", options.tasks, why, "give a multiple of it")
     if options.tasks > 1 and options.runs_per_job > 1:
-        raise ConfigError(
-            f"hydra.launcher.runs_per_job={options.runs_per_job}: a run of several tasks "
-            f"(hydra.launcher.tasks={options.tasks}) has a job of its own; set one of the two to 1."
-        )
+        why = f"a run of several tasks (hydra.launcher.tasks={options.tasks}) has a job of its own"
+        raise ConfigError("hydra.launcher.runs_per_job", options.runs_per_job, why, "set one of the two to 1")
     minutes(options.time)
 
 
@@ -54,10 +73,8 @@ def minutes(time: str) -> int:
     if len(parts) <= len(units) and all(p.isdecimal() for p in [*parts, *([days] if dash else [])]):
         seconds = int(days or 0) * 86400 + sum(int(p) * u for p, u in zip(parts, units, strict=False))
     if seconds == 0:
-        raise ConfigError(
-            f"hydra.launcher.time={time}: no time limit for SLURM; give minutes (90), hours:minutes:seconds (1:30:00) "
-            "or days-hours (2-12)."
-        )
+        cure = "give minutes (90), hours:minutes:seconds (1:30:00) or days-hours (2-12)"
+        raise ConfigError("hydra.launcher.time", time or "''", "no time limit for SLURM", cure)
     return -(-seconds // 60)
 
 
@@ -87,7 +104,7 @@ def parameters(options: Slurm) -> dict[str, Any]:
     }
 
 
-def cure(refusal: str) -> str:
+def cure_of(refusal: str) -> str:
     """Which options to change after what sbatch said."""
     if re.search("controller|socket|connect", refusal, re.IGNORECASE):
         return "SLURM does not answer; try again in a while"

@@ -144,4 +144,4 @@ def cancel(jobs: Iterable[str]) -> None:
         done = _run(["scancel", *numbers[i : i + ONCE]])
         if done is None or done.returncode:
             words = "scancel is not there or does not answer" if done is None else " ".join(done.stderr.split())
-            raise ConfigError(f"{words}; `squeue --me` shows what is left.")
+            raise ConfigError("", "", words, "`squeue --me` shows what is left")

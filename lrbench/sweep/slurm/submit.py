@@ -16,13 +16,12 @@ from typing import Any, NamedTuple
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 from submitit.slurm.slurm import SlurmExecutor
 
-from lrbench.cli.flags import Slurm
 from lrbench.errors import ConfigError
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.plan import generation
 from lrbench.sweep.slurm.job import run_job
 from lrbench.sweep.slurm.jobs import Array, add_array
-from lrbench.sweep.slurm.options import cure, parameters
+from lrbench.sweep.slurm.options import Slurm, cure_of, parameters
 
 # How Python is started in a job: until it has taken these signals over, they would end it, and SLURM takes a job that
 # ended before it was preempted for one that failed. What is ignored here is missed, but nothing was trained yet.
@@ -50,15 +49,16 @@ def chunks(entries: Sequence[Entry], runs_per_job: int, largest: int) -> Iterato
 def largest_array() -> int:
     """How many jobs an array may have here. Raises ConfigError where SLURM is not there or does not answer."""
     if shutil.which("sbatch") is None or shutil.which("srun") is None:
-        raise ConfigError(
-            "hydra/launcher=slurm: there is no sbatch or no srun here; give the command on a login node of the cluster "
-            "(`module load slurm` at some sites), or leave the launcher out to train on this machine."
+        cure = (
+            "give the command on a login node of the cluster (`module load slurm` at some sites), or leave the "
+            "launcher out to train on this machine"
         )
+        raise ConfigError("hydra/launcher", "slurm", "there is no sbatch or no srun here", cure)
     done = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True)
     found = re.search(r"^MaxArraySize\s*=\s*(\d+)", done.stdout, re.MULTILINE)
     if done.returncode or not found:
         words = " ".join(done.stderr.split()) or "scontrol show config tells no MaxArraySize"
-        raise ConfigError(f"hydra/launcher=slurm: {words}; {cure(words)}.")
+        raise ConfigError("hydra/launcher", "slurm", words, cure_of(words))
     return max(1, int(found[1]))
 
 
@@ -85,10 +85,8 @@ def _write_down(folder: Path, array: Array) -> None:
         add_array(folder, array)
     except OSError as error:
         subprocess.run(["scancel", array.id])
-        raise ConfigError(
-            f"{folder}: job {array.id} was submitted but cannot be written down ({error.strerror or error}), so it is "
-            "cancelled. Make room, then give the same command again."
-        ) from error
+        why = f"job {array.id} was submitted but cannot be written down ({error.strerror or error}), so it is cancelled"
+        raise ConfigError(str(folder), "", why, "Make room, then give the same command again") from error
 
 
 def _sbatch(folder: Path, groups: Sequence[Group], options: Slurm, waits_for: Sequence[str]) -> str:
@@ -109,7 +107,7 @@ def _sbatch(folder: Path, groups: Sequence[Group], options: Slurm, waits_for: Se
         for left in set(logs.iterdir()) - before:
             left.unlink()
         words = " ".join(str(error).split()) or "sbatch failed without a word"
-        raise ConfigError(f"hydra/launcher=slurm: {words}; {cure(words)}.") from error
+        raise ConfigError("hydra/launcher", "slurm", words, cure_of(words)) from error
     return str(jobs[0].job_id).partition("_")[0]
 
 

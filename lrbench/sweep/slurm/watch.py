@@ -12,8 +12,8 @@ from lrbench.engine.signals import until_signalled
 from lrbench.progress import View
 from lrbench.store.lease import holder
 from lrbench.store.record import DONE
-from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry, saved_update
+from lrbench.sweep.observer import Observer
 from lrbench.sweep.slurm.jobs import Array, job_of_each_run, log_of
 from lrbench.sweep.slurm.states import STUCK, Judge, ask, reasons
 
@@ -34,7 +34,7 @@ class Watch:
     folder: Path
     entries: Sequence[Entry]
     arrays: Sequence[Array]
-    display: Display
+    observer: Observer
     why: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class Watch:
                 over = self._over()
                 for entry in list(self._left.values()):
                     self._look(entry, over)
-                self.display.refresh()
+                self.observer.refresh()
                 if not self._left:
                     return "done"
                 time.sleep(LOOK)
@@ -67,7 +67,7 @@ class Watch:
             states = ask(self._job[run] for run in self._left if run in self._job)
             if (states is None) != self._silent:
                 self._silent = states is None
-                self.display.say("SLURM does not answer; waiting for it" if self._silent else "SLURM answers again")
+                self.observer.say("SLURM does not answer; waiting for it" if self._silent else "SLURM answers again")
             self._states = states or {}
             self._tell_of_stuck()
         return self._judge.ended(self._states, self._asked)
@@ -78,7 +78,7 @@ class Watch:
         stuck = {job: why for job, why in reasons(waiting).items() if job in waiting and STUCK.search(why)}
         for job, why in stuck.items():
             if job not in self._stuck:
-                self.display.say(f"job {job} waits ({why}): `scontrol release {job}` or `scancel {job}` goes on")
+                self.observer.say(f"job {job} waits ({why}): `scontrol release {job}` or `scancel {job}` goes on")
         self._stuck = stuck
 
     def _look(self, entry: Entry, over: Mapping[str, str]) -> None:
@@ -89,7 +89,7 @@ class Watch:
             return
         if run in self._shown and standing == "interrupted" and self._states.get(str(job)) == "PENDING":
             self._shown.discard(run)
-            self.display.gave_back(self._place[run], entry, f"stopped at update {saved_update(entry)}, queued again")
+            self.observer.gave_back(self._place[run], entry, f"stopped at update {saved_update(entry)}, queued again")
         if standing in (*DONE, "failed") and (run not in self._again or job is None or job in over):
             self._end(entry, standing, "")
         elif job is None and holder(self.folder):
@@ -103,10 +103,10 @@ class Watch:
         place = self._place[entry.run_id]
         if entry.run_id not in self._shown:
             self._shown.add(entry.run_id)
-            self.display.began(place, entry)
+            self.observer.began(place, entry)
         rows = entry.record.rows()[-50:]
         latest = {k: v for row in rows for k, v in row.items()}
-        self.display.view(place, View(int(latest.get("update", 0)), latest))
+        self.observer.view(place, View(int(latest.get("update", 0)), latest))
 
     def _end(self, entry: Entry, how: str, why: str) -> None:
         if how == "failed":
@@ -114,7 +114,7 @@ class Watch:
         if how not in DONE:
             self.why[entry.run_id] = why
         del self._left[entry.run_id]
-        self.display.ended(self._place[entry.run_id], entry, how, why)
+        self.observer.ended(self._place[entry.run_id], entry, how, why)
 
 
 def ending(folder: Path, job: str, state: str) -> str:

@@ -1,56 +1,54 @@
-"""`lrbench -m hydra/launcher=slurm ...`: submit what is not done and not queued yet, then wait for all of it."""
+"""A plan as jobs of SLURM: submit what is not done and not queued yet, then wait for all of it."""
 
 import shutil
-import sys
 import time
+from typing import Literal
 
-from lrbench.cli.flags import Slurm
 from lrbench.errors import ConfigError
 from lrbench.store.lease import alone
 from lrbench.store.locks import check_locks
-from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry
+from lrbench.sweep.observer import Observer
 from lrbench.sweep.slurm.jobs import Array, job_of_each_run, load_arrays
+from lrbench.sweep.slurm.options import Slurm
 from lrbench.sweep.slurm.states import ENDED, SETTLED, ask
 from lrbench.sweep.slurm.submit import submit
 from lrbench.sweep.slurm.watch import Watch
 from lrbench.sweep.store import Sweep
 
-INTERRUPTED = 130  # as in cli
+End = Literal["done", "left"]  # all runs have ended; or their jobs go on without us
 
 
-def run_on_slurm(sweep: Sweep, options: Slurm) -> str:
-    """The outcome: "done" if all runs have ended, "left" if their jobs go on without us.
-
-    Raises ConfigError if SLURM refuses.
-    """
+def run_on_slurm(sweep: Sweep, options: Slurm, observer: Observer) -> End:
+    """Raises ConfigError if SLURM refuses: then nothing is left behind of a sweep that was not there before."""
     if not sweep.plan.to_do:
         sweep.save()
         return "done"
     doubt = check_locks(sweep.folder.parents[1])
     if doubt:
-        _say(doubt)
-    _submit(sweep, options)
+        observer.say(doubt)
+    _submit(sweep, options, observer)
     if options.detach:
         return "left"
-    return wait_for(sweep)
+    return wait_for(sweep, observer)
 
 
-def wait_for(sweep: Sweep) -> str:
-    """Wait for what is under way; "done", or "left" if a signal came."""
-    with Display(sweep.plan) as display:
-        return Watch(sweep.folder, sweep.plan.to_do, load_arrays(sweep.folder), display).run()
+def wait_for(sweep: Sweep, observer: Observer) -> End:
+    """Wait for what is under way; "left" if a signal came."""
+    observer.planned(sweep.plan)
+    return Watch(sweep.folder, sweep.plan.to_do, load_arrays(sweep.folder), observer).run()
 
 
-def _submit(sweep: Sweep, options: Slurm) -> None:
+def _submit(sweep: Sweep, options: Slurm, observer: Observer) -> None:
     """Under a lock, so that a second driver finds the jobs of the first and attaches to them."""
     folder, to_do = sweep.folder, sweep.plan.to_do
-    made = not folder.exists()
+    made = not (folder / "sweep.json").exists()
     sweep.save()
     with alone(folder):
         waiting = _under_way(load_arrays(folder), to_do)
         if waiting:
-            _say(f"{len(waiting)} of {len(to_do)} runs are in jobs already; they are waited for, not submitted again")
+            some = f"{len(waiting)} of {len(to_do)} runs are in jobs already"
+            observer.say(f"{some}; they are waited for, not submitted again")
         missing = [e for e in to_do if e.run_id not in waiting]
         submitted: list[Array] = []
         try:
@@ -60,10 +58,10 @@ def _submit(sweep: Sweep, options: Slurm) -> None:
                 shutil.rmtree(folder)
             runs = sum(len(group) for array in submitted for group in array.groups)
             kept = f" {runs} of {len(missing)} runs were submitted before that and go on." if runs else ""
-            raise ConfigError(f"{error}{kept}") from error
+            raise ConfigError("", "", f"{error}{kept}") from error
         for array in submitted:
             said = _some(sum(map(len, array.groups)), "run")
-            _say(f"submitted {said} in {_some(len(array.groups), 'job')}: {array.id}")
+            observer.say(f"submitted {said} in {_some(len(array.groups), 'job')}: {array.id}")
 
 
 def _under_way(arrays: list[Array], to_do: tuple[Entry, ...]) -> set[str]:
@@ -75,16 +73,10 @@ def _under_way(arrays: list[Array], to_do: tuple[Entry, ...]) -> set[str]:
         again = ask(jobs.values())
         states = again and {job: s if s == states[job] else "UNKNOWN" for job, s in again.items()}
     if states is None:
-        raise ConfigError(
-            "hydra/launcher=slurm: this sweep has jobs already, and SLURM does not answer whether they go on; try "
-            "again in a while."
-        )
+        why = "this sweep has jobs already, and SLURM does not answer whether they go on"
+        raise ConfigError("hydra/launcher", "slurm", why, "try again in a while")
     return {run for run, job in jobs.items() if states[job] not in ENDED}
 
 
 def _some(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -1,0 +1,145 @@
+"""A sweep in stages: what is trained next depends on results.
+
+What comes next is a pure function of a frozen design and of what the store says: asked again, it gives the same answer.
+The sweep's folder keeps the function's dotted path and the design, so that another process finds them on another day.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from lrbench.errors import ConfigError
+from lrbench.experiment import Experiment, Settings
+from lrbench.identity import run_id
+from lrbench.store.record import DONE, Record, write_json
+from lrbench.sweep.carry_out import Outcome, carry_out
+from lrbench.sweep.entry import Entry, plain_settings, settings_from
+from lrbench.sweep.freeze import as_trained, freeze
+from lrbench.sweep.observer import SILENT, Observer
+from lrbench.sweep.plan import Plan
+from lrbench.sweep.slurm.options import Slurm
+from lrbench.sweep.status import read_sweep
+from lrbench.sweep.store import Sweep
+from lrbench.targets import resolve
+
+FORMAT = 1  # raised when a stages.json of before cannot be read any more
+FILE = "stages.json"
+
+Done = Callable[[Experiment], Record | None]  # the record of a run that is finished or diverged, else None
+# From a design to the runs of the first stage that is not done, by their labels (those of it that are done may be among
+# them); None when there is no further stage.
+NextStage = Callable[[Mapping[str, Any], Done], Mapping[str, Experiment] | None]
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A sweep in stages, as its folder keeps it. target: the dotted path of a `NextStage`; design: plain data for JSON,
+    which is handed to it; settings: of every run."""
+
+    name: str
+    target: str
+    design: Mapping[str, Any]
+    settings: Settings = field(default_factory=Settings)
+
+    @property
+    def folder(self) -> Path:
+        return self.settings.results / "sweeps" / self.name
+
+    def plan(self, slurm: Slurm | None = None) -> Plan | None:
+        """What has been asked for so far, with the runs of the next stage; None when there is none.
+
+        Raises ConfigError for a function that is not there, a run that cannot be, and a plan that cannot be read.
+        """
+
+        def done(experiment: Experiment) -> Record | None:
+            record = self._record(as_trained(experiment, slurm))
+            return record if record.standing() in DONE else None
+
+        function: NextStage = resolve(self.target, "stages")
+        stage = function(json.loads(json.dumps(self.design)), done)
+        if stage is None:
+            return None
+        return freeze([*self._earlier(), *(Entry(label, e, self.settings) for label, e in stage.items())], slurm=slurm)
+
+    def _record(self, experiment: Experiment) -> Record:
+        return Record(self.settings.results / "runs" / run_id(experiment))
+
+    def _earlier(self) -> Iterator[Entry]:
+        """The runs that were asked for before, in their order."""
+        for entry in _kept(self.folder).plan.entries:
+            if entry.number is not None:
+                yield replace(entry, settings=self.settings)
+
+    def save(self) -> None:
+        """Raises ConfigError where a sweep of this name has other stages, for a design that is no plain data, and where
+        the disk refuses."""
+        path, mine = self.folder / FILE, {"format": FORMAT, "target": self.target, "design": self.design}
+        try:
+            mine = json.loads(json.dumps(mine))
+        except (TypeError, ValueError) as error:
+            cure = "a design is kept as JSON: give numbers, texts, lists and mappings"
+            raise ConfigError("design", "", str(error), cure) from error
+        there = _stored(path)
+        if there is not None and any(there[key] != mine[key] for key in mine):
+            cure = "Give this one a name of its own; nothing was trained"
+            raise ConfigError(str(self.folder), "", "another sweep in stages has this name", cure)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(path, {**mine, "settings": plain_settings(self.settings)})
+        except OSError as error:
+            why = f"the stages cannot be written ({error.strerror or error}); nothing was trained"
+            raise ConfigError(str(path), "", why, "Make room, or give another results folder") from error
+
+
+def staged(folder: Path) -> Staged | None:
+    """The stages of the sweep in a folder, its records beside it; None for one without. Raises ConfigError for what
+    another version wrote."""
+    plain = _stored(folder / FILE)
+    if plain is None:
+        return None
+    settings = replace(settings_from(plain["settings"]), results=folder.parents[1])
+    return Staged(folder.name, plain["target"], plain["design"], settings)
+
+
+def carry_out_stages(sweep: Staged, workers: int | Slurm | None = None, observer: Observer = SILENT) -> Outcome:
+    """Carry out one stage after the other, from where the store stands. It ends when there is no further stage, with
+    jobs that go on without us, or with a stage that stays undone: a run of it has failed, say.
+
+    Raises what `carry_out` raises, and ConfigError for stages that cannot be.
+    """
+    if sweep.settings.force:
+        cure = "leave it out; a design of another name, or another results folder, trains anew"
+        raise ConfigError("force", True, "a sweep in stages goes on from what is done", cure)
+    sweep.save()
+    slurm = workers if isinstance(workers, Slurm) else None
+    tried: set[str] = set()
+    while (plan := sweep.plan(slurm)) is not None:
+        left = {e.run_id for e in plan.to_do}
+        if left <= tried:  # nothing new: what is left stays so
+            break
+        observer.say(plan.headline())
+        outcome = carry_out(plan, workers, observer, sweep.name)
+        if outcome.end != "done":
+            return outcome
+        tried |= left
+    return Outcome(_kept(sweep.folder), "done")
+
+
+def _kept(folder: Path) -> Sweep:
+    """The sweep as it was planned last; one without runs where no stage has asked for any yet."""
+    return read_sweep(folder) if (folder / "sweep.json").exists() else Sweep(folder, Plan((), ()))
+
+
+def _stored(path: Path) -> dict[str, Any] | None:
+    try:
+        plain: dict[str, Any] = json.loads(path.read_text())
+        if plain["format"] != FORMAT:
+            raise ValueError(f"its format is {plain['format']} and this lrbench reads {FORMAT}")
+        return {key: plain[key] for key in ("format", "target", "design", "settings")}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = f"the stages of this sweep cannot be read ({type(error).__name__}: {error})"
+        raise ConfigError(str(path), "", why, "move the file away and ask for the sweep again") from error
