@@ -32,6 +32,10 @@ class Clock:
         """Updates between two steps of a scheduler with this interval."""
         return {"batch": 1, "epoch": self.per_epoch, "metric": self.per_eval}[interval]
 
+    def evaluations(self) -> list[int]:
+        """After which updates the validation set is measured: every `per_eval`, and at the end."""
+        return sorted({*range(self.per_eval, self.updates + 1, self.per_eval), self.updates})
+
 
 @dataclass(frozen=True)
 class Phase:

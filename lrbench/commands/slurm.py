@@ -8,6 +8,7 @@ from lrbench.cli.flags import Slurm
 from lrbench.errors import ConfigError
 from lrbench.store.lease import alone
 from lrbench.store.locks import check_locks
+from lrbench.store.store import store_of
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.slurm.jobs import Array, job_of_each_run, load_arrays
@@ -27,7 +28,7 @@ def run_on_slurm(sweep: Sweep, options: Slurm) -> str:
     if not sweep.plan.to_do:
         sweep.save()
         return "done"
-    doubt = check_locks(sweep.folder.parents[1])
+    doubt = check_locks(store_of(sweep.folder).results)
     if doubt:
         _say(doubt)
     _submit(sweep, options)

@@ -27,6 +27,7 @@ from lrbench.progress import Reporter
 from lrbench.store.lease import Lease
 from lrbench.store.locks import check_locks
 from lrbench.store.record import DONE
+from lrbench.store.store import Store
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry, failure, with_files
 from lrbench.sweep.mirror import mirror_sweep
@@ -152,6 +153,7 @@ def _train_in_workers(plan: Plan, workers: int) -> Outcome:
 
 def _train_here(entries: Sequence[Entry]) -> Outcome:
     """All runs in this process in order; a failed one does not stop the rest."""
+    store = Store(entries[0].settings.results)
     with until_signalled() as stop:
         for i, entry in enumerate(entries, 1):
             if stop.asked:
@@ -159,7 +161,7 @@ def _train_here(entries: Sequence[Entry]) -> Outcome:
             print(f"[{i}/{len(entries)}] {entry.label}", file=sys.stderr)
             try:
                 with Reporter(entry.experiment) as reporter:
-                    train(entry.experiment, with_files(entry), reporter, reporter.say)
+                    train(entry.experiment, with_files(entry), reporter, reporter.say, store=store)
             except Interrupted as error:
                 print(f"lrbench: {error}", file=sys.stderr)
                 return "interrupted"

@@ -22,6 +22,7 @@ from lrbench.identity import run_id
 from lrbench.progress import Reporter, numbers
 from lrbench.schedules import hears_metric
 from lrbench.store.record import Record
+from lrbench.store.store import Store
 from lrbench.sweep.entry import hydra_files
 from lrbench.targets import resolve
 
@@ -83,7 +84,7 @@ def checked(job: Job, checks: Checks) -> tuple[Experiment, Settings]:
 
 
 def _one(experiment: Experiment, settings: Settings) -> int:
-    before = Record(settings.results / "runs" / run_id(experiment)).standing()
+    before = Store(settings.results).record(run_id(experiment)).standing()
     try:
         record = _train(experiment, settings)
     except (Interrupted, RunFailed) as error:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from lrbench.commands import Parser
 from lrbench.commands.slurm import INTERRUPTED, wait_for
 from lrbench.store.record import results_folder
+from lrbench.store.store import Store
 from lrbench.sweep.mirror import mirror_sweep
-from lrbench.sweep.status import find_sweep
+from lrbench.sweep.status import read_sweep
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -20,7 +21,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("sweep", metavar="SWEEP", help="a sweep's name or its beginning; `lrbench status` lists them")
     parser.add_argument("--results", help="where records live (default: $LRBENCH_RESULTS, else ./results)")
     options = parser.parse_args(arguments)
-    sweep = find_sweep(results_folder(options.results), options.sweep)
+    sweep = read_sweep(Store(results_folder(options.results)).sweep(options.sweep))
     if wait_for(sweep) == "left":
         print(f"The runs go on: lrbench wait {options.sweep}.", file=sys.stderr)
         return INTERRUPTED

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from lrbench.errors import ConfigError
+from lrbench.store.store import Store
 
 NONE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 # Options of a mount by which locks hold within one machine only: of NFS, and of Lustre.
@@ -18,7 +19,7 @@ def check_locks(results: Path) -> str | None:
 
     Raises ConfigError where there are none, or where nothing can be written.
     """
-    folder = results / "runs"
+    folder = Store(results).folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile("w", dir=folder) as file:

@@ -19,6 +19,7 @@ from lrbench.config.levels import is_of, levels, meaning, require_known
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
 from lrbench.store.index import SHORT, Flat, Watch, rows
+from lrbench.store.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,7 @@ ORDER: Mapping[str, Callable[[float, float], bool]] = {
 IDS = ("run_id", "arm", "start.of")  # equal to their beginning too
 NONE = ("none", "null", "nan")  # equal to what is missing
 FINAL = ("test/accuracy", "test/loss", "val/loss", "seconds")
-LAST = (*FINAL, "committed")  # what a table ends with
+LAST = (*FINAL, "evidence", "committed")  # what a table ends with
 VARIED = 6  # options that a table shows; where more differ, it shows titles
 
 
@@ -72,15 +73,14 @@ def parse(text: str) -> Filter:
     return Filter(key, sign, values)
 
 
-def read(results: Path | str, watch: Watch = iter, committed: bool = False) -> list[Flat]:
-    """All runs of a results folder, and with `committed` the evidence under it that has no record there. Raises
-    ConfigError where there are none."""
-    everything = rows(Path(results), watch, committed)
+def read(store: Store, watch: Watch = iter, committed: bool = False) -> list[Flat]:
+    """All runs of a store, and with `committed` the evidence in it that has no record there. Raises ConfigError where
+    there are none."""
+    everything = rows(store, watch, committed)
     if not everything:
-        raise ConfigError(
-            f"{Path(results) / 'runs'}: there are no records here; --results (or $LRBENCH_RESULTS) looks elsewhere"
-            f"{'' if committed else ', --committed also into runs.csv files'}."
-        )
+        more = "" if committed else ", --committed also into runs.csv files"
+        cure = f"--results (or $LRBENCH_RESULTS) looks elsewhere{more}"
+        raise ConfigError(str(store.folder), "", "there are no records here", cure)
     return everything
 
 
@@ -109,7 +109,7 @@ def frame(
     With `committed`, evidence that has no record is among them.
     Raises ConfigError for a folder without records, for a filter that is none, and for a key that no run has.
     """
-    everything = read(results, committed=committed)
+    everything = read(Store(Path(results)), committed=committed)
     names = require(columns, everything) or columns_of(everything)
     return to_frame(choose(everything, where), names)
 

@@ -1,0 +1,152 @@
+"""Records into evidence, and evidence into records."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lrbench.errors import ConfigError
+from lrbench.identity import from_plain, run_id, to_plain
+from lrbench.store.record import DONE, RATES, Record, to_json, write_json, write_text
+from lrbench.store.rows import ARMS, CURVE, NAME, PARTS, Row, Shared, compact, key_of, read_rows, rows_text
+from lrbench.store.rows import shared_text, with_seed, without_seed
+from lrbench.store.run import Run, read
+from lrbench.store.series import grid_of, to_text, updates_of
+
+_LOCAL = ("host", "slurm_job", "command")  # of the provenance: what only means something on the machine itself
+_OWN = ("from_update", "started")  # of the provenance: what differs between the runs of one machine
+_DERIVED = ("run_id", "arm", "title", "state", "metrics")  # of the summary: what the row and its arm say anyway
+
+
+def write_rows(records: Iterable[Record], path: Path) -> int:
+    """Add finished and diverged runs to a file of evidence, sorted by id; the number of rows it holds then.
+
+    A fork brings its parents' rows along, so that restoring it trains nothing. A row that is there already must be
+    the same. Raises ConfigError for a run that is not done, for another row of the same run, and for a name by which
+    evidence is not found; nothing is written then.
+    """
+    if path.name != NAME:
+        raise ConfigError(str(path), "", f"evidence is found by its name, {NAME}", f"give {path.parent / NAME}")
+    added: dict[str, Row] = {}
+    for record in records:
+        _add(record, path, added)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(path.parent):
+        there = {row.run_id: row for row in read_rows(path)} if path.exists() else {}
+        for key in added.keys() & there.keys():
+            _require_same(there[key], added[key])
+        merged = {**added, **there}
+        # First: rows without their arms would mean nothing, and arms without a row do no harm.
+        write_text(path.with_name(ARMS), shared_text(_shared_by(list(merged.values()))))
+        write_text(path, rows_text([row.cells for row in merged.values()]))
+    return len(merged)
+
+
+def _require_same(there: Row, added: Row) -> None:
+    if there.cells != added.cells or there.arm["updates"] != added.arm["updates"]:
+        why = f"holds another row of {there.run_id} than its record gives"
+        cure = "remove the line to put the record in its place, or give another file"
+        raise ConfigError(f"{there.path}, line {there.line}", "", why, cure)
+
+
+def _shared_by(rows: Iterable[Row]) -> Shared:
+    """What these rows name, and nothing else; of an arm the entry that stands in the file already, which comes last."""
+    parts: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
+    for row in rows:
+        parts["arms"][row.cells["arm"]] = row.arm
+        named = row.cells["attempts"]
+        parts["provenance"] |= {k: v for k, v in row.shared.provenance.items() if f'"{k}"' in named}
+        parts["rates"] |= {k: v for k, v in row.shared.rates.items() if k == row.cells.get("rates")}
+    return Shared(**parts)
+
+
+def _add(record: Record, path: Path, rows: dict[str, Row]) -> None:
+    """Put the record's row among the rows, and those of the records it is forked from, where they lie beside it."""
+    if record.run_id in rows:
+        return
+    run = read(record)
+    if not isinstance(run, Run) or run.standing not in DONE:
+        why = f"this run is {run.standing}; only finished and diverged ones are evidence"
+        raise ConfigError(record.run_id, "", why)
+    rows[record.run_id] = row_of(run, path)
+    start = run.experiment.start
+    if start is not None:
+        parent = Record(record.folder.with_name(run_id(start.of)))
+        if parent.standing() in DONE:
+            _add(parent, path, rows)
+
+
+def row_of(run: Run, path: Path) -> Row:
+    """The row of a run that is done. Raises ConfigError for an experiment that JSON cannot hold."""
+    arm: dict[str, Any] = {"experiment": without_seed(to_plain(run.experiment)), "updates": grid_of(run.experiment.clock)}
+    if run_id(from_plain(with_seed(_through_json(arm["experiment"]), run.experiment.seed))) != run.run_id:
+        why = "its experiment holds values that JSON cannot"
+        raise ConfigError(run.run_id, "", why, "it cannot be exported")
+    arm |= {"overrides": run.overrides()} if run.overrides() is not None else {}
+    arm |= {"metrics": run.summary["metrics"]} if "metrics" in run.summary else {}
+    attempts = run.attempts
+    environments = [{k: v for k, v in a.items() if k not in _LOCAL + _OWN} for a in attempts]
+    rates = {group: list(corners) for group, corners in run.rates.items()}
+    cells = {
+        "run_id": run.run_id,
+        "arm": run.arm,
+        "seed": str(run.experiment.seed),
+        "state": run.standing,
+        "attempts": compact([[key_of(e), *map(a.get, _OWN)] for e, a in zip(environments, attempts, strict=True)]),
+        "rates": key_of(rates) if rates else "",
+        **{k: compact(v) for k, v in run.summary.items() if k not in _DERIVED},
+        **{f"{CURVE}{name}": to_text(c, updates_of(name, arm["updates"])) for name, c in run.series.items()},
+    }
+    shared = Shared({run.arm: _through_json(arm)}, {key_of(e): e for e in environments}, {key_of(rates): rates})
+    return Row(path, 0, {column: cell for column, cell in cells.items() if cell}, shared)
+
+
+def restore(row: Row, record: Record) -> None:
+    """Lay a run's folder out from its row: all but losses, pictures and checkpoints, which no row holds; of rates and
+    curves what the row has.
+
+    Raises ConfigError, before anything is written, for a row that is not what its id says.
+    """
+    row.check()
+    experiment, folder = row.experiment, record.folder
+    write_json(folder / "summary.json", row.summary())
+    write_json(folder / "provenance.json", row.attempts())
+    write_json(folder / RATES, row.rates())
+    write_text(folder / "metrics.jsonl", "".join(to_json(r) + "\n" for r in _metrics(row)))
+    if (overrides := row.overrides()) is not None:
+        typed = [*overrides, f"seed={experiment.seed}"]
+        write_text(folder / ".hydra" / "overrides.yaml", yaml.safe_dump(typed, sort_keys=False, allow_unicode=True))
+    write_json(folder / "status.json", {**row.status(), "restored_from": str(row.path)})
+    # Last: a folder without it is a new run, so a kill before this line leaves nothing that could be believed.
+    write_text(folder / "experiment.yaml", yaml.safe_dump(to_plain(experiment), sort_keys=False))
+
+
+def _metrics(row: Row) -> list[dict[str, float]]:
+    """Rows as metrics.jsonl has them, of training and of evaluations."""
+    found: dict[tuple[int, bool], dict[str, float]] = {}
+    per_epoch = row.experiment.clock.per_epoch
+    for name, curve in row.series().items():
+        for update, value in curve.items():
+            key = update, name.startswith("val/")
+            found.setdefault(key, {"update": update, "epoch": round(update / per_epoch, 6)})[name] = value
+    return [found[key] for key in sorted(found)]
+
+
+def _through_json(value: Mapping[str, Any]) -> Any:
+    return json.loads(compact(value))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two exports into one folder take turns. The folder itself is locked: nothing is left to commit by accident."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

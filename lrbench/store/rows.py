@@ -1,0 +1,256 @@
+"""The files of evidence: `runs.csv`, a row a run, and beside it `arms.json`, which holds once what many rows share.
+
+A row holds a run's id, its arm and seed, every number of its summary in full, and its curves. `arms.json` holds, by
+arm, the resolved Experiment without the seed, the overrides that train it, the updates of its curves and what its task
+says of its metrics; and, by a hash of their content (so that files which grew on two branches merge without
+renumbering), the environments and the rates that rows name. Both are text, a line an entry, in the order of the ids.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lrbench.errors import ConfigError
+from lrbench.experiment import Experiment
+from lrbench.identity import arm_id, from_plain, run_id, title
+from lrbench.store.record import DONE, finite
+from lrbench.store.series import Corners, Series, from_text, updates_of
+
+NAME, ARMS = "runs.csv", "arms.json"
+FIXED = ("run_id", "arm", "seed", "state", "attempts", "rates")  # the columns that every file begins with
+CURVE = "curve "  # begins the name of a curve's column; all others are numbers of the summary
+NOT_NUMBERS = ("attempts", "rates")
+FORMAT = 2  # of arms.json; before it there was none
+PARTS = ("arms", "provenance", "rates")
+CURE = "take both files from the commit that wrote them, or remove the line and train the run again"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """arms.json: arms by their ids, environments and rates by hashes of their content."""
+
+    arms: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    rates: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a file of evidence: text by column, empty cells left out, and what it shares with others."""
+
+    path: Path
+    line: int
+    cells: Mapping[str, str]
+    shared: Shared
+    committed: bool = False  # whether it stands so in the last commit
+
+    @property
+    def run_id(self) -> str:
+        return self.cells["run_id"]
+
+    @property
+    def arm(self) -> Mapping[str, Any]:
+        """Its arm's entry in arms.json. Raises ConfigError where that has none."""
+        return self._shared("arms", self.cells.get("arm", ""))
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """The arm's, with the seed put back. Raises ConfigError where the row is not what its id says."""
+        entry = self.arm
+        try:
+            made: Experiment = from_plain(with_seed(entry["experiment"], int(self.cells["seed"])))
+        except Exception as error:
+            raise self.refused(f"its experiment cannot be read ({type(error).__name__}: {error})") from error
+        if run_id(made) != self.run_id or arm_id(made) != self.cells["arm"]:
+            raise self.refused(f"its experiment hashes to {run_id(made)}, not to its id {self.run_id}")
+        return made
+
+    def summary(self) -> dict[str, Any]:
+        """As it stood in the record. Raises ConfigError where it is that of a run that is not done."""
+        names = [n for n in self.cells if n not in FIXED and not n.startswith(CURVE)]
+        try:
+            numbers = {n: math.nan if (v := json.loads(self.cells[n])) is None else v for n in names}
+        except ValueError as error:
+            raise self.refused(f"its numbers cannot be read ({error})") from error
+        state = self.cells.get("state")
+        if state not in DONE:
+            raise self.refused(f"its state {state!r} is not how a run ends")
+        if not isinstance(numbers.get("updates"), int):
+            raise self.refused("it does not say how many updates were made")
+        declared = {"metrics": self.arm["metrics"]} if "metrics" in self.arm else {}
+        what = {"run_id": self.run_id, "arm": self.cells["arm"], "title": title(self.experiment), "state": state}
+        return {**what, **numbers, **declared}
+
+    def status(self) -> dict[str, Any]:
+        summary, updates = self.summary(), self.experiment.clock.updates
+        return {"state": summary["state"], "update": summary["updates"], "updates": updates, "error": None}
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """Its provenance, but for what only means something on the machine itself."""
+        try:
+            given = [(key, at, when) for key, at, when in json.loads(self.cells["attempts"])]
+        except (ValueError, TypeError, KeyError) as error:
+            raise self.refused(f"its attempts cannot be read ({error})") from error
+        own = ({"from_update": at, "started": when} for _, at, when in given)
+        return [
+            {**self._shared("provenance", key), **{k: v for k, v in more.items() if v is not None}}
+            for (key, *_), more in zip(given, own, strict=True)
+        ]
+
+    def overrides(self) -> list[str] | None:
+        """What was typed for the arm, without the seed."""
+        given: list[str] | None = self.arm.get("overrides")
+        return given
+
+    def series(self) -> Series:
+        """Its curves. Raises ConfigError for one that is none."""
+        try:
+            grid = self.arm["updates"]
+            curves = {c.removeprefix(CURVE): text for c, text in self.cells.items() if c.startswith(CURVE)}
+            return {name: from_text(text, updates_of(name, grid)) for name, text in curves.items()}
+        except (ValueError, TypeError, KeyError) as error:
+            raise self.refused(f"its curve cannot be read ({error})") from error
+
+    def rates(self) -> dict[str, Corners]:
+        """The rates it used, by group; none where its record had none."""
+        key = self.cells.get("rates")
+        return {g: (u, r) for g, (u, r) in self._shared("rates", key).items()} if key else {}
+
+    def check(self) -> None:
+        """Raises ConfigError for a row that cannot be restored."""
+        _ = self.experiment, self.summary(), self.attempts(), self.series(), self.rates()
+
+    def numbers(self) -> dict[str, str]:
+        """The summary without its times, which differ when the same run is made again; as text, where NaN is null."""
+        return {k: v for k, v in self.cells.items() if k not in NOT_NUMBERS and "second" not in k and CURVE not in k}
+
+    def same(self, other: "Row") -> bool:
+        """Whether it says the same of the run, to the letter. (Environments and rates go by their content.)"""
+        return self.cells == other.cells and self.arm == other.arm
+
+    def refused(self, why: str) -> ConfigError:
+        return ConfigError(f"{self.path}, line {self.line}", "", why, CURE)
+
+    def _shared(self, part: str, key: str) -> Any:
+        found = getattr(self.shared, part).get(key)
+        if not isinstance(found, dict):
+            raise self.refused(f"{ARMS} beside it has no {part} '{key}'")
+        if part != "arms" and key_of(found) != key:
+            raise self.refused(f"the {part} '{key}' in {ARMS} beside it was changed")
+        return found
+
+
+def key_of(value: Any) -> str:
+    """8 hex digits of its content."""
+    return hashlib.sha256(compact(value, sort=True).encode()).hexdigest()[:8]
+
+
+def compact(value: Any, sort: bool = False) -> str:
+    return json.dumps(finite(value), separators=(",", ":"), allow_nan=False, sort_keys=sort)
+
+
+def without_seed(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """An experiment's plain data as all runs of its arm have it: the seed is left out, in a fork's parent too where
+    that shares it."""
+    arm = {k: v for k, v in plain.items() if k != "seed"}
+    if "start" in arm and arm["start"]["of"]["seed"] == plain["seed"]:
+        arm["start"] = {**arm["start"], "of": without_seed(arm["start"]["of"])}
+    return arm
+
+
+def with_seed(arm: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """The inverse of `without_seed`."""
+    plain = {"seed": seed, **arm}
+    if "start" in plain:
+        plain["start"] = {**plain["start"], "of": with_seed(plain["start"]["of"], seed)}
+    return plain
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a file of evidence. Raises ConfigError where it is none, or one that a merge left torn, where two
+    rows are of one run, and for an arms.json that is missing or cannot be read."""
+    beside = path.with_name(ARMS)
+    return parse(path, path.read_bytes(), beside.read_bytes() if beside.exists() else None)
+
+
+def parse(path: Path, content: bytes, beside: bytes | None) -> list[Row]:
+    """The same, of the content of both files."""
+    shared = _parse_shared(path.with_name(ARMS), beside)
+    rows: dict[str, Row] = {}
+    for line, cells in _lines(path, content):
+        row = Row(path, line, {"run_id": "", **cells}, shared)
+        if row.run_id in rows:
+            raise ConfigError(f"{path}, line {line}", "", f"a second row of {row.run_id}", "keep the one that is right")
+        _ = row.arm  # refused here where there is none
+        rows[row.run_id] = row
+    return list(rows.values())
+
+
+def _lines(path: Path, content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
+    csv.field_size_limit(2**24)  # by default a curve of very many parameter groups would be written and not read
+    line = 0
+    try:
+        reader = csv.reader(io.StringIO(content.decode(), newline=""))
+        columns = next(reader, [])
+        if tuple(columns[: len(FIXED)]) != FIXED:
+            raise _foreign(path, columns)
+        for cells in reader:
+            line = reader.line_num
+            if len(cells) != len(columns):
+                why = f"{len(cells)} cells, not {len(columns)}"
+                raise ConfigError(f"{path}, line {line}", "", why, "mend it or export it again")
+            yield line, {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}, line {line + 1}", "", f"cannot be read ({error})", CURE) from error
+
+
+def _foreign(path: Path, columns: list[str]) -> ConfigError:
+    if "experiment" in columns:
+        why = "it was written by an lrbench of before, whose rows held the whole experiment"
+        return ConfigError(str(path), "", why, "export the runs again into an empty folder, with `lrbench runs --export`")
+    why = "this name is kept for the evidence that `lrbench runs --export` writes, and its columns are others"
+    return ConfigError(str(path), "", why, "rename the file, or export it again")
+
+
+def _parse_shared(path: Path, content: bytes | None) -> Shared:
+    if content is None:
+        why = f"it is missing, and the rows in {NAME} beside it mean nothing without"
+        raise ConfigError(str(path), "", why, "take it from the commit that wrote it, or export the runs again")
+    try:
+        plain = json.loads(content)
+        if plain["format"] != FORMAT:
+            raise ValueError(f"its format is {plain['format']} and this lrbench reads {FORMAT}")
+        return Shared(*(dict(plain[part]) for part in PARTS))
+    except (ValueError, KeyError, TypeError) as error:
+        cure = "take it from the commit that wrote it, or export the runs again"
+        raise ConfigError(str(path), "", f"it cannot be read ({type(error).__name__}: {error})", cure) from error
+
+
+def shared_text(shared: Shared) -> str:
+    """arms.json: a line an entry, in the order of their ids."""
+    parts = [
+        f'"{part}": {{\n' + ",\n".join(f'"{k}": {compact(v)}' for k, v in sorted(getattr(shared, part).items())) + "\n}"
+        for part in PARTS
+    ]
+    return ",\n".join([f'{{"format": {FORMAT}', *parts]) + "\n}\n"
+
+
+def rows_text(rows: list[Mapping[str, str]]) -> str:
+    """runs.csv: rows by run id; test's numbers before the others, curves last."""
+    own = sorted({c for cells in rows for c in cells} - set(FIXED), key=_place)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*FIXED, *own], restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(sorted(rows, key=lambda cells: cells["run_id"]))
+    return text.getvalue()
+
+
+def _place(column: str) -> tuple[bool, bool, str]:
+    return column.startswith(CURVE), not column.startswith("test/"), column
