@@ -3,22 +3,26 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lrbench.experiment import Experiment
+from lrbench.metrics import Metric, metric_of
 
+UNDECLARED: Mapping[str, Metric] = MappingProxyType({})  # what a metric's name tells is all that is known of it
 QUIET_EVERY = 10.0  # seconds between lines without a terminal
 
 
 class View(NamedTuple):
-    """A moment of a run: updates done, and the latest value of every metric."""
+    """A moment of a run: updates done, the latest value of every metric, and what the run declares of them."""
 
     update: int
     latest: Mapping[str, float]
     note: str = ""
+    metrics: Mapping[str, Metric] = UNDECLARED
 
 
 Show = Callable[[View], None]
@@ -29,18 +33,12 @@ def silent(view: View) -> None:
     """Show nothing."""
 
 
-def numbers(latest: Mapping[str, float]) -> str:
-    """The numbers of a moment in one line: rates, losses, metrics."""
-    shown = {
-        k: v for k, v in latest.items() if k not in ("update", "epoch", "seconds") and not k.startswith("momentum")
-    }
-    return "  ".join(f"{k} {_number(k, v)}" for k, v in shown.items())
-
-
-def _number(name: str, value: float) -> str:
-    if name.startswith("lr/"):
-        return f"{value:.3g}"
-    return f"{value:.2%}" if name.endswith("accuracy") else f"{value:.4f}"
+def numbers(latest: Mapping[str, float], declared: Mapping[str, Metric] = UNDECLARED) -> str:
+    """The numbers of a moment in one line: rates, losses, metrics as they are `declared`."""
+    hidden = ("update", "epoch", "seconds")
+    shown = {k: v for k, v in latest.items() if k not in hidden and not k.startswith("momentum")}
+    texts = (f"{v:.3g}" if k.startswith("lr/") else metric_of(k, declared).text(v) for k, v in shown.items())
+    return "  ".join(map(" ".join, zip(shown, texts, strict=True)))
 
 
 class Reporter:
@@ -83,7 +81,7 @@ class Reporter:
         rate = (view.update - began[1]) * self._batch / (now - began[0]) if now > began[0] else 0.0
         epoch = f"{view.update / self._clock.per_epoch:.1f}/{self._clock.updates / self._clock.per_epoch:g}"
         speed = f"{rate:,.0f} samples/s" if rate else ""
-        line = numbers(self._latest) + (f"  {view.note}" if view.note else "")
+        line = numbers(self._latest, view.metrics) + (f"  {view.note}" if view.note else "")
         if self._live:
             self._bar.update(self._task, completed=view.update, epoch=epoch, speed=speed, numbers=line)
         elif now - self._said >= QUIET_EVERY or view.update == self._clock.updates:

@@ -6,6 +6,7 @@ from typing import Any
 from lrbench.commands import Parser
 from lrbench.commands.train import describe
 from lrbench.identity import title
+from lrbench.metrics import declared_in
 from lrbench.plots.terminal import rate_chart
 from lrbench.progress import numbers
 from lrbench.store.record import DONE, Record, find_record, results_folder, to_json
@@ -50,5 +51,6 @@ def _text(record: Record, standing: str, last: int) -> str:
     if len(rates):
         parts.append(rate_chart(rates[:, 0], "learning rate used"))
     rows = record.rows()[-last:] if last else []
-    parts += [f"  {row['update']:>7}  epoch {row['epoch']:<8g} {numbers(row)}" for row in rows]
+    declared = declared_in(record.summary()) if standing in DONE else {}
+    parts += [f"  {row['update']:>7}  epoch {row['epoch']:<8g} {numbers(row, declared)}" for row in rows]
     return "\n".join(parts)

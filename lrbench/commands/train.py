@@ -19,6 +19,7 @@ from lrbench.engine.train import train
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings
 from lrbench.identity import run_id
+from lrbench.metrics import declared_in
 from lrbench.progress import Reporter, numbers
 from lrbench.schedules import hears_metric
 from lrbench.store.record import Record
@@ -122,7 +123,7 @@ def describe(record: Record) -> str:
         [
             head,
             *([restored] if source else []),
-            f"  {numbers(finals)}",
+            f"  {numbers(finals, declared_in(s))}",
             f"  {s['updates']} updates, {s['epochs']:g} epochs, {s['seconds']:.1f} s of training, "
             f"{s['samples_per_second']:,.0f} samples/s; schedule: {s['audit']}",
             *([f"  resumed at update {', '.join(resumed)}"] if resumed else []),

@@ -17,6 +17,7 @@ from lrbench.config.compose import compose, resolved
 from lrbench.config.hydra_errors import explain
 from lrbench.config.schema import Config
 from lrbench.errors import ConfigError, did_you_mean
+from lrbench.metrics import Metric, metric_of
 from lrbench.store.record import results_folder
 from lrbench.store.store import Store
 
@@ -56,7 +57,7 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
         compile=plain["compile"] or None,
         **{k: plain[k] for k in _SCALARS},
     )
-    check_feedback(made, measured(made))
+    check_feedback(made, [*measured(made)])
     if not hears_metric(made):  # what nobody listens to is not part of the run's identity
         made = replace(made, monitor=None)
     _trace(made)
@@ -94,11 +95,14 @@ def settings_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Settings:
     )
 
 
-def measured(experiment: ex.Experiment) -> list[str]:
-    """The names of the metrics a run measures on its way (the test set is evaluated once, at the end)."""
+def measured(experiment: ex.Experiment) -> dict[str, Metric]:
+    """The metrics a run measures on its way, as its task declares them (the test set is evaluated once, at the end)."""
     from lrbench.targets import resolve
 
-    return ["train/loss", *(f"val/{m}" for m in getattr(resolve(experiment.task.target, "task"), "metrics", ()))]
+    data, task = experiment.data, experiment.task
+    spec = resolve(data.target, "data")(**data.args).info().spec
+    declared = {m.name: m for m in resolve(task.target, "task")(**task.args).metrics(spec)}
+    return {"train/loss": metric_of("loss", declared), **{f"val/{name}": m for name, m in declared.items()}}
 
 
 def _refuse_unknown(plain: dict[str, Any], schema: type, prefix: str = "") -> None:

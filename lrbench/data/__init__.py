@@ -20,8 +20,9 @@ the data sets in it, does not import torch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from lrbench.errors import ConfigError
 from lrbench.randomness import generator
@@ -38,8 +39,7 @@ class DataInfo:
     n_train: int
     n_val: int
     n_test: int
-    shape: tuple[int, int, int]  # channels, height, width
-    num_classes: int
+    spec: Mapping[str, Any]  # what models and tasks ask of the data, by name; see `image_spec`
     fingerprint: str  # sha256 of the content the splits are drawn from, whatever the options
 
 
@@ -85,6 +85,11 @@ class DataSet(Protocol):
     def info(self) -> DataInfo: ...
 
     def load(self, seed: int) -> Splits: ...
+
+
+def image_spec(channels: int, height: int, width: int, num_classes: int) -> dict[str, Any]:
+    """The spec of labelled images: `shape`, (channels, height, width), and `num_classes`."""
+    return {"shape": (channels, height, width), "num_classes": num_classes}
 
 
 def draw_order(n: int, seed: int) -> Tensor:

@@ -15,7 +15,7 @@ from functools import cache
 from hashlib import md5, sha256
 from pathlib import Path
 
-from lrbench.data import DataInfo, Split, Splits, draw_order, local, mean_and_std, require_whole
+from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, local, mean_and_std, require_whole
 from lrbench.errors import ConfigError
 
 # Part of the identity of every run that uses this module. Raise it with any change that alters the tensors it
@@ -55,7 +55,7 @@ class CIFAR10:
         """Sizes and shapes; nothing is read. The fingerprint is the sha256 of the files' MD5 sums."""
         sums = "".join([*self.train_files.values(), *self.test_files.values()])
         fingerprint = sha256(sums.encode()).hexdigest()
-        return DataInfo(self.train_size, self.val_size, TEST, (3, SIDE, SIDE), self.classes, fingerprint)
+        return DataInfo(self.train_size, self.val_size, TEST, image_spec(3, SIDE, SIDE, self.classes), fingerprint)
 
     def load(self, seed: int) -> Splits:
         """The splits of this seed. Raises `ConfigError` where the files cannot be had, or have changed."""

@@ -16,7 +16,7 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
-from lrbench.data import DataInfo, Split, Splits, draw_order, mean_and_std, require_whole
+from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, mean_and_std, require_whole
 from lrbench.errors import ConfigError
 
 # Part of the identity of every run that uses this module. Raise it with any change that alters the tensors it
@@ -48,7 +48,7 @@ class Digits:
     def info(self) -> DataInfo:
         """Sizes and shapes; nothing is read."""
         n_train = TOTAL - self.val_size - self.test_size
-        return DataInfo(n_train, self.val_size, self.test_size, (1, SIDE, SIDE), CLASSES, SHA256)
+        return DataInfo(n_train, self.val_size, self.test_size, image_spec(1, SIDE, SIDE, CLASSES), SHA256)
 
     def load(self, seed: int) -> Splits:
         """The splits of this seed. Raises `ConfigError` where the file is missing or not the known one."""

@@ -21,7 +21,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lrbench.data import DataInfo, Split, Splits, draw_order, local, mean_and_std, require_whole
+from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, local, mean_and_std, require_whole
 from lrbench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class FashionMNIST:
 
     def info(self) -> DataInfo:
         """Sizes and shapes; nothing is read."""
-        shape = (1, self.resolution, self.resolution)
-        return DataInfo(self.train_size, self.val_size, TEST, shape, CLASSES, FINGERPRINT)
+        spec = image_spec(1, self.resolution, self.resolution, CLASSES)
+        return DataInfo(self.train_size, self.val_size, TEST, spec, FINGERPRINT)
 
     def load(self, seed: int) -> Splits:
         """The splits of this seed. Raises `ConfigError` where the files cannot be had, or have changed."""

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from lrbench.data import DataInfo, Splits, draw_order, require_whole
+from lrbench.data import DataInfo, Splits, draw_order, image_spec, require_whole
 from lrbench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -81,9 +81,8 @@ class ImageFolder:
                 f"data.args.val_size={self.val_size}: {self.root / 'train'} holds {len(listing.train)} images, so none "
                 "would be left for training; hold fewer out for validation."
             )
-        shape = (3, self.size, self.size)
-        sizes = n_train, self.val_size, len(listing.val)
-        return DataInfo(*sizes, shape, len(listing.classes), listing.fingerprint)
+        spec = image_spec(3, self.size, self.size, len(listing.classes))
+        return DataInfo(n_train, self.val_size, len(listing.val), spec, listing.fingerprint)
 
     def load(self, seed: int) -> Splits:
         """The splits of this seed, read when they are needed. Raises `ConfigError` as `info` does."""

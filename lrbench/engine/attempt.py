@@ -160,7 +160,7 @@ def _loop(
             log.close()
             record.set_status("interrupted", state.update, updates)
             raise Interrupted(f"stopped at update {state.update} of {updates}; the same command goes on from there.")
-        show(View(state.update, {k: v for row in rows for k, v in row.items()}))
+        show(View(state.update, {k: v for row in rows for k, v in row.items()}, metrics=setup.metrics))
     log.close()
     mirror.rows(log.rows)  # a run that was killed while it finished has no updates left
     _finish(setup, state, settings, record, log.rows, bad, mirror)

@@ -20,7 +20,7 @@ from lrbench.engine.evaluation import evaluation_updates
 from lrbench.engine.log import Row
 from lrbench.engine.state import Setup, State
 from lrbench.identity import arm_id, run_id, title
-from lrbench.metrics import lower_is_better
+from lrbench.metrics import metric_of, to_plain
 from lrbench.schedules import lr_table
 from lrbench.store.record import Record
 
@@ -64,7 +64,7 @@ def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[s
 def summary(setup: Setup, state: State, record: Record, rows: list[Row], final: Row, bad: int | None) -> dict[str, Any]:
     """The run's numbers: final weights first; best and mean-of-last evaluations on validation beside them."""
     experiment, clock = setup.experiment, setup.experiment.clock
-    evaluations = [r for r in rows if "val/loss" in r]
+    evaluations = [r for r in rows if any(k.startswith("val/") for k in r)]
     trained = [r["train/loss"] for r in rows if "train/loss" in r]
     out: dict[str, Any] = {
         "run_id": run_id(experiment),
@@ -80,12 +80,13 @@ def summary(setup: Setup, state: State, record: Record, rows: list[Row], final: 
     }
     if evaluations:
         for name in (k for k in evaluations[-1] if k.startswith("val/")):
-            if (lower := lower_is_better(name)) is not None:  # else no evaluation can be called the best
-                best = (min if lower else max)(evaluations, key=lambda r: r[name])
+            higher = metric_of(name, setup.metrics).higher_is_better
+            if higher is not None:  # else no evaluation can be called the best
+                best = (max if higher else min)(evaluations, key=lambda r: r[name])
                 out[f"best/{name}"] = best[name]
                 out[f"best/{name}_update"] = int(best["update"])
             out[f"last{LAST_K}/{name}"] = float(np.mean([r[name] for r in evaluations[-LAST_K:]]))
-    out |= _lr_ratios(setup, record)
+    out |= {"metrics": to_plain(setup.metrics.values())} | _lr_ratios(setup, record)
     if state.skipped:
         out["skipped_steps"] = state.skipped
     if experiment.parts > 1 and any(isinstance(m, _BatchNorm) for m in state.model.modules()):

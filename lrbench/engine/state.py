@@ -1,7 +1,7 @@
 """The state of a run as a value: model, optimizer, feedback schedule, update; saving and loading it."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from lrbench.data.loader import Loader
 from lrbench.engine.ranks import ALONE, Ranks
 from lrbench.errors import ConfigError
 from lrbench.experiment import Component, Experiment
+from lrbench.metrics import Metric
 from lrbench.optim import build_optimizer
 from lrbench.randomness import seed_of
 from lrbench.schedules import Feedback, LRTable, hears_metric, lr_table
@@ -51,6 +52,7 @@ class Setup:
     device: torch.device
     table: LRTable
     task: Task
+    metrics: Mapping[str, Metric]  # what the task measures, by name
     splits: Splits
     batches: Batches | Loader
     ranks: Ranks = ALONE
@@ -103,13 +105,14 @@ def set_up(
         )
     splits = splits or data.load(experiment.seed)
     train, val, mean, std = splits.train, splits.val, splits.mean, splits.std
-    how = (mean, std, experiment.batch_size, experiment.seed, experiment.data.augment, device, info.num_classes)
+    how = (mean, std, experiment.batch_size, experiment.seed, experiment.data.augment, device, info.spec["num_classes"])
     batches = Batches(train, *how) if isinstance(train, Split) else Loader(train, *how, workers)
     on_device = splits._replace(
         val=val.to(device) if isinstance(val, Split) else val, mean=mean.to(device), std=std.to(device)
     )
     task: Task = resolve(experiment.task.target, "task")(**experiment.task.args)
-    return Setup(experiment, device, table, task, on_device, batches, ranks, workers)
+    metrics = {m.name: m for m in task.metrics(info.spec)}
+    return Setup(experiment, device, table, task, metrics, on_device, batches, ranks, workers)
 
 
 def new_state(experiment: Experiment, device: torch.device) -> State:
@@ -127,7 +130,7 @@ def new_state(experiment: Experiment, device: torch.device) -> State:
 def build_model(model: Component, data: Component) -> nn.Module:
     """The model for the images and classes of a data set, its weights drawn from torch's default generator."""
     info = resolve(data.target, "data")(**data.args).info()
-    made: nn.Module = resolve(model.target, "model")(info.shape, info.num_classes, **model.args)
+    made: nn.Module = resolve(model.target, "model")(**info.spec, **model.args)
     return made
 
 

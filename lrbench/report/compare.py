@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.identity import arm_id
-from lrbench.metrics import lower_is_better
+from lrbench.metrics import metric_of
 from lrbench.report.commands import command_of
 from lrbench.report.curves import metric_curve, rate_curves
 from lrbench.report.naming import differing, flat, names, shared, without_rate
@@ -108,13 +108,13 @@ def _chosen_metric(runs: Sequence[Run], metric: str | None, left_out: Sequence[L
 
 def _direction(metric: str) -> bool:
     """Whether more of it is better."""
-    lower = lower_is_better(metric)
-    if lower is None:
+    higher = metric_of(metric, {}).higher_is_better
+    if higher is None:
         raise ConfigError(
             f"--metric {metric}: its name does not tell which way it is better; add --higher-is-better or "
             "--lower-is-better."
         )
-    return not lower
+    return higher
 
 
 def _listed(known: Sequence[str]) -> str:

@@ -75,8 +75,14 @@ def accuracy_beside(metric: str) -> str:
 def chance_floor(experiment: Experiment) -> float | None:
     """Chance accuracy plus the margin; None where the data does not tell its number of classes."""
     try:
-        classes = resolve(experiment.data.target, "data")(**experiment.data.args).info().num_classes
-    except (ConfigError, AttributeError, TypeError, OSError):  # a user's class that is not here, or has no classes
+        classes = resolve(experiment.data.target, "data")(**experiment.data.args).info().spec["num_classes"]
+    except (
+        ConfigError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        OSError,
+    ):  # a user's class that is not here, or has no classes
         return None
     return 1 / classes + MARGIN * (1 - 1 / classes)
 

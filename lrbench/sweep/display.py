@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from lrbench.metrics import declared_in
 from lrbench.progress import QUIET_EVERY, View, numbers
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.plan import Plan, duration
@@ -129,4 +130,5 @@ def _finals(entry: Entry) -> str:
         summary = entry.record.summary()
     except (OSError, ValueError):
         return ""
-    return numbers({k: v for k, v in summary.items() if k.startswith(("test/", "val/"))})
+    finals = {k: v for k, v in summary.items() if k.startswith(("test/", "val/"))}
+    return numbers(finals, declared_in(summary))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lrbench.metrics import Metric
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,7 +17,12 @@ class Task(Protocol):
     `output` is what the model returned for a batch of n samples, `target` the labels that came with it.
     """
 
-    metrics: tuple[str, ...]  # the names of the metrics, "loss" among them
+    def metrics(self, spec: Mapping[str, Any]) -> tuple[Metric, ...]:
+        """What is measured, declared for data of this spec (chance depends on the number of classes).
+
+        Raises `ConfigError` for data that this task is not for.
+        """
+        ...
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """The loss to minimise: a scalar, the mean over the n samples."""

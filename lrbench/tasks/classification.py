@@ -1,9 +1,14 @@
 """Classification of images into one of several classes."""
 
+from collections.abc import Mapping
+from math import log
+from typing import Any
+
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from lrbench.errors import ConfigError
+from lrbench.metrics import Metric
 
 # Part of the identity of every run that uses this module. Raise it with any change that alters a number.
 NUMERICS = 1
@@ -18,8 +23,6 @@ class Classification:
     without compare. Raises `ConfigError` on a bad value.
     """
 
-    metrics: tuple[str, ...] = ("loss", "accuracy")
-
     def __init__(self, label_smoothing: float = 0.0) -> None:
         if isinstance(label_smoothing, (bool, str)) or not 0 <= label_smoothing < 1:
             raise ConfigError(
@@ -27,6 +30,21 @@ class Classification:
                 "(0.1 is usual)."
             )
         self.label_smoothing = label_smoothing
+
+    def metrics(self, spec: Mapping[str, Any]) -> tuple[Metric, ...]:
+        """The cross-entropy, log(classes) where all are equally likely, and the share of right classes."""
+        if "num_classes" not in spec:
+            raise ConfigError(
+                "task._target_",
+                "lrbench.tasks.classification.Classification",
+                f"it needs num_classes, which the data do not give (they give {', '.join(spec) or 'nothing'})",
+                "choose labelled data, or the task of these",
+            )
+        classes = spec["num_classes"]
+        return (
+            Metric("loss", "nats", higher_is_better=False, low=0.0, chance=log(classes)),
+            Metric("accuracy", "%", higher_is_better=True, low=0.0, high=1.0, chance=1 / classes),
+        )
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Mean cross-entropy in nats, with label smoothing: a scalar."""

@@ -79,7 +79,7 @@ def test_splits_are_disjoint_and_drawn_by_the_seed(kind, root, monkeypatch):
     made = kind(120, 80)
     info, splits, other = made.info(), made.load(0), made.load(1)
     assert [len(s.y) for s in splits[:3]] == [info.n_train, info.n_val, info.n_test] == [120, 80, 40]
-    assert all(s.x.shape[1:] == info.shape == (3, 32, 32) for s in splits[:3])
+    assert all(s.x.shape[1:] == info.spec["shape"] == (3, 32, 32) for s in splits[:3])
     rows = [row for split in splits[:3] for row in rows_of(split)]
     assert len(set(rows)) == 240
     assert set(rows_of(splits.train)) != set(rows_of(other.train))
@@ -100,8 +100,8 @@ def test_neither_size_changes_the_other_split(root, monkeypatch):
 @each_kind
 def test_info_reads_nothing(kind, root):
     info = kind().info()
-    assert (info.n_train, info.n_val, info.n_test, info.shape) == (45_000, 5000, 10_000, (3, 32, 32))
-    assert info.num_classes == kind.classes
+    assert (info.n_train, info.n_val, info.n_test) == (45_000, 5000, 10_000)
+    assert info.spec == {"shape": (3, 32, 32), "num_classes": kind.classes}
     assert CIFAR10().info().fingerprint != CIFAR100().info().fingerprint
 
 

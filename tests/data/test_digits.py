@@ -30,10 +30,10 @@ def rows_of(splits):
 
 def test_info_agrees_with_what_is_loaded(splits):
     info = Digits().info()
-    assert info == DataInfo(1077, 360, 360, (1, 8, 8), 10, SHA256)
+    assert info == DataInfo(1077, 360, 360, {"shape": (1, 8, 8), "num_classes": 10}, SHA256)
     assert [len(split.y) for split in splits[:3]] == [info.n_train, info.n_val, info.n_test]
     for x, y in splits[:3]:
-        assert (x.dtype, y.dtype, x.shape[1:]) == (torch.uint8, torch.int64, info.shape)
+        assert (x.dtype, y.dtype, x.shape[1:]) == (torch.uint8, torch.int64, info.spec["shape"])
         assert len(x) == len(y)
         assert x.is_contiguous()
 

@@ -182,7 +182,7 @@ def test_info_agrees_with_what_is_loaded(small):
     assert (info.n_train, info.n_val, info.n_test) == (4000, 1000, 10_000)
     assert [len(split.y) for split in small[:3]] == [4000, 1000, 10_000]
     for x, y in small[:3]:
-        assert (x.dtype, y.dtype, x.shape[1:]) == (torch.uint8, torch.int64, info.shape)
+        assert (x.dtype, y.dtype, x.shape[1:]) == (torch.uint8, torch.int64, info.spec["shape"])
         assert len(x) == len(y)
         assert x.is_contiguous()
 
@@ -190,7 +190,7 @@ def test_info_agrees_with_what_is_loaded(small):
 def test_info_reads_nothing(nowhere):
     info = FashionMNIST().info()
     assert (info.n_train, info.n_val, info.n_test) == (55_000, 5000, 10_000)
-    assert (info.shape, info.num_classes) == ((1, 28, 28), 10)
+    assert info.spec == {"shape": (1, 28, 28), "num_classes": 10}
 
 
 @needs_data

@@ -47,7 +47,7 @@ def test_val_is_the_test_set_and_validation_is_drawn_from_train(root):
     info, splits = made(root).info(), made(root).load(0)
     train, val, test = paths(splits)
     assert (info.n_train, info.n_val, info.n_test) == (14, 4, 6) == (len(train), len(val), len(test))
-    assert (info.shape, info.num_classes) == ((3, 8, 8), 3)
+    assert info.spec == {"shape": (3, 8, 8), "num_classes": 3}
     here = {f"{p}/class{c}/{i:03}.png" for p, n in (("train", 6), ("val", 2)) for c in range(3) for i in range(n)}
     assert {*train, *val, *test} == here
     assert len(train + val + test) == len(here)

@@ -19,6 +19,7 @@ from lrbench.engine.loop import advance, may_draw
 from lrbench.engine.outcome import audit
 from lrbench.engine.state import load, new_state, read_checkpoint, set_up
 from lrbench.experiment import Component, Experiment, Optimizer
+from lrbench.metrics import Metric
 from lrbench.models import mlp as mlp_module
 from lrbench.models.mlp import mlp
 from lrbench.models.resnet import resnet8
@@ -510,7 +511,8 @@ def require_keyed(experiment, draws):
 
 
 class DrawingTask:
-    metrics = ("loss",)
+    def metrics(self, spec):
+        return (Metric("loss", "nats", higher_is_better=False),)
 
     def loss(self, output, target):
         return torch.nn.functional.cross_entropy(output + torch.randn_like(output), target)

@@ -12,6 +12,7 @@ from torch import nn
 from lrbench.engine import attempt, evaluation, loop
 from lrbench.experiment import Component, Experiment
 from lrbench.identity import run_id
+from lrbench.metrics import Metric, declared_in
 from lrbench.models.mlp import mlp
 from lrbench.store.record import Record
 from lrbench.tasks.classification import Classification
@@ -137,7 +138,8 @@ def test_a_gradient_that_is_not_finite_ends_the_run(make, run):
 class InfiniteGradient:
     """The loss is 0 and its gradient infinite: the root of 0."""
 
-    metrics = ("loss",)
+    def metrics(self, spec):
+        return (Metric("loss", higher_is_better=False),)
 
     def loss(self, output, target):
         return (output * 0).pow(2).sum().sqrt()
@@ -227,7 +229,7 @@ def test_the_summary_follows_from_the_rows(make, run):
     assert took == pytest.approx(summary["seconds"], abs=6e-4)  # which is rounded to a millisecond
 
 
-def test_the_best_of_a_metric_is_by_its_direction_and_of_an_unknown_one_there_is_none(make, run, monkeypatch):
+def test_the_best_of_a_metric_is_by_its_declared_direction_and_without_one_there_is_none(make, run, monkeypatch):
     measure = Classification.measure
 
     def more(self, output, target):
@@ -235,13 +237,16 @@ def test_the_best_of_a_metric_is_by_its_direction_and_of_an_unknown_one_there_is
         return {**found, "error": 1 - found["accuracy"], "margin": output.float().amax(1)}
 
     monkeypatch.setattr(Classification, "measure", more)
-    monkeypatch.setattr(Classification, "metrics", ("loss", "accuracy", "error", "margin"))
+    theirs = Classification.metrics
+    mine = (Metric("error", "%", higher_is_better=False), Metric("margin"), Metric("accuracy", higher_is_better=False))
+    monkeypatch.setattr(Classification, "metrics", lambda self, spec: (theirs(self, spec)[0], *mine))
     record = run(make("optimizer.lr=2", "seed=1"))  # a rate at which accuracies go up and down
     rows, summary = [r for r in record.rows() if "val/loss" in r], record.summary()
     errors = [r["val/error"] for r in rows]
     assert min(errors) < max(errors)
     assert summary["best/val/error"] == min(errors)
-    assert summary["best/val/accuracy"] == max(r["val/accuracy"] for r in rows)
+    assert summary["best/val/accuracy"] == min(r["val/accuracy"] for r in rows)  # as declared, whatever its name says
+    assert declared_in(summary)["error"] == mine[0]
     assert not any(k.startswith("best/val/margin") for k in summary)
     assert summary["last5/val/margin"] == pytest.approx(np.mean([r["val/margin"] for r in rows]))
 

@@ -1,5 +1,6 @@
 """Classification: the training loss is smoothed, the measured one is not."""
 
+from math import log
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 from torch import nn
 
 from lrbench.errors import ConfigError
+from lrbench.metrics import Metric
 from lrbench.tasks.classification import Classification
 
 CONF = Path(__file__).parents[2] / "conf" / "task"
@@ -44,7 +46,7 @@ def test_what_is_measured_is_per_sample_and_without_smoothing(batch, smoothing):
     output, target = batch
     task = Classification(smoothing)
     measured = task.measure(output, target)
-    assert tuple(measured) == task.metrics == ("loss", "accuracy")
+    assert tuple(measured) == tuple(m.name for m in task.metrics({"num_classes": 5})) == ("loss", "accuracy")
     for i in range(12):
         log_p = output[i].double().log_softmax(0)
         assert measured["loss"][i].item() == pytest.approx(-log_p[target[i]].item(), rel=1e-5)
@@ -68,6 +70,17 @@ def test_logits_in_bfloat16_are_measured_in_float32(batch):
 def test_a_bad_smoothing_is_refused(smoothing):
     with pytest.raises(ConfigError, match=f"task.args.label_smoothing={smoothing!r}: give"):
         Classification(smoothing)
+
+
+def test_metrics_are_declared_for_the_classes_at_hand():
+    loss, accuracy = Classification().metrics({"shape": (1, 8, 8), "num_classes": 4})
+    assert loss == Metric("loss", "nats", False, 0.0, None, log(4))
+    assert accuracy == Metric("accuracy", "%", True, 0.0, 1.0, 0.25)
+
+
+def test_data_without_classes_are_refused():
+    with pytest.raises(ConfigError, match=r"needs num_classes, which the data do not give \(they give vocab_size\)"):
+        Classification().metrics({"vocab_size": 3})
 
 
 def test_the_config_level_states_the_default():
