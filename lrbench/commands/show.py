@@ -9,7 +9,8 @@ from lrbench.identity import title
 from lrbench.metrics import declared_in
 from lrbench.plots.terminal import rate_chart
 from lrbench.progress import numbers
-from lrbench.store.record import DONE, Record, find_record, results_folder, to_json
+from lrbench.store.record import DONE, Record, results_folder, to_json
+from lrbench.store.store import Store
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -19,7 +20,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="the summary (or status) as JSON, for a program")
     parser.add_argument("--rows", type=int, default=5, metavar="N", help="how many of the last rows to print (5)")
     options = parser.parse_args(arguments)
-    record = find_record(results_folder(options.results), options.run)
+    record = Store(results_folder(options.results)).find(options.run)
     standing = record.standing()
     print(to_json(_plain(record, standing), indent=2) if options.json else _text(record, standing, options.rows))
     return 1 if standing in ("failed", "corrupt", "diverged") else 0

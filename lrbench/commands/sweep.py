@@ -23,6 +23,7 @@ from lrbench.engine.ranks import leads, rank_count
 from lrbench.engine.signals import until_signalled
 from lrbench.engine.train import train
 from lrbench.errors import ConfigError
+from lrbench.metrics import declared_in, metric_of
 from lrbench.progress import Reporter
 from lrbench.store.lease import Lease
 from lrbench.store.locks import check_locks
@@ -195,7 +196,7 @@ def _show_table(entries: Sequence[Entry]) -> None:
     for entry in entries:
         state = entry.record.standing()
         s = entry.record.summary() if state in DONE else {}
-        cells = [(f"{s[k]:.2%}" if k.endswith("accuracy") else f"{s[k]:.4f}") if k in s else "" for k in FINALS]
+        cells = [metric_of(k, declared_in(s)).text(s[k]) if k in s else "" for k in FINALS]
         table.add_row(entry.run_id[:8], Text(entry.label), state, *cells, f"{s.get('seconds', 0):.1f}")
     console = Console(soft_wrap=True)
     if not console.is_terminal:  # so that a line is a run for grep

@@ -14,16 +14,15 @@ class Commit:
     def __init__(self, folder: Path) -> None:
         """Outside a work tree, before the first commit and without git nothing is committed."""
         listed = _git(folder, "ls-tree", "-r", "-z", "HEAD")
-        entries = (line.partition("\t") for line in (listed or b"").decode(errors="surrogateescape").split("\0") if line)
+        entries = (
+            line.partition("\t") for line in (listed or b"").decode(errors="surrogateescape").split("\0") if line
+        )
         self._folder = folder
         self._blobs = {folder / path: head.split()[2] for head, _, path in entries if Path(path).name in (NAME, ARMS)}
 
-    def __contains__(self, path: Path) -> bool:
-        return path in self._blobs
-
-    def has(self, path: Path, content: bytes) -> bool:
+    def has(self, path: Path, content: bytes | None) -> bool:
         """Whether a file stands in it with just this content."""
-        return self._blobs.get(path) == _blob(content)
+        return content is not None and self._blobs.get(path) == _blob(content)
 
     def paths(self) -> Sequence[Path]:
         """The rows' files that it has."""

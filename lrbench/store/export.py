@@ -13,8 +13,21 @@ import yaml
 from lrbench.errors import ConfigError
 from lrbench.identity import from_plain, run_id, to_plain
 from lrbench.store.record import DONE, RATES, Record, to_json, write_json, write_text
-from lrbench.store.rows import ARMS, CURVE, NAME, PARTS, Row, Shared, compact, key_of, read_rows, rows_text
-from lrbench.store.rows import shared_text, with_seed, without_seed
+from lrbench.store.rows import (
+    ARMS,
+    CURVE,
+    NAME,
+    PARTS,
+    Row,
+    Shared,
+    compact,
+    key_of,
+    read_rows,
+    rows_text,
+    shared_text,
+    with_seed,
+    without_seed,
+)
 from lrbench.store.run import Run, read
 from lrbench.store.series import grid_of, to_text, updates_of
 
@@ -83,7 +96,10 @@ def _add(record: Record, path: Path, rows: dict[str, Row]) -> None:
 
 def row_of(run: Run, path: Path) -> Row:
     """The row of a run that is done. Raises ConfigError for an experiment that JSON cannot hold."""
-    arm: dict[str, Any] = {"experiment": without_seed(to_plain(run.experiment)), "updates": grid_of(run.experiment.clock)}
+    arm: dict[str, Any] = {
+        "experiment": without_seed(to_plain(run.experiment)),
+        "updates": grid_of(run.experiment.clock),
+    }
     if run_id(from_plain(with_seed(_through_json(arm["experiment"]), run.experiment.seed))) != run.run_id:
         why = "its experiment holds values that JSON cannot"
         raise ConfigError(run.run_id, "", why, "it cannot be exported")

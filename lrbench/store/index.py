@@ -36,7 +36,8 @@ def rows(store: Store, watch: Watch = iter, committed: bool = False) -> list[Fla
     """One row a record of a store, in the order of their ids; `watch` goes over those that have to be read.
 
     The index is brought up to date, and written where the folder can be. Whether a run that claims to go on really
-    does is asked of its lease, every time. With `committed`, evidence that has no record here follows. Raises ConfigError for evidence that cannot be trusted.
+    does is asked of its lease, every time. With `committed`, evidence that has no record here follows. Raises
+    ConfigError for evidence that cannot be trusted.
     """
     folder = store.folder
     stamps = dict(_stamps(folder))
@@ -48,7 +49,9 @@ def rows(store: Store, watch: Watch = iter, committed: bool = False) -> list[Fla
     if fresh or len(kept) < len(known):
         _store(folder / "index.json", current)
     found = [_live(current[name][1], folder / name) for name in sorted(current)]
-    return found + [_evident(of_row(r)) for r in store.evidence.rows() if r.run_id not in current] if committed else found
+    return (
+        found + [_evident(of_row(r)) for r in store.evidence.rows() if r.run_id not in current] if committed else found
+    )
 
 
 def row_of(record: Record) -> Flat:
@@ -72,6 +75,7 @@ def _row(run: Run) -> Flat:
         **_options(run.experiment),
         **{k: _number(v) for k, v in run.summary.items() if k not in NO_NUMBERS},
         **{k: run.status.get(k) for k in ("update", "updates", "error", "restored_from")},
+        **({"metrics": run.summary["metrics"]} if "metrics" in run.summary else {}),
     }
 
 

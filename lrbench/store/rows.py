@@ -214,7 +214,9 @@ def _lines(path: Path, content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
 def _foreign(path: Path, columns: list[str]) -> ConfigError:
     if "experiment" in columns:
         why = "it was written by an lrbench of before, whose rows held the whole experiment"
-        return ConfigError(str(path), "", why, "export the runs again into an empty folder, with `lrbench runs --export`")
+        return ConfigError(
+            str(path), "", why, "export the runs again into an empty folder, with `lrbench runs --export`"
+        )
     why = "this name is kept for the evidence that `lrbench runs --export` writes, and its columns are others"
     return ConfigError(str(path), "", why, "rename the file, or export it again")
 

@@ -30,6 +30,7 @@ ORDER: Mapping[str, Callable[[float, float], bool]] = {
 IDS = ("run_id", "arm", "start.of")  # equal to their beginning too
 NONE = ("none", "null", "nan")  # equal to what is missing
 FINAL = ("test/accuracy", "test/loss", "val/loss", "seconds")
+DECLARED = "metrics"  # what a run declares of its metrics: no column, but what shows one asks for it
 LAST = (*FINAL, "evidence", "committed")  # what a table ends with
 VARIED = 6  # options that a table shows; where more differ, it shows titles
 
@@ -150,7 +151,7 @@ def always() -> list[str]:
 
 def columns_of(chosen: Iterable[Flat]) -> list[str]:
     """Every column that one of the runs has, in the order in which rows have them."""
-    return list(dict.fromkeys(key for row in chosen for key in row))
+    return list(dict.fromkeys(key for row in chosen for key in row if key != DECLARED))
 
 
 def require(keys: Sequence[str], everything: Iterable[Flat]) -> list[str]:

@@ -25,6 +25,10 @@ class Store:
     def sweeps_folder(self) -> Path:
         return self.results / "sweeps"
 
+    @property
+    def reports_folder(self) -> Path:
+        return self.results / "reports"
+
     @cached_property
     def evidence(self) -> Evidence:
         """Rows of evidence, as they stand when this is first asked."""
@@ -56,8 +60,8 @@ class Store:
             name,
             "",
             f"no record under {self.folder} begins so",
-            "`lrbench runs` lists them, and $LRBENCH_RESULTS looks elsewhere (or --results FOLDER; results=FOLDER among "
-            "overrides)",
+            "`lrbench runs` lists them, and $LRBENCH_RESULTS looks elsewhere (or --results FOLDER; results=FOLDER "
+            "among overrides)",
         )
 
     def sweeps(self, name: str = "") -> list[Path]:

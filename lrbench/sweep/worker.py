@@ -44,9 +44,7 @@ def work(connection: Connection) -> None:
         os._exit(1)
 
 
-def _trained(
-    payload: dict[str, Any], splits: Splits | None, store: Store, connection: Connection
-) -> tuple[Any, ...]:
+def _trained(payload: dict[str, Any], splits: Splits | None, store: Store, connection: Connection) -> tuple[Any, ...]:
     tell = _teller(connection)
     try:
         return "end", run_entry(payload, _throttled(tell), lambda text: tell(("say", text)), splits, store)
