@@ -22,7 +22,8 @@ LAYERS = (
     ("experiment", "plugins"),
     ("identity", "config.compose"),
     ("schedules", "store.record", "progress", "optim", "data"),
-    ("plots", "store.evidence"),
+    ("plots", "store.committed", "store.evidence", "store.export", "store.rows", "store.run", "store.series",
+     "store.store"),
     ("store.index",),
     ("config.levels",),
     ("engine", "store", "config.hydra_errors"),
@@ -52,6 +53,7 @@ KNOW_CONFIG = {"commands", "cli", "config"}
 ANYBODY = {"config.levels"}  # it reads option files, and knows no Hydra
 NO_TORCH = ("errors", "horizon", "experiment", "identity", "targets", "randomness", "trackers", "progress", "store",
             "store.record", "store.lease", "store.locks", "store.evidence", "store.index", "store.runs",
+            "store.export", "store.run", "store.store",
             "data", "data.digits", "data.fashion_mnist", "data.cifar", "data.image_folder", "data.local",
             "config.schema", "config.compose", "config.experiments", "config.hydra_errors", "config.composer",
             "config.grid", "config.levels", "cli.flags", "cli.main", "cli.completion", "cli.help",

@@ -75,7 +75,7 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
     # All ranks must come to the same runs, so with several none is passed over for being done.
     here = plan.to_do if rank_count() == 1 else plan.entries
     with _driving(sweep.folder) if here else nullcontext():
-        outcome = _train_here(here) if many == 1 else _train_in_workers(plan, many)
+        outcome = _train_here(here, plan.store) if many == 1 else _train_in_workers(plan, many)
     code = _told(plan, outcome)
     if outcome == "done":
         mirror_sweep(sweep.name, plan.entries)
@@ -152,9 +152,8 @@ def _train_in_workers(plan: Plan, workers: int) -> Outcome:
         return Pool(plan, workers, display).run()
 
 
-def _train_here(entries: Sequence[Entry]) -> Outcome:
+def _train_here(entries: Sequence[Entry], store: Store) -> Outcome:
     """All runs in this process in order; a failed one does not stop the rest."""
-    store = Store(entries[0].settings.results)
     with until_signalled() as stop:
         for i, entry in enumerate(entries, 1):
             if stop.asked:

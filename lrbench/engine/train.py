@@ -68,6 +68,8 @@ def train(
             _restore(row, record, say)
             continue
         if setup is None:
+            if standing == "new" and not settings.force and (why := store.evidence.modified.get(record.run_id)):
+                say(f"{why}.")
             setup = set_up(experiment, choose_device(settings.device, ranks), ranks, settings.workers, splits)
             check_locks(settings.results)
             continue  # that took a while: look again

@@ -45,13 +45,10 @@ def records_of(store: Store, selection: Sequence[str], where: Sequence[str] = ()
 def sweep_named(store: Store, name: str) -> Path | None:
     """The folder of the sweep that is meant: the only one that begins so, unless a run's id does. None if none is."""
     found = store.sweeps(name)
-    if len(found) != 1 or (not _is_whole(found[0], name) and any(store.folder.glob(f"{name}*"))):
+    if len(found) != 1:
         return None
-    return found[0]
-
-
-def _is_whole(folder: Path, name: str) -> bool:
-    return folder in (folder.with_name(name), Path(name).resolve())
+    whole = found[0].name == name or found[0] == Path(name).resolve()
+    return found[0] if whole or not any(store.folder.glob(f"{name}*")) else None
 
 
 def _rows_in(path: Path) -> list[Run]:

@@ -51,10 +51,10 @@ class Plan:
     @cached_property
     def standings(self) -> dict[str, str]:
         """How every run stood when first asked, by run id: a key of WORDS."""
-        return {e.run_id: _standing(e, self._store) for e in self.entries}
+        return {e.run_id: _standing(e, self.store) for e in self.entries}
 
     @cached_property
-    def _store(self) -> Store:
+    def store(self) -> Store:
         """Of the folder that all entries share: its evidence is read once a plan."""
         return Store(self.entries[0].settings.results)
 
@@ -83,7 +83,7 @@ class Plan:
         if n := counts["failed"]:
             yield f"failed   {n} of these runs; retry=true goes on from their last checkpoints"
         if counts["new"]:
-            modified = self._store.evidence.modified
+            modified = self.store.evidence.modified
             yield from (f"evidence {modified[e.run_id]}" for e in self.entries if e.run_id in modified)
 
     def cost_line(self, workers: int) -> str:

@@ -95,10 +95,10 @@ def test_while_a_sweep_trains_its_lease_is_held(
     held = []
     train = sweep_command.train
 
-    def watched(*arguments: Any) -> Record:
+    def watched(*arguments: Any, **named: Any) -> Record:
         (sweep,) = (tmp_path / "results" / "sweeps").iterdir()
         held.append(holder(sweep) is not None)
-        return train(*arguments)
+        return train(*arguments, **named)
 
     monkeypatch.setattr(sweep_command, "train", watched)
     name = swept(lrbench, tmp_path)

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from report_records import COSINE, experiment, record, rows_of_a_run
+from report_records import COSINE, compare, experiment, record, rows_of_a_run
 from wandb.sdk.lib import wbauth
 from wandb_server import Server, serving
 
 from lrbench.errors import ConfigError
 from lrbench.report import markdown, wandb
-from lrbench.report.compare import compare
 from lrbench.report.result import Comparison
 
 pytest.importorskip("wandb_workspaces")
