@@ -8,6 +8,7 @@ from lrbench.experiment import Experiment
 from lrbench.metrics import Metric, declared_in, metric_of
 from lrbench.report.result import Environment
 from lrbench.store.record import DONE
+from lrbench.store.rows import place
 from lrbench.store.run import Run, Unread
 
 MARGIN = 0.1  # of the way from chance to the best there is: what a metric must exceed to count as learned
@@ -27,7 +28,7 @@ def why_no_result(run: Run | Unread) -> str | None:
 def metrics_of(run: Run) -> list[str]:
     """What the summary holds that can be compared."""
     named = (k for k, v in run.summary.items() if isinstance(v, int | float) and "/" in k)
-    return [k for k in named if not k.endswith("_update")]
+    return sorted((k for k in named if not k.endswith("_update")), key=place)
 
 
 def declared_by(runs: Sequence[Run]) -> dict[str, Metric]:

@@ -26,6 +26,7 @@ from lrbench.store.series import Corners, Series, from_text, updates_of
 NAME, ARMS = "runs.csv", "arms.json"
 FIXED = ("run_id", "arm", "seed", "state", "attempts", "rates")  # the columns that every file begins with
 CURVE = "curve "  # begins the name of a curve's column; all others are numbers of the summary
+ORDER = ("test/", "val/", "train/", "best/", "last")  # of numbers, by the beginning of their names
 NOT_NUMBERS = ("attempts", "rates")
 FORMAT = 2  # of arms.json; before it there was none
 PARTS = ("arms", "provenance", "rates")
@@ -245,8 +246,8 @@ def shared_text(shared: Shared) -> str:
 
 
 def rows_text(rows: list[Mapping[str, str]]) -> str:
-    """runs.csv: rows by run id; test's numbers before the others, curves last."""
-    own = sorted({c for cells in rows for c in cells} - set(FIXED), key=_place)
+    """runs.csv: rows by run id; numbers in the order in which they are shown, curves last."""
+    own = sorted({c for cells in rows for c in cells} - set(FIXED), key=place)
     text = io.StringIO()
     writer = csv.DictWriter(text, [*FIXED, *own], restval="", lineterminator="\n")
     writer.writeheader()
@@ -254,5 +255,7 @@ def rows_text(rows: list[Mapping[str, str]]) -> str:
     return text.getvalue()
 
 
-def _place(column: str) -> tuple[bool, bool, str]:
-    return column.startswith(CURVE), not column.startswith("test/"), column
+def place(name: str) -> tuple[bool, int, str]:
+    """For sorting: in which order the numbers of a summary are shown, and after them curves, wherever they are from."""
+    beginnings = [name.removeprefix(CURVE).startswith(first) for first in ORDER]
+    return name.startswith(CURVE), beginnings.index(True) if any(beginnings) else len(ORDER), name

@@ -55,7 +55,7 @@ def test_one_run_set_an_arm(found: Comparison) -> None:
         assert (condition["op"], condition["value"]) == ("IN", [o.run_id for o in arm.outcomes])
         assert runs["grouping"] == [{"section": "run", "name": "group"}]
     panels = grid["metadata"]["panelBankSectionConfig"]["panels"]
-    assert [p["config"]["metrics"] for p in panels] == [["train/loss"], ["val/loss"], ["val/accuracy"], ["lr/all"]]
+    assert [p["config"]["metrics"] for p in panels] == [["train/loss"], ["val/accuracy"], ["val/loss"], ["lr/all"]]
     assert {p["config"]["xAxis"] for p in panels} == {"epoch"}
 
 

@@ -52,7 +52,7 @@ def test_the_columns_are_numbers_by_name(trained, committed):
     columns = list(rows[0])
     assert tuple(columns[: len(FIXED)]) == FIXED
     assert columns[len(FIXED) : len(FIXED) + 2] == ["test/accuracy", "test/loss"]
-    assert columns[-3:] == ["curve train/loss", "curve val/accuracy", "curve val/loss"]
+    assert columns[-3:] == ["curve val/accuracy", "curve val/loss", "curve train/loss"]
     by_id = {r["run_id"]: r for r in rows}
     for record in trained[:3]:
         assert float(by_id[record.run_id]["test/accuracy"]) == record.summary()["test/accuracy"]  # to the last bit
