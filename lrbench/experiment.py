@@ -8,46 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from lrbench.components import Component, Optimizer, Scheduler, Warmup, WeightDecay, require_positive
 from lrbench.errors import ConfigError
-from lrbench.horizon import Clock, Interval, Phase, horizon_updates, moment, warmup_updates, whole_updates
-
-
-@dataclass(frozen=True, kw_only=True)
-class Component:
-    """A class or function by its dotted path, with its arguments and what identifies its numbers."""
-
-    target: str
-    args: Mapping[str, Any] = field(default_factory=dict)
-    numerics: int | str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Optimizer(Component):
-    lr: float
-
-    def __post_init__(self) -> None:
-        _require_positive("optimizer.lr", self.lr, "the peak rate is a number above 0, such as 0.1")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scheduler(Component):
-    """`peak_arg` names an argument that receives the group's peak rate (OneCycle's max_lr)."""
-
-    interval: Interval
-    own_warmup: bool = False
-    peak_arg: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Warmup(Component):
-    interval: Interval
-    length: str
-
-    def __post_init__(self) -> None:
-        if self.interval == "metric":
-            raise ConfigError("warmup.interval=metric: a warmup hears no metric; choose epoch or batch.")
+from lrbench.horizon import Clock, horizon_updates, moment, whole_updates
+from lrbench.schedule_plan import SchedulePlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +38,7 @@ class Augment:
         for option in ("mixup", "cutmix"):
             if getattr(self, option) is not None:
                 cure = "give the alpha of a Beta distribution, a number above 0 such as 0.2 or 1.0, or null"
-                _require_positive(f"data.augment.{option}", getattr(self, option), cure)
+                require_positive(f"data.augment.{option}", getattr(self, option), cure)
         if self.erase is not None and not 0 < self.erase <= 1:
             raise ConfigError(
                 f"data.augment.erase={self.erase}: give a probability above 0 and at most 1, such as 0.25, or null."
@@ -93,9 +59,11 @@ class Data(Component):
 
 @dataclass(frozen=True, kw_only=True)
 class ParamGroups(Component):
-    """How the model's parameters are grouped; `lr_scales` is each group's share of the peak rate, in their order."""
+    """How the model's parameters are grouped; `lr_scales` is each group's share of the peak rate, in their order.
+    `no_decay` names the groups without weight decay, None where all have it."""
 
     lr_scales: Mapping[str, float]
+    no_decay: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,23 +78,27 @@ class LRScaling:
         return ratio if self.rule == "linear" else math.sqrt(ratio)
 
     def __post_init__(self) -> None:
-        _require_positive("lr_scaling.base_batch", self.base_batch, "give the batch size that the rate was made for")
+        require_positive("lr_scaling.base_batch", self.base_batch, "give the batch size that the rate was made for")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """Begin from another run's state: its model, and its optimizer's moments if carried, at an update.
+    """Begin from another run's state at an update: its model, and what else is carried.
 
     `at` is an update of the parent (`30ep`, `500ba`), `end`, or `plateau` (where its feedback schedule first cut).
+    `carry`: `optimizer`, its moments; `stream`, its place in the batches and the noise of its seed, where data, batch
+    and seed are the same: a run cut in two so equals the uncut one.
     """
 
     of: "Experiment"
     at: str
-    carry: tuple[str, ...] = ("model", "optimizer")
+    carry: tuple[str, ...] = ("model", "optimizer", "stream")
 
     def __post_init__(self) -> None:
-        if "model" not in self.carry or set(self.carry) - {"model", "optimizer"}:
-            raise ConfigError(f"start.carry={list(self.carry)}: carry [model] or [model, optimizer].")
+        if "model" not in self.carry or set(self.carry) - {"model", "optimizer", "stream"}:
+            raise ConfigError(
+                "start.carry", self.carry, "a fork carries the model", "carry [model], with optimizer, stream or both"
+            )
 
     @property
     def update(self) -> int | None:
@@ -142,6 +114,7 @@ class Experiment:
     optimizer: Optimizer
     scheduler: Scheduler
     warmup: Warmup | None = None
+    weight_decay: WeightDecay | None = None  # None where it stays the optimizer's
     horizon: str
     batch_size: int
     seed: int
@@ -160,13 +133,13 @@ class Experiment:
     numerics: Mapping[str, int] = field(default_factory=dict)  # of the loop, the batches, the optimizer groups
 
     def __post_init__(self) -> None:
-        """Refuse what can be refused without loading anything; the clock and the phases are made once, here."""
-        _require_positive("batch_size", self.batch_size, "give the samples of one update, such as 64")
-        _require_positive("threads", self.threads, "give a number of CPU threads, such as 1")
+        """Refuse what can be refused without loading anything; clock and phases are made once, here."""
+        require_positive("batch_size", self.batch_size, "give the samples of one update, such as 64")
+        require_positive("threads", self.threads, "give a number of CPU threads, such as 1")
         if self.seed < 0:
             raise ConfigError(f"seed={self.seed}: a seed is a whole number from 0.")
         if self.clip is not None:
-            _require_positive("clip", self.clip, "give the largest gradient norm, such as 1.0, or null")
+            require_positive("clip", self.clip, "give the largest gradient norm, such as 1.0, or null")
         if self.batch_size > self.data.n_train:
             raise ConfigError(
                 f"batch_size={self.batch_size}: the training set has only {self.data.n_train} samples; "
@@ -175,17 +148,19 @@ class Experiment:
         self._require_even_parts()
         if self.scheduler.own_warmup and self.warmup is not None:
             raise ConfigError(
-                f"warmup.length={self.warmup.length}: {self.scheduler.target.rpartition('.')[2]} warms up by itself; "
-                "use warmup=none with this scheduler."
+                "warmup.length",
+                self.warmup.length,
+                f"{self.scheduler.name} warms up by itself",
+                "use warmup=none with this scheduler",
             )
-        _ = self.clock, self.phases
+        _ = self.schedule.main
         _ = self.start and self.start.update
 
     def _require_even_parts(self) -> None:
         for option in ("accumulate", "ranks"):
             parts = getattr(self, option)
             if parts is not None:
-                _require_positive(option, parts, "give how many equal parts a batch is cut into")
+                require_positive(option, parts, "give how many equal parts a batch is cut into")
         if self.batch_size % self.parts:
             raise ConfigError(
                 f"accumulate={self.accumulate or 1}: batch_size={self.batch_size} is cut into {self.parts} equal parts "
@@ -211,14 +186,15 @@ class Experiment:
             )
         return replace(clock, per_eval=per_eval)
 
-    @cached_property
-    def phases(self) -> tuple[Phase | None, Phase]:
-        """The warmup's phase (None without a warmup) and the main scheduler's."""
-        length = 0
-        if self.warmup is not None:
-            length = warmup_updates(self.warmup.length, self.clock, self.warmup.interval)
-        main = Phase(self.clock, length, self.clock.updates, self.scheduler.interval)
-        return (Phase(self.clock, 0, length, self.warmup.interval) if self.warmup else None), main
+    @property
+    def continues(self) -> bool:
+        """Whether the streams of batches and noise go on where the parent's were at `start.at`."""
+        start = self.start
+        return (
+            start is not None
+            and "stream" in start.carry
+            and (start.of.data, start.of.batch_size, start.of.seed) == (self.data, self.batch_size, self.seed)
+        )
 
     @cached_property
     def peaks(self) -> dict[str, float]:
@@ -226,6 +202,31 @@ class Experiment:
         peak = self.optimizer.lr * (self.lr_scaling.factor(self.batch_size) if self.lr_scaling else 1.0)
         scales = self.param_groups.lr_scales if self.param_groups else {"all": 1.0}
         return {name: peak * scale for name, scale in scales.items()}
+
+    @cached_property
+    def schedule(self) -> SchedulePlan:
+        """What the table of rates depends on, as a value of its own."""
+        return SchedulePlan(
+            clock=self.clock,
+            peaks=self.peaks,
+            optimizer=self.optimizer,
+            scheduler=self.scheduler,
+            warmup=self.warmup,
+            monitor=self.monitor,
+            weight_decay=self.weight_decay,
+            decays=self.decays if self.weight_decay else None,
+        )
+
+    @property
+    def decays(self) -> dict[str, float]:
+        """The weight decay that a schedule of it begins with, of every parameter group. Raises ConfigError."""
+        given = self.optimizer.args.get("weight_decay")
+        if not (isinstance(given, int | float) and given > 0):
+            why = f"a schedule of {self.optimizer.name}'s weight decay begins with it, and what has none keeps none"
+            cure = "give a value above 0, of an optimizer that takes one, such as adamw; or leave weight_decay=constant"
+            raise ConfigError("optimizer.args.weight_decay", given, why, cure)
+        spared = (self.param_groups and self.param_groups.no_decay) or ()
+        return {group: 0.0 if group in spared else float(given) for group in self.peaks}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,6 +240,7 @@ class Settings:
     keep: tuple[str, ...] = ("end",)
     tracker: Component | None = None
     workers: int = 2  # processes that read images from disk
+    test: bool = True  # evaluate the test set, once, on the final weights; a run that is done may be asked later
     force: bool = False
     retry: bool = False
     strict: bool = True
@@ -249,8 +251,3 @@ class Settings:
             raise ConfigError(
                 f"workers={self.workers}: give a number of processes that read images from disk, 0 for none."
             )
-
-
-def _require_positive(option: str, value: float, cure: str) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise ConfigError(f"{option}={value}: {cure}.")

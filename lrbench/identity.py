@@ -1,23 +1,18 @@
 """An Experiment as plain data and back, and its identity `run_id`: a hash of everything that determines the numbers."""
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass, replace
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from lrbench.experiment import Component, Data, Experiment, Start
-
-
-def _names_set(value: Any) -> list[str]:
-    return [f.name for f in fields(value) if getattr(value, f.name) is not None]
+from lrbench.experiment import Experiment, Start
+from lrbench.hashing import canonical, digest, names_set
 
 
 def to_plain(value: Any) -> Any:
     """An Experiment as plain data (dicts, lists, scalars) for YAML; None, the neutral default, is left out."""
     if is_dataclass(value):
-        return {name: to_plain(getattr(value, name)) for name in _names_set(value)}
+        return {name: to_plain(getattr(value, name)) for name in names_set(value)}
     if isinstance(value, Mapping):
         return {str(k): to_plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -38,26 +33,33 @@ def from_plain(plain: Any, kind: Any = Experiment) -> Any:
     return tuple(plain) if isinstance(plain, list) and getattr(kind, "__origin__", None) is tuple else plain
 
 
-def _canonical(value: Any) -> Any:
-    """Plain data with exact floats, a parent experiment replaced by its identity, and no place of the data."""
-    if isinstance(value, Start):
-        at = "plateau" if value.update is None else value.update  # 2ep, 32ba and end may be one moment
-        return {"of": run_id(value.of), "at": at, "carry": sorted(value.carry)}
-    if isinstance(value, Data) and "root" in value.args:
-        return _canonical(replace(value, args={k: v for k, v in value.args.items() if k != "root"}))
-    if is_dataclass(value):
-        return {name: _canonical(getattr(value, name)) for name in _names_set(value)}
-    if isinstance(value, Mapping):
-        return {str(k): _canonical(v) for k, v in value.items()}  # an argument of None is not a missing one
-    if isinstance(value, list | tuple):
-        return [_canonical(v) for v in value]
-    return value.hex() if isinstance(value, float) else value
+# Fields of an Experiment whose words stand in its schedule as what they come to.
+_IN_THE_SCHEDULE = ("horizon", "eval_every", "scheduler", "warmup", "weight_decay")
+
+
+def _parts(experiment: Experiment) -> dict[str, Any]:
+    """What the identity is made of: every field that is set, but the schedule as what its words come to (`30ep` and
+    `480ba` may be one horizon), the parent of a fork by its own identity, and no place of the data."""
+    parts = {name: getattr(experiment, name) for name in names_set(experiment) if name not in _IN_THE_SCHEDULE}
+    parts["schedule"] = experiment.schedule.resolved
+    if "root" in experiment.data.args:
+        args = {k: v for k, v in experiment.data.args.items() if k != "root"}
+        parts["data"] = replace(experiment.data, args=args)
+    if experiment.start is not None:
+        parts["start"] = _moment(experiment.start)
+    return parts
+
+
+def _moment(start: Start) -> dict[str, Any]:
+    at = "plateau" if start.update is None else start.update  # 2ep, 32ba and end may be one moment
+    return {"of": run_id(start.of), "at": at, "carry": sorted(start.carry)}
 
 
 def run_id(experiment: Experiment) -> str:
-    """16 hex digits that name the experiment by its content: the same question has the same record."""
-    text = json.dumps(_canonical(experiment), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """16 hex digits that name the experiment by its content: the same question has the same record, in whatever words
+    it was asked (the record keeps those of whoever asked first). Raises ConfigError for a schedule whose words come to
+    nothing."""
+    return digest(canonical(_parts(experiment)))
 
 
 def arm_id(experiment: Experiment) -> str:
@@ -74,16 +76,12 @@ def _unseeded(experiment: Experiment) -> Experiment:
 
 def title(experiment: Experiment) -> str:
     """A short human-readable name: what is trained, how, and the seed."""
-
-    def short(component: Component) -> str:
-        return component.target.rpartition(".")[2]
-
-    model = experiment.model.args.get("name", short(experiment.model))  # a model chosen from a library by its name
+    model = experiment.model.args.get("name", experiment.model.name)  # a model chosen from a library by its name
     warmup = f" warmup {experiment.warmup.length}" if experiment.warmup else ""
     start = experiment.start
     fork = f" from {run_id(start.of)[:8]} at {start.at}" if start else ""
     return (
-        f"{model} {short(experiment.data)} {short(experiment.optimizer)} "
-        f"lr {experiment.optimizer.lr:g} {short(experiment.scheduler)}{warmup} {experiment.horizon}{fork} "
+        f"{model} {experiment.data.name} {experiment.optimizer.name} "
+        f"lr {experiment.optimizer.lr:g} {experiment.scheduler.name}{warmup} {experiment.horizon}{fork} "
         f"seed {experiment.seed}"
     )

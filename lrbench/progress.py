@@ -35,8 +35,8 @@ def silent(view: View) -> None:
 
 def numbers(latest: Mapping[str, float], declared: Mapping[str, Metric] = UNDECLARED) -> str:
     """The numbers of a moment in one line: rates, losses, metrics as they are `declared`."""
-    hidden = ("update", "epoch", "seconds")
-    shown = {k: v for k, v in latest.items() if k not in hidden and not k.startswith("momentum")}
+    left_out = ("update", "epoch", "seconds", "momentum", "weight_decay", "grad")
+    shown = {k: v for k, v in latest.items() if k.partition("/")[0] not in left_out}
     texts = (f"{v:.3g}" if k.startswith("lr/") else metric_of(k, declared).text(v) for k, v in shown.items())
     return "  ".join(map(" ".join, zip(shown, texts, strict=True)))
 

@@ -38,7 +38,7 @@ def without_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     """No lr_and_loss.png: it takes longer than training a perceptron."""
     from lrbench.plots import run
 
-    monkeypatch.setattr(run, "plot_run", lambda record, table: None)
+    monkeypatch.setattr(run, "picture_of", lambda record: None)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def require_same_run() -> Callable[[Any, Any], None]:
     def compare(one: Any, other: Any) -> None:
         assert one.standing() == other.standing()
         assert rows(one) == rows(other)
-        for name in ("rates.npy", "losses.npy"):
+        for name in ("series.npy",):
             assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes(), name
         kept = sorted(p.name for p in (one.folder / "checkpoints").iterdir())
         assert kept == sorted(p.name for p in (other.folder / "checkpoints").iterdir())

@@ -1,5 +1,7 @@
 """Every optimizer level, trained for a few updates: sound enough to be resumed, and right where an oracle says so."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import yaml
@@ -9,7 +11,7 @@ from lrbench import CONF
 from lrbench.config import experiments as config
 from lrbench.engine.averaging import evaluating
 from lrbench.engine.evaluation import evaluate
-from lrbench.engine.fork import forked_state
+from lrbench.engine.fork import start_state
 from lrbench.engine.loop import advance
 from lrbench.engine.state import load, new_state, save, set_up
 from lrbench.experiment import Start
@@ -73,7 +75,7 @@ def test_every_optimizer_learns_the_digits(name):
     setup, state = set_up(experiment, CPU), new_state(experiment, CPU)
     losses = []
     while state.update < experiment.clock.updates:
-        losses += advance(setup, state, experiment.clock.updates).losses[:, 0].tolist()
+        losses += advance(setup, state, experiment.clock.updates).series["train/loss"].tolist()
     assert losses[0] > 2.0
     assert sum(losses[-5:]) / 5 < 1.5
 
@@ -164,7 +166,7 @@ def test_a_fork_of_the_model_alone_begins_from_the_averaged_weights(tmp_path):
     save(state, record.checkpoint("update-00000020"))
     setup = set_up(parent, CPU)
     averaged, training = (
-        forked_state(set_up(short(optimizer), CPU), Start(of=parent, at="end", carry=carry), record)
+        start_state(set_up(replace(short(optimizer), start=Start(of=parent, at="end", carry=carry)), CPU), record)
         for optimizer, carry in (("optimizer=sgd", ("model",)), (AVERAGING, ("model", "optimizer")))
     )
     with evaluating(setup, state):

@@ -64,14 +64,14 @@ def test_a_run(lrbench: Lrbench, server: Server, tmp_path: Path) -> None:
 def test_an_interrupted_run_has_one_history(
     lrbench: Lrbench, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lrbench.engine import attempt
+    from lrbench.engine import legs
 
-    evaluated = attempt.validate
-    monkeypatch.setattr(attempt, "validate", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    evaluated = legs.validate
+    monkeypatch.setattr(legs, "validate", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     lrbench(*ONLINE)
     record = record_of(tmp_path, *ONLINE)
     assert record.standing() == "interrupted"
-    monkeypatch.setattr(attempt, "validate", evaluated)
+    monkeypatch.setattr(legs, "validate", evaluated)
     assert lrbench(*ONLINE).code == 0
     assert_equal(server, record, ["ours"])
 

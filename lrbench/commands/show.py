@@ -7,6 +7,7 @@ from lrbench.commands import Parser
 from lrbench.commands.train import describe
 from lrbench.identity import title
 from lrbench.metrics import declared_in
+from lrbench.plots.run import picture_of
 from lrbench.plots.terminal import rate_chart
 from lrbench.progress import numbers
 from lrbench.store.record import DONE, Record, results_folder, to_json
@@ -51,6 +52,8 @@ def _text(record: Record, standing: str, last: int) -> str:
     rates = record.rates()
     if len(rates):
         parts.append(rate_chart(rates[:, 0], "learning rate used"))
+    if standing in DONE and (picture := picture_of(record)):
+        parts.append(f"picture  {picture}")
     rows = record.rows()[-last:] if last else []
     declared = declared_in(record.summary()) if standing in DONE else {}
     parts += [f"  {row['update']:>7}  epoch {row['epoch']:<8g} {numbers(row, declared)}" for row in rows]

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from lrbench.cli.flags import Asked, Flags, Slurm
 from lrbench.commands import labels, naming
-from lrbench.commands.train import Checks, checked
+from lrbench.commands.train import Checks, checked, tell_of
 from lrbench.config.composer import Job, composer
 from lrbench.engine.attempt import Interrupted
 from lrbench.engine.ranks import leads, rank_count
@@ -59,6 +59,7 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
         start_server()  # it imports torch while the plan is made
     entries, refused = _frozen(overrides, asked, flags.skip_invalid)
     plan = make_plan([e for e in entries if e is not None], refused)
+    tell_of(e.experiment for e in plan.entries)
     if not leads():  # rank 0 shows and tells
         for entry in plan.entries:
             train(entry.experiment, entry.settings)
@@ -100,6 +101,7 @@ def _on_slurm(overrides: Sequence[Sequence[str]], asked: Asked, options: Slurm, 
     check(options)
     entries, refused = _frozen(overrides, asked, flags.skip_invalid, options)
     plan = make_plan([e for e in entries if e is not None], refused)
+    tell_of(e.experiment for e in plan.entries)
     lines = [plan.headline(), *(plan.listing() if flags.dry_run else plan.refusals()), plan.cost_line(1)]
     print("\n".join(filter(None, lines)), file=sys.stdout if flags.dry_run else sys.stderr)
     if flags.dry_run:

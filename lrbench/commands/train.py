@@ -3,7 +3,7 @@
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import torch
@@ -21,8 +21,8 @@ from lrbench.experiment import Experiment, Settings
 from lrbench.identity import run_id
 from lrbench.metrics import declared_in
 from lrbench.progress import Reporter, numbers
-from lrbench.schedules import hears_metric
-from lrbench.store.record import Record
+from lrbench.schedules import check, hears_metric
+from lrbench.store.record import DONE, Record
 from lrbench.store.store import Store
 from lrbench.sweep.entry import hydra_files
 from lrbench.targets import resolve
@@ -39,6 +39,7 @@ def run(jobs: Sequence[Job]) -> int:
         raise ConfigError("hydra/launcher=slurm: it submits sweeps, and one run is a small one: add -m.")
     experiment, settings = checked(job, Checks())
     settings = replace(settings, hydra=hydra_files(job.overrides, job.typed, job.hydra))
+    tell_of([experiment])
     if not leads():  # rank 0 shows and tells
         train(experiment, settings)
         return 0
@@ -66,6 +67,13 @@ class Checks:
             raise found
 
 
+def tell_of(experiments: Iterable[Experiment]) -> None:
+    """Say once what is worth knowing of their schedules before they are trained."""
+    for line in dict.fromkeys(line for e in experiments for line in check(e.schedule)):
+        if leads():
+            print(f"note     {line}", file=sys.stderr)
+
+
 def checked(job: Job, checks: Checks) -> tuple[Experiment, Settings]:
     """A job's Experiment and Settings, and what only building shows: nothing of a sweep is trained, and no file is
     made, if a part is refused. Raises ConfigError."""
@@ -77,7 +85,8 @@ def checked(job: Job, checks: Checks) -> tuple[Experiment, Settings]:
     if s.tracker is not None:
         tracker = s.tracker
         checks(("tracker", tracker), lambda: resolve(tracker.target, "tracker")(**tracker.args))
-    parts = (e.model, e.data, e.optimizer, e.peaks, e.param_groups, e.amp, e.channels_last, hears_metric(e) and e)
+    feedback = e.schedule if hears_metric(e.schedule) else None
+    parts = (e.model, e.data, e.optimizer, e.peaks, e.param_groups, e.amp, e.channels_last, feedback)
     checks(("model", *parts), lambda: new_state(e, torch.device("cpu")))  # model and optimizer
     if e.start is not None:
         check_start(e, e.start)
@@ -94,7 +103,11 @@ def _one(experiment: Experiment, settings: Settings) -> int:
     standing = record.standing()
     if before == standing and not (settings.force or settings.retry):
         print(f"{record.run_id} is {standing} already; this is its record (force=true trains again).", file=sys.stderr)
-    print(describe(record))
+    print(describe(record), flush=True)
+    if standing in DONE:
+        from lrbench.plots.run import picture_of  # half a second, when all has been told
+
+        picture_of(record)
     return EXIT.get(standing, 1)
 
 

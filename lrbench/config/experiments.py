@@ -30,12 +30,15 @@ def experiment(*overrides: str) -> ex.Experiment:
 def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
     """Check a composed configuration (or a resolved one, as plain data) and make its Experiment: every `_target_`
     resolved and its arguments bound, the data described, the times made whole, the schedule traced.
-    Raises ConfigError."""
+
+    Every number is taken at 15 significant digits, which is what a person can write: 0.1 + 0.2 is 0.3, and the value
+    trained is the value hashed. Raises ConfigError."""
     from lrbench.engine.numerics import of_the_loop
     from lrbench.engine.ranks import rank_count
+    from lrbench.schedules import check
     from lrbench.schedules.feedback import check_feedback, hears_metric
 
-    plain = resolved(cfg)
+    plain = _typed(resolved(cfg))
     _refuse_unknown(plain, Config)
     model, data = _component(plain["model"], "model", ("shape", "num_classes")), _data(plain["data"])
     made = ex.Experiment(
@@ -45,6 +48,7 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
         optimizer=_optimizer(plain["optimizer"]),
         scheduler=_scheduler(plain["scheduler"]),
         warmup=_warmup(plain["warmup"]),
+        weight_decay=_weight_decay(plain["weight_decay"]),
         param_groups=_param_groups(plain["param_groups"], model, data),
         lr_scaling=None if plain["lr_scaling"]["rule"] == "none" else ex.LRScaling(**plain["lr_scaling"]),
         start=_start(plain["start"], plain["results"], plain["seed"]),
@@ -57,30 +61,28 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
         compile=plain["compile"] or None,
         **{k: plain[k] for k in _SCALARS},
     )
-    check_feedback(made, [*measured(made)])
-    if not hears_metric(made):  # what nobody listens to is not part of the run's identity
+    check_feedback(made.schedule, [*measured(made)])
+    if not hears_metric(made.schedule):  # what nobody listens to is not part of the run's identity
         made = replace(made, monitor=None)
-    _trace(made)
+    check(made.schedule)
     return made
 
 
-_traced: set[str] = set()  # schedules found good in this process
-
-
-def _trace(experiment: ex.Experiment) -> None:
-    """Trace the schedule, unless an experiment that differs elsewhere (in its seed, say) had the same one."""
-    from lrbench.schedules import lr_table
-
-    e = experiment
-    key = repr((e.optimizer, e.scheduler, e.warmup, e.clock, e.peaks))
-    if key not in _traced:
-        lr_table(e)
-        _traced.add(key)
+def _typed(value: Any) -> Any:
+    """Plain data with its numbers at 15 significant digits: as many as every float has in both directions."""
+    if isinstance(value, Mapping):
+        return {k: _typed(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_typed(v) for v in value]
+    return float(f"{value:.15g}") if isinstance(value, float) else value
 
 
 _SCALARS = (
     "horizon", "batch_size", "seed", "eval_every", "monitor", "clip", "threads",
 )  # fmt: skip
+
+
+_SETTINGS = ("device", "log_every", "checkpoint_every", "workers", "test", "force", "retry", "strict")
 
 
 def settings_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Settings:
@@ -91,7 +93,10 @@ def settings_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Settings:
         results=results_folder(plain["results"]),
         tracker=_component(tracker, "tracker") if tracker["_target_"] else None,
         keep=tuple(plain["keep"]),
-        **{k: plain[k] for k in ("device", "log_every", "checkpoint_every", "workers", "force", "retry", "strict")},
+        **{
+            k: plain[k]
+            for k in ("device", "log_every", "checkpoint_every", "workers", "test", "force", "retry", "strict")
+        },
     )
 
 
@@ -147,21 +152,30 @@ def _optimizer(plain: dict[str, Any]) -> ex.Optimizer:
 
 def _scheduler(plain: dict[str, Any]) -> ex.Scheduler:
     given = ["optimizer", *([plain["peak_arg"]] if plain["peak_arg"] else [])]
-    rest = {k: plain[k] for k in ("interval", "own_warmup", "peak_arg")}
+    rest = {k: plain[k] for k in ("interval", "own_warmup", "peak_arg", "floor_arg", "mode_arg", "only_falls")}
     return ex.Scheduler(**_checked(plain, "scheduler", given), **rest)
 
 
 def _warmup(plain: dict[str, Any]) -> ex.Warmup | None:
     if plain["_target_"] is None:
-        if plain["length"] is not None or plain["args"]:
-            raise ConfigError(
-                f"warmup.length={plain['length']}: there is no warmup to set it for; choose a level such as "
-                "warmup=linear5 first."
-            )
+        for option in ("length", "join"):
+            if plain[option] is not None or plain["args"]:
+                why = "there is no warmup to set it for"
+                raise ConfigError(f"warmup.{option}", plain[option], why, "choose a level such as warmup=linear5 first")
         return None
     if plain["length"] is None:
         raise ConfigError("warmup.length=null: say how long the warmup is, such as 5ep or 10%, or use warmup=none.")
-    return ex.Warmup(**_checked(plain, "warmup", ("optimizer",)), interval=plain["interval"], length=plain["length"])
+    rest = {k: plain[k] for k in ("interval", "length", "join")}
+    return ex.Warmup(**_checked(plain, "warmup", ("optimizer",)), **rest)
+
+
+def _weight_decay(plain: dict[str, Any]) -> ex.WeightDecay | None:
+    if plain["_target_"] is None:
+        if plain["args"]:
+            cure = "choose another level, such as weight_decay=cosine"
+            raise ConfigError("weight_decay.args", plain["args"], "a constant takes no arguments", cure)
+        return None
+    return ex.WeightDecay(**_checked(plain, "weight_decay", ("optimizer",)), interval=plain["interval"])
 
 
 def _param_groups(plain: dict[str, Any], model: ex.Component, data: ex.Data) -> ex.ParamGroups | None:
@@ -176,11 +190,15 @@ def _param_groups(plain: dict[str, Any], model: ex.Component, data: ex.Data) -> 
         from lrbench.engine.state import build_model
         from lrbench.optim import group_parameters
 
-        _grouped[key] = {g.name: g.lr_scale for g in group_parameters(build_model(model, data), spec)}
-    return ex.ParamGroups(**vars(spec), lr_scales=_grouped[key])
+        groups = group_parameters(build_model(model, data), spec)
+        spared = tuple(g.name for g in groups if not g.weight_decay)
+        _grouped[key] = {g.name: g.lr_scale for g in groups}, spared or None
+    scales, no_decay = _grouped[key]
+    return ex.ParamGroups(**vars(spec), lr_scales=scales, no_decay=no_decay)
 
 
-_grouped: dict[str, dict[str, float]] = {}  # the shares of models grouped in this process: building one takes a while
+# The groups of models grouped in this process: building one takes a while.
+_grouped: dict[str, tuple[dict[str, float], tuple[str, ...] | None]] = {}
 
 
 def _start(plain: dict[str, Any], results: str | None, seed: int) -> ex.Start | None:

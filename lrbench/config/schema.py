@@ -51,6 +51,9 @@ class SchedulerConfig(ComponentConfig):
     interval: Interval = MISSING
     own_warmup: bool = False  # it warms up by itself: any other warmup is refused
     peak_arg: str | None = None  # an argument that receives the group's peak rate
+    floor_arg: str | None = None  # an argument that is the lowest rate, below every group's peak
+    mode_arg: str | None = None  # an argument that, where it is null, says which way the monitored metric is better
+    only_falls: bool | None = None  # whether the rate never rises: then a rise is refused; null: it is told
 
 
 @dataclass
@@ -61,10 +64,24 @@ class OptionalConfig:
     args: dict[str, Any] = field(default_factory=dict)
 
 
+class Join(Enum):
+    """What the warmup's updates use where the main schedule runs under it from update 0."""
+
+    replace = "replace"  # the warmup's rates (timm)
+    min = "min"  # the lower of the two
+    product = "product"  # the main schedule's times the warmup's share of the peak (pytorch_warmup)
+
+
 @dataclass
 class WarmupConfig(OptionalConfig):
     interval: Interval = Interval.epoch
     length: str | None = None
+    join: Join | None = None  # null: first the warmup, then the main schedule
+
+
+@dataclass
+class WeightDecayConfig(OptionalConfig):
+    interval: Interval = Interval.batch
 
 
 @dataclass
@@ -91,7 +108,7 @@ class LRScalingConfig:
 class StartConfig:
     of: Any = None  # a run id, a recipe's name, or a list of overrides; null begins from scratch
     at: str = "end"  # 30ep, 500ba, end or plateau
-    carry: list[str] = field(default_factory=lambda: ["model", "optimizer"])
+    carry: list[str] = field(default_factory=lambda: ["model", "optimizer", "stream"])
 
 
 @dataclass
@@ -102,6 +119,7 @@ class Config:
     optimizer: OptimizerConfig = MISSING
     scheduler: SchedulerConfig = MISSING
     warmup: WarmupConfig = MISSING
+    weight_decay: WeightDecayConfig = MISSING
     param_groups: OptionalConfig = MISSING
     tracker: OptionalConfig = MISSING
     horizon: str = MISSING
@@ -123,6 +141,7 @@ class Config:
     checkpoint_every: str | None = "1ep"
     keep: list[str] = field(default_factory=lambda: ["end"])
     workers: int = 2
+    test: bool = True
     force: bool = False
     retry: bool = False
     strict: bool = True

@@ -1,13 +1,13 @@
-"""One attempt at a run, under its lease: blocks of updates, and between them everything that is written or shown."""
+"""One attempt at a run, under its lease: its legs, and after each everything that is written or shown."""
 
-import math
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lrbench.engine.evaluation import evaluate, evaluation_updates, validate
+from lrbench.engine.evaluation import evaluate, evaluation_updates
 from lrbench.engine.fork import at_update, kept_name, start_state
-from lrbench.engine.log import Log, Row
-from lrbench.engine.loop import advance
+from lrbench.engine.legs import Leg, Observer, legs
+from lrbench.engine.log import Log
 from lrbench.engine.mirroring import Mirroring
 from lrbench.engine.outcome import audit, provenance, summary
 from lrbench.engine.signals import Stop, until_signalled
@@ -43,7 +43,8 @@ def cadence_of(experiment: Experiment, settings: Settings) -> Cadence:
     """Raises ConfigError for times that are none."""
     clock = experiment.clock
     checkpoint_every = cadence(settings.checkpoint_every, clock, "checkpoint_every")
-    kept = frozenset(at_update(k, experiment, None, "keep") for k in settings.keep)
+    keep = settings.keep if settings.test else {*settings.keep, "end"}  # the test set waits for the final weights
+    kept = frozenset(at_update(k, experiment, None, "keep") for k in keep)
     evaluations = frozenset(evaluation_updates(experiment))
     stops = sorted({*evaluations, *kept, *range(checkpoint_every, clock.updates, checkpoint_every), clock.updates})
     log_every = cadence(settings.log_every, clock, "log_every")
@@ -51,7 +52,14 @@ def cadence_of(experiment: Experiment, settings: Settings) -> Cadence:
 
 
 def attempt(
-    setup: Setup, cadence: Cadence, settings: Settings, record: Record, lease: Lease, show: Show, say: Say
+    setup: Setup,
+    cadence: Cadence,
+    settings: Settings,
+    record: Record,
+    lease: Lease,
+    show: Show,
+    say: Say,
+    probes: Sequence[Observer] = (),
 ) -> None:
     """Train from where the record stands to the end. What happens stands in status.json.
 
@@ -66,9 +74,18 @@ def attempt(
         with (
             until_signalled() as stop,
             Log(record, setup, state.update, cadence.log_every) as log,
-            Mirroring(setup.experiment, settings, record, say) as mirror,
+            Mirroring(setup.experiment, settings, record, log.rows, say) as mirror,
         ):
-            _loop(setup, state, cadence, settings, record, log, lease, stop, show, mirror)
+            saves = Saves(record, cadence, log, stop)
+            bad = _observed(setup, state, cadence, lease, stop, (log, saves, mirror, _shown(setup, log, show), *probes))
+            log.close()
+            mirror.send()  # a run that was killed while it finished has no updates left
+            if bad is None and state.update < clock.updates:
+                record.set_status("interrupted", state.update, clock.updates)
+                raise Interrupted(
+                    f"stopped at update {state.update} of {clock.updates}; the same command goes on from there."
+                )
+            mirror.close(_finish(setup, state, settings, record, log, bad))
     except (ConfigError, Interrupted):
         raise
     except OSError as error:
@@ -109,7 +126,7 @@ def _begin(setup: Setup, record: Record, settings: Settings, say: Say) -> State:
             f"{last}: the checkpoint cannot be read ({type(error).__name__}: it may be damaged); force=true keeps the "
             "record aside and trains anew."
         ) from error
-    written = min(len(record.rates()), len(record.losses()))
+    written = len(record.series())
     if written < state.update:
         raise ConfigError(
             f"{record.folder}: its checkpoint is at update {state.update} and its record ends at {written}; force=true "
@@ -126,87 +143,63 @@ def _note_attempt(record: Record, setup: Setup, state: State) -> None:
     write_json(record.folder / "provenance.json", [*record.attempts(), this])
 
 
-def _loop(
-    setup: Setup,
-    state: State,
-    cadence: Cadence,
-    settings: Settings,
-    record: Record,
-    log: Log,
-    lease: Lease,
-    stop: Stop,
-    show: Show,
-    mirror: Mirroring,
-) -> None:
-    """Blocks of updates; between them, in this order: the record, evaluation, checkpoint, mirror, signals, display."""
-    updates = setup.experiment.clock.updates
+def _observed(
+    setup: Setup, state: State, cadence: Cadence, lease: Lease, stop: Stop, observers: Sequence[Observer]
+) -> int | None:
+    """Train to the end, or until a signal; every observer is told of every leg, in this order, while the lease is ours.
+    The update at which the run diverged, if it did."""
     bad = None
-    while state.update < updates and bad is None:
-        block = advance(setup, state, next(s for s in cadence.stops if s > state.update))
-        bad = block.first_bad()
-        if bad is not None:  # where a block ends depends on the clock: what came after the bad update is forgotten
-            block = block.cut(bad + 1)
-            state.update, state.seconds = bad + 1, block.seconds[-1]
+    for leg in legs(setup, state, cadence.stops, cadence.evaluations, lambda: stop.asked):
         lease.check()
-        rows = log.write(block)
-        if bad is None and state.update in cadence.evaluations:
-            rows.append(log.evaluation(state.update, validate(setup, state), state.seconds))
-            bad = None if all(math.isfinite(v) for v in rows[-1].values()) else state.update - 1
-        asked = bad is None and setup.ranks.tell(stop.asked)
-        if bad is None:
-            _checkpoint(state, cadence, record, log, now=asked or stop.save)
-        mirror.rows(log.rows)
-        if asked and state.update < updates:
-            log.close()
-            record.set_status("interrupted", state.update, updates)
-            raise Interrupted(f"stopped at update {state.update} of {updates}; the same command goes on from there.")
-        show(View(state.update, {k: v for row in rows for k, v in row.items()}, metrics=setup.metrics))
-    log.close()
-    mirror.rows(log.rows)  # a run that was killed while it finished has no updates left
-    _finish(setup, state, settings, record, log.rows, bad, mirror)
+        for observe in observers:
+            observe(state, leg)
+        bad = leg.bad
+    return bad
 
 
 def assist(setup: Setup, state: State, cadence: Cadence) -> None:
-    """The part of a rank other than 0: the same blocks and meetings as `_loop`, and nothing written."""
-    while state.update < cadence.stops[-1]:
-        block = advance(setup, state, next(s for s in cadence.stops if s > state.update))
-        if block.first_bad() is not None:
-            return
-        if state.update in cadence.evaluations and not all(map(math.isfinite, validate(setup, state).values())):
-            return
-        if setup.ranks.tell():
-            return
+    """The part of a rank other than 0: the same legs, and nothing written."""
+    for _ in legs(setup, state, cadence.stops, cadence.evaluations):
+        pass
 
 
-def _checkpoint(state: State, cadence: Cadence, record: Record, log: Log, now: bool) -> None:
-    """Save the state where it is due, and keep what was asked to be kept."""
-    if state.update in cadence.kept:
-        save(state, record.checkpoint(kept_name(state.update)))
-    if state.update % cadence.checkpoint_every == 0 or now:
-        log.flush()
-        save(state, record.checkpoint())
-        record.set_status("running", state.update, cadence.stops[-1])
+@dataclass(frozen=True)
+class Saves:
+    """The state, saved where it is due, and kept where that was asked for."""
+
+    record: Record
+    cadence: Cadence
+    log: Log
+    stop: Stop
+
+    def __call__(self, state: State, leg: Leg) -> None:
+        if leg.bad is not None:
+            return
+        if state.update in self.cadence.kept:
+            save(state, self.record.checkpoint(kept_name(state.update)))
+        if state.update % self.cadence.checkpoint_every == 0 or leg.asked or self.stop.save:
+            self.log.flush()
+            save(state, self.record.checkpoint())
+            self.record.set_status("running", state.update, self.cadence.stops[-1])
+
+
+def _shown(setup: Setup, log: Log, show: Show) -> Observer:
+    def observe(state: State, leg: Leg) -> None:
+        show(View(state.update, {k: v for row in log.fresh for k, v in row.items()}, metrics=setup.metrics))
+
+    return observe
 
 
 def _finish(
-    setup: Setup,
-    state: State,
-    settings: Settings,
-    record: Record,
-    rows: list[Row],
-    bad: int | None,
-    mirror: Mirroring,
-) -> None:
-    """The test set, once, on the final weights; the audit; summary, picture and status."""
-    final = evaluate(setup, state, setup.splits.test, "test") if bad is None else {}
-    found = audit(setup, state, record, rows) if bad is None else []
+    setup: Setup, state: State, settings: Settings, record: Record, log: Log, bad: int | None
+) -> dict[str, object]:
+    """The test set on the final weights, where it is asked for; the audit; summary and status."""
+    final = evaluate(setup, state, setup.splits.test, "test") if bad is None and settings.test else {}
+    found = audit(setup, state, record, log.rows) if bad is None else []
     if found and settings.strict:
         raise RunFailed(f"{record.run_id}: the schedule was not followed: {'; '.join(found)} (strict=false goes on).")
-    numbers = {**summary(setup, state, record, rows, final, bad), "audit": found or "as planned"}
+    numbers = {**summary(setup, state, record, log.rows, final, bad), "audit": found or "as planned"}
     write_json(record.folder / "summary.json", numbers)
-    from lrbench.plots.run import plot_run  # matplotlib takes half a second to import
-
-    plot_run(record, setup.table)
     record.set_status("finished" if bad is None else "diverged", state.update, setup.experiment.clock.updates)
     record.checkpoint().unlink(missing_ok=True)
-    mirror.close(numbers)
+    return numbers

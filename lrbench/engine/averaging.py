@@ -40,7 +40,8 @@ def _average(setup: Setup, state: State) -> list[tuple[Tensor, Tensor]]:
         for norm in norms:
             norm.train()
         with torch.no_grad():
-            for update in range(max(0, state.update - RECALIBRATION), state.update):
+            now = setup.shift + state.update
+            for update in range(max(0, now - RECALIBRATION), now):
                 x, _ = setup.batches(update)
                 with setup.autocast():
                     state.model(setup.formatted(x))

@@ -1,4 +1,4 @@
-"""Begin from another run's state: its weights, and its optimizer's moments where carried."""
+"""Begin from another run's state: its weights, and its optimizer's moments and streams where carried."""
 
 import inspect
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from lrbench.engine.evaluation import evaluation_updates, validate
-from lrbench.engine.loop import advance
+from lrbench.engine.evaluation import evaluation_updates
+from lrbench.engine.legs import legs
 from lrbench.engine.state import Setup, State, load, new_state, save, set_up, wrap
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Start
@@ -30,45 +30,75 @@ def at_update(at: str, parent: Experiment, record: Record | None, option: str = 
     if at != "plateau":
         return moment(at, parent.clock, option)
     if record is None:
-        raise ConfigError(f"{option}=plateau: unknown before the run; give end or an update such as 30ep.")
+        raise ConfigError(option, "plateau", "unknown before the run", "give end or an update such as 30ep")
     _require_monitor(parent)
     if source := record.restored_from():
         raise ConfigError(
-            f"{option}=plateau: the parent {record.run_id} was restored from {source}, which keeps no rates to find "
-            "its plateau in; train the parent again with force=true, or give an update such as 30ep."
+            option,
+            "plateau",
+            f"the parent {record.run_id} was restored from {source}, which keeps no rates to find its plateau in",
+            "train the parent again with force=true, or give an update such as 30ep",
         )
-    rates, main = record.rates()[:, 0], parent.phases[1]
+    rates, main = record.rates()[:, 0], parent.schedule.main.phase
     cuts = np.flatnonzero(np.diff(rates[main.start :]) < 0)
     if not cuts.size:
-        raise ConfigError("start.at=plateau: the parent's schedule never cut its rate; give an update such as 30ep.")
+        raise ConfigError(option, "plateau", "the parent's schedule never cut its rate", "give an update such as 30ep")
     return int(main.start + cuts[0] + 1)
 
 
-def forked_state(setup: Setup, start: Start, parent: Record) -> State:
-    """The state at update 0 of a run that begins from its parent's record."""
-    experiment, device = setup.experiment, setup.device
-    update = at_update(start.at, start.of, parent)
-    path = parent.checkpoint(kept_name(update))
-    if not path.exists():
-        save(_replayed(start.of, update, parent, setup), path)
-    try:
-        theirs = load(start.of, device, path)
-    except Exception as error:
-        raise ConfigError(
-            f"{path}: the checkpoint cannot be read ({type(error).__name__}: it may be damaged); remove it, and it is "
-            "made again from the parent's experiment."
-        ) from error
+def stream_start(experiment: Experiment, record: Record) -> int:
+    """The update of the streams of batches and noise that a run's update 0 takes: 0, or the one at which its parent's
+    streams go on in it (which for `plateau` the parent's record knows)."""
+    start = experiment.start
+    if start is None or not experiment.continues:
+        return 0
+    parent = _parent(start, record)
+    return stream_start(start.of, parent) + at_update(start.at, start.of, parent)
+
+
+def start_state(setup: Setup, record: Record) -> State:
+    """The state at update 0: new, or forked from the parent's record, which lies beside this one."""
+    start = setup.experiment.start
+    if start is None:
+        return new_state(setup.experiment, setup.device)
+    parent = _parent(start, record)
+    theirs = kept_state(start.of, at_update(start.at, start.of, parent), parent, setup)
     if "optimizer" not in start.carry and isinstance(theirs.optimizer, Averaging):
         theirs.optimizer.eval()  # without the optimizer that averages, the model is what it evaluates
-    state = new_state(experiment, device)
+    state = new_state(setup.experiment, setup.device)
     try:
         state.model.load_state_dict(theirs.model.state_dict())
         if "optimizer" in start.carry:
             _carry_moments(state.optimizer, theirs.optimizer.state_dict())
+            if state.scaler and theirs.scaler:
+                state.scaler.load_state_dict(theirs.scaler.state_dict())
     except (RuntimeError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"start.of={parent.run_id}: its state does not fit this experiment ({reason}).") from error
+        raise ConfigError(
+            "start.of", parent.run_id, f"its state does not fit this experiment ({reason})", "fork from one that does"
+        ) from error
     return state
+
+
+def kept_state(experiment: Experiment, update: int, record: Record, setup: Setup) -> State:
+    """The state of a trained run at an update: from the checkpoint it kept, else trained up to there again, which gives
+    the same bits, and kept. `setup`: of whoever asks, for the device and the workers."""
+    path = record.checkpoint(kept_name(update))
+    if not path.exists():
+        save(_replayed(experiment, update, record, setup), path)
+    try:
+        return load(experiment, setup.device, path)
+    except Exception as error:
+        raise ConfigError(
+            str(path),
+            why=f"the checkpoint cannot be read ({type(error).__name__}: it may be damaged)",
+            cure="remove it, and it is made again from the run's experiment",
+        ) from error
+
+
+def _parent(start: Start, record: Record) -> Record:
+    """The parent's record lies beside the child's."""
+    return Record(record.folder.with_name(run_id(start.of)))
 
 
 def check_start(experiment: Experiment, start: Start) -> None:
@@ -78,20 +108,27 @@ def check_start(experiment: Experiment, start: Start) -> None:
         _require_monitor(parent)
     if parent.data.fingerprint == experiment.data.fingerprint and parent.seed != experiment.seed:
         raise ConfigError(
-            f"seed={experiment.seed}: the parent has the seed {parent.seed}, which draws other splits of the same "
-            "data, so it may have trained on what this run is tested on; give both the same seed."
+            "seed",
+            experiment.seed,
+            f"the parent has the seed {parent.seed}, which draws other splits of the same data, so it may have trained "
+            "on what this run is tested on",
+            "give both the same seed",
         )
     if "optimizer" in start.carry and parent.optimizer.target != experiment.optimizer.target:
         ours, theirs = (e.optimizer.target.rpartition(".")[2] for e in (experiment, parent))
         raise ConfigError(
-            f"start.carry={list(start.carry)}: the parent trains with {theirs}, whose moments mean nothing to {ours}; "
-            "use start.carry=[model]."
+            "start.carry",
+            start.carry,
+            f"the parent trains with {theirs}, whose moments mean nothing to {ours}",
+            "use start.carry=[model,stream]",
         )
 
 
 def _require_monitor(parent: Experiment) -> None:
     if parent.monitor is None:
-        raise ConfigError("start.at=plateau: the parent's schedule hears no metric, so it has no plateau; give 30ep.")
+        raise ConfigError(
+            "start.at", "plateau", "the parent's schedule hears no metric, so it has no plateau", "give 30ep"
+        )
 
 
 def _carry_moments(optimizer: torch.optim.Optimizer, parent: dict[str, Any]) -> None:
@@ -107,29 +144,20 @@ def _carry_moments(optimizer: torch.optim.Optimizer, parent: dict[str, Any]) -> 
     optimizer.load_state_dict({"state": parent["state"], "param_groups": merged})
 
 
-def _replayed(parent: Experiment, update: int, record: Record, child: Setup) -> State:
-    """The parent's state at an update that it kept no checkpoint of: trained again, which gives the same bits."""
-    if parent.ranks is not None:
+def _replayed(experiment: Experiment, update: int, record: Record, asking: Setup) -> State:
+    """The state of a run at an update that it kept no checkpoint of: trained again up to there."""
+    if experiment.ranks is not None:
         raise ConfigError(
-            f"start.of={record.run_id}: it was trained on {parent.ranks} ranks and kept no checkpoint at update "
-            f"{update}; train it again on as many with force=true 'keep=[{update}ba,end]'."
+            record.run_id,
+            why=f"it was trained on {experiment.ranks} ranks and kept no checkpoint at update {update}",
+            cure=f"train it again on as many with force=true 'keep=[{update}ba,end]'",
         )
     threads = torch.get_num_threads()
-    setup = set_up(parent, child.device, workers=child.workers)
+    shift = stream_start(experiment, record)
+    setup = set_up(experiment, asking.device, workers=asking.workers, shift=shift)
     state = wrap(start_state(setup, record), setup)
-    while state.update < update:
-        stop = next(u for u in evaluation_updates(parent) if u > state.update)
-        advance(setup, state, min(stop, update))
-        if state.update == stop:
-            validate(setup, state)
-    torch.set_num_threads(threads)  # the child's own
+    evaluations = evaluation_updates(experiment)
+    for _ in legs(setup, state, [*(u for u in evaluations if u < update), update], evaluations):
+        pass
+    torch.set_num_threads(threads)  # those of whoever asks
     return state
-
-
-def start_state(setup: Setup, record: Record) -> State:
-    """The state at update 0: new, or forked from the parent's record, which lies beside this one."""
-    start = setup.experiment.start
-    if start is None:
-        return new_state(setup.experiment, setup.device)
-    parent = Record(record.folder.with_name(run_id(start.of)))
-    return forked_state(setup, start, parent)

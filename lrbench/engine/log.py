@@ -1,15 +1,17 @@
-"""The writing side of a record: rates and losses of every update, and the rows of metrics.jsonl."""
+"""The writing side of a record: what every update used and gave, and the rows of metrics.jsonl."""
 
 import io
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 
+from lrbench.engine.legs import Leg
 from lrbench.engine.loop import Block
-from lrbench.engine.state import Setup
+from lrbench.engine.state import Setup, State
 from lrbench.store.lease import LeaseLost
-from lrbench.store.record import Record, read_columns, to_json
+from lrbench.store.record import LOSS, NORM, Record, Series, read_series, series_type, to_json
 
 Row = dict[str, float]
 
@@ -17,61 +19,58 @@ Row = dict[str, float]
 class Log:
     """Appends to a record from an update on; what an earlier attempt wrote after that update is cut off.
 
-    Raises OSError where the disk refuses.
+    `rows` are those of the record so far, `fresh` those of the last leg. Raises OSError where the disk refuses.
     """
 
     def __init__(self, record: Record, setup: Setup, at: int, log_every: int) -> None:
-        clock, table = setup.experiment.clock, setup.table
-        self._per_epoch, self._every = clock.per_epoch, log_every
-        momenta = [f"momentum/{g}" for g in table.groups] if table.momentum is not None else []
-        rates = [*(f"lr/{g}" for g in table.groups), *momenta]
-        losses = ["train/loss", "grad/norm"] if setup.experiment.clip is not None else ["train/loss"]
-        self._names = ["update", "epoch", *rates, *losses, "seconds"]
-        kept = [row for row in record.rows() if row["update"] <= at] if at else []
-        self.rows: list[Row] = kept
-        self._rates = _columns_file(record.folder / "rates.npy", clock.updates, len(rates), at)
-        self._losses = _columns_file(record.folder / "losses.npy", clock.updates, len(losses), at)
-        self._metrics = _appending(record.folder / "metrics.jsonl", _lines(kept))
-        self._last = max((int(r["update"]) for r in kept if "train/loss" in r), default=0)
-        pending = read_columns(record.folder / "losses.npy")[self._last : at]
-        self._pending: list[list[float]] = pending.tolist()
-        self._folder = record.folder
+        self._per_epoch, self._every = setup.experiment.clock.per_epoch, log_every
+        self._set = setup.table.names
+        self.rows: list[Row] = [row for row in record.rows() if row["update"] <= at] if at else []
+        self.fresh: list[Row] = []
+        self._path, self._updates = record.folder / "series.npy", setup.experiment.clock.updates
+        done = read_series(self._path)[:at] if at else np.empty(0, series_type(self._set))
+        self._series = _series_file(self._path, done, self._updates)
+        self._metrics = _appending(record.folder / "metrics.jsonl", _lines(self.rows))
+        last = max((int(r["update"]) for r in self.rows if LOSS in r), default=0)
+        self._pending: list[tuple[float, ...]] = done[last:].tolist()  # updates of which no row tells yet
 
-    def write(self, block: Block) -> list[Row]:
-        """Append a block; its new rows: each the rates of its last update and the means since the row before."""
-        self._rates.write(np.ascontiguousarray(block.rates).tobytes())
-        self._losses.write(np.ascontiguousarray(block.losses).tobytes())
-        rows, rates = [], block.rates.tolist()
-        for i, losses in enumerate(block.losses.tolist()):
-            self._pending.append(losses)
-            update = block.start + i + 1
+    def __call__(self, state: State, leg: Leg) -> None:
+        """Append a leg."""
+        self.write(leg.block)
+        if leg.metrics is not None:
+            self._append([self._at(state.update) | leg.metrics | {"seconds": round(state.seconds, 3)}])
+
+    def write(self, block: Block) -> None:
+        """Append a block; its rows are each what its last update used, and the means since the row before."""
+        self._series.write(block.series.tobytes())
+        self.fresh = []
+        rows = []
+        for update, values, seconds in zip(count(block.start + 1), block.series.tolist(), block.seconds, strict=False):
+            self._pending.append(values)
             if update % self._every == 0:
-                rows.append(self._row(update, rates[i], block.seconds[i]))
+                rows.append(self._row(update, values, seconds))
         self._append(rows)
-        self.rows += rows
-        return rows
 
-    def _row(self, update: int, rates: list[float], seconds: float) -> Row:
-        """Built in one go: a short run has a row every update."""
-        n = len(self._pending)
-        means = self._pending[0] if n == 1 else [sum(column) / n for column in zip(*self._pending, strict=True)]
+    def _row(self, update: int, values: tuple[float, ...], seconds: float) -> Row:
+        losses, norms = zip(*(each[:2] for each in self._pending), strict=True)
         self._pending.clear()
-        self._last = update
-        epoch = round(update / self._per_epoch, 6)
-        return dict(zip(self._names, (update, epoch, *rates, *means, round(seconds, 3)), strict=True))
-
-    def evaluation(self, update: int, metrics: Row, seconds: float) -> Row:
-        row = {"update": update, "epoch": round(update / self._per_epoch, 6), **metrics, "seconds": round(seconds, 3)}
-        self._append([row])
-        self.rows.append(row)
+        row = self._at(update) | dict(zip(self._set, values[2:], strict=True)) | {LOSS: sum(losses) / len(losses)}
+        if measured := [norm for norm in norms if norm == norm]:
+            row[NORM] = sum(measured) / len(measured)
+        row["seconds"] = round(seconds, 3)
         return row
 
-    def _append(self, rows: Sequence[Row]) -> None:
+    def _at(self, update: int) -> Row:
+        return {"update": update, "epoch": round(update / self._per_epoch, 6)}
+
+    def _append(self, rows: list[Row]) -> None:
         self._metrics.write(_lines(rows))
+        self.rows += rows
+        self.fresh += rows
 
     def flush(self) -> None:
         """Hand everything to the operating system, so that a checkpoint never knows more than the record."""
-        for file in (self._rates, self._losses, self._metrics):
+        for file in (self._series, self._metrics):
             file.flush()
 
     def __enter__(self) -> "Log":
@@ -79,16 +78,17 @@ class Log:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Let go of the files. What they hold back is dropped where it is no longer ours to write, or did not fit."""
-        for file in (self._rates, self._losses, self._metrics):
+        for file in (self._series, self._metrics):
             if not file.closed and kind is not None and not issubclass(kind, LeaseLost | OSError):
                 file.flush()
             file.raw.close()
 
     def close(self) -> None:
-        for file in (self._rates, self._losses, self._metrics):
+        for file in (self._series, self._metrics):
             file.close()
-        for name in ("rates.npy", "losses.npy"):  # a run that ended early has fewer rows than its header says
-            _fit_header(self._folder / name)
+        done = read_series(self._path)
+        if len(done) < self._updates:  # a run that ended early has fewer rows than its header says
+            _series_file(self._path, done, len(done)).close()
 
 
 def _lines(rows: Sequence[Row]) -> bytes:
@@ -103,13 +103,9 @@ def _appending(path: Path, kept: bytes) -> io.BufferedWriter:
     return path.open("ab")
 
 
-def _columns_file(path: Path, updates: int, columns: int, at: int) -> io.BufferedWriter:
-    """A .npy of float64 (updates, columns), open for appending after row `at`."""
+def _series_file(path: Path, done: Series, updates: int) -> io.BufferedWriter:
+    """A .npy of so many updates, open for appending to those that are done."""
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (updates, columns)})
-    return _appending(path, header.getvalue() + (read_columns(path)[:at].tobytes() if at else b""))
-
-
-def _fit_header(path: Path) -> None:
-    values = read_columns(path)
-    _columns_file(path, values.shape[0], values.shape[1], len(values)).close()
+    columns = np.lib.format.dtype_to_descr(done.dtype)
+    np.lib.format.write_array_header_1_0(header, {"descr": columns, "fortran_order": False, "shape": (updates,)})
+    return _appending(path, header.getvalue() + done.tobytes())

@@ -1,6 +1,7 @@
 """The loop: batch, forward, backward, clip, set the row's rates, step. Everything else happens between blocks."""
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 from lrbench.engine.state import Setup, State
 from lrbench.randomness import seed_of
 from lrbench.schedules.build import momentum_of
+from lrbench.store.record import LOSS, NORM, Series, series_type
 
+NORM_EVERY = 16  # updates between two looks at the gradient's norm where it is not clipped: each costs a few percent
 BLOCK = 256  # updates at most between two looks at the losses
 TRIES = 20  # of one update, before a run whose steps are all skipped counts as diverged
 PATIENCE = 0.5  # seconds at most, for what is shown and for a prompt answer to Ctrl-C
@@ -22,32 +25,36 @@ class Block(NamedTuple):
     """What happened in updates [start, start + n)."""
 
     start: int
-    rates: NDArray[np.float64]  # (n, columns): read back after each step, rates then momenta
-    losses: NDArray[np.float64]  # (n, 1 or 2): loss, and the gradient's norm where it is clipped
+    series: Series  # (n,): the run's columns, what the schedule set as it was read back after each step
     seconds: list[float]  # the run's time at the end of each update
+    clipped: bool  # whether the gradient's norm counts: where nothing is clipped, it is measured now and then
 
     def first_bad(self) -> int | None:
-        """The first update whose loss or gradient is not finite."""
-        bad = np.flatnonzero(~np.isfinite(self.losses).all(axis=1))
+        """The first update whose loss, or gradient where it is clipped, is not finite."""
+        good = np.isfinite(self.series[LOSS])
+        if self.clipped:
+            good &= np.isfinite(self.series[NORM])
+        bad = np.flatnonzero(~good)
         return int(self.start + bad[0]) if bad.size else None
 
     def cut(self, update: int) -> "Block":
         """Only what happened before `update`."""
         n = update - self.start
-        return Block(self.start, self.rates[:n], self.losses[:n], self.seconds[:n])
+        return self._replace(series=self.series[:n], seconds=self.seconds[:n])
 
 
 def planned(setup: Setup, state: State, until: int) -> list[list[float]]:
-    """The rows for updates [state.update, until), as far as they are known, and BLOCK at most: rates, then momenta
-    where the schedule cycles them."""
-    table, now = setup.table, state.update
+    """The table's rows for updates [state.update, until), as far as they are known, and BLOCK at most. After a warmup,
+    the rates of a schedule that hears a metric are its live ones."""
+    table, feedback, now = setup.table, state.feedback, state.update
     until = min(until, now + BLOCK)
-    if state.feedback is None or now < table.warmup:
-        rows = table.lr[now : until if state.feedback is None else min(until, table.warmup)]
-        if table.momentum is not None:
-            rows = np.concatenate([rows, table.momentum[now : now + len(rows)]], axis=1)
-        return rows.tolist()
-    return [state.feedback.row] * (1 if hears_loss(setup) else until - now)
+    if feedback is None:
+        return table.columns[now:until].tolist()
+    if now < table.warmup:
+        return table.columns[now : min(until, table.warmup)].tolist()
+    rows = table.columns[now : now + 1 if hears_loss(setup) else until].copy()
+    rows[:, : len(table.groups)] = feedback.row
+    return rows.tolist()
 
 
 def hears_loss(setup: Setup) -> bool:
@@ -60,59 +67,78 @@ def advance(setup: Setup, state: State, until: int) -> Block:
 
     The losses stay on the device until the end of the block, so that a GPU is not waited for at every update.
     """
-    cycled = setup.table.momentum is not None
+    kinds = setup.table.kinds
     groups, optimizer = state.optimizer.param_groups, state.optimizer
     generator = _noise_generator(setup.device) if may_draw(setup, state) else None
     start, began, clock = state.update, time.perf_counter() - state.seconds, time.perf_counter
     read: list[list[float]] = []
     made: list[list[float]] = []  # by one update: torch calls the hook twice where a class's step calls its parent's
     losses: list[Tensor] = []
+    norms: dict[int, Tensor] = {}  # by place in the block
     seconds: list[float] = []
-    hook = optimizer.register_step_post_hook(lambda *_: made.append(_columns(groups, cycled)))
+    hook = optimizer.register_step_post_hook(lambda *_: made.append(_columns(groups, kinds)))
     try:
         for update, row in enumerate(planned(setup, state, until), start):
             made.clear()
             for _ in range(TRIES):
-                outcome = _step(setup, state, update, row, cycled, generator)
+                loss, norm = _step(setup, state, update, row, generator)
                 if made:  # the hook fired: the step was made
                     break
                 state.skipped += 1  # the fp16 scaler skipped it: the same update again, on a smaller scale
             else:
                 made.append(row)
-                outcome = [torch.full_like(value, torch.nan) for value in outcome]
+                loss = torch.full_like(loss, torch.nan)
             read.append(made[-1])
-            losses += outcome
+            losses.append(loss)
+            if norm is not None:
+                norms[update - start] = norm
             seconds.append(clock() - began)
             if seconds[-1] - seconds[0] > PATIENCE and setup.ranks.size == 1:
                 break
     finally:
         hook.remove()
-    n = len(seconds)
-    state.update, state.seconds = start + n, seconds[-1]
-    values = setup.ranks.mean(torch.stack(losses).double()).cpu().numpy().reshape(n, -1)
+    state.update, state.seconds = start + len(seconds), seconds[-1]
+    columns = _measured(setup, losses, norms)
     if state.feedback and hears_loss(setup) and start >= setup.table.warmup:
-        state.feedback.step(float(values[0, 0]))
-    return Block(start, np.array(read), values, seconds)
+        state.feedback.step(float(columns[0, 0]))
+    series = np.hstack([columns, read]).view(series_type(setup.table.names))[:, 0]
+    return Block(start, series, seconds, setup.experiment.clip is not None)
+
+
+def _measured(setup: Setup, losses: list[Tensor], norms: dict[int, Tensor]) -> NDArray[np.float64]:
+    """Loss and gradient norm of every update of a block, (n, 2); NaN where the norm was not measured."""
+    columns = np.full((len(losses), 2), np.nan)
+    columns[:, 0] = setup.ranks.mean(torch.stack(losses).double()).cpu().numpy()
+    if norms:
+        columns[[*norms], 1] = torch.stack([*norms.values()]).double().cpu().numpy()
+    return columns
 
 
 def _step(
-    setup: Setup, state: State, update: int, row: list[float], cycled: bool, generator: torch.Generator | None
-) -> list[Tensor]:
-    """One update: gradients, clipping, the row's rates, the step. Its loss, and the gradient's norm if clipped."""
+    setup: Setup, state: State, update: int, row: list[float], generator: torch.Generator | None
+) -> tuple[Tensor, Tensor | None]:
+    """One update: gradients, clipping, the row's rates, the step. Its loss, and the gradient's norm if measured."""
     optimizer, scaler, clip = state.optimizer, state.scaler, setup.experiment.clip
     _clear_gradients(optimizer)
-    outcome = [_gradients(setup, state, update, generator)]
-    if clip is not None:
+    loss, norm = _gradients(setup, state, update, generator), None
+    if clip is not None or update % NORM_EVERY == 0:
         if scaler:
             scaler.unscale_(optimizer)
-        outcome.append(torch.nn.utils.clip_grad_norm_(state.model.parameters(), clip))
-    _set(optimizer.param_groups, row, cycled)
+        norm = _clipped(state.model, clip)
+    _set(optimizer.param_groups, setup.table.kinds, row)
     if scaler:
         scaler.step(optimizer)
         scaler.update()
     else:
         optimizer.step()
-    return outcome
+    return loss, norm
+
+
+def _clipped(model: nn.Module, clip: float | None) -> Tensor:
+    """The norm of the gradient before it is clipped, if it is."""
+    if clip is not None:
+        return torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+    return torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
 
 
 def _clear_gradients(optimizer: torch.optim.Optimizer) -> None:
@@ -131,10 +157,10 @@ def _gradients(setup: Setup, state: State, update: int, generator: torch.Generat
     All parts of an update are equally large, so the mean of their means is the mean over the batch.
     """
     experiment, rank = setup.experiment, setup.ranks.rank
-    images, labels = setup.batches(update)
+    images, labels = setup.batches(setup.shift + update)
     if experiment.parts == 1:
         if generator:
-            generator.manual_seed(seed_of("noise", experiment.seed, update, 0, 0))
+            generator.manual_seed(seed_of("noise", experiment.seed, setup.shift + update, 0, 0))
         return _backward(setup, state, images, labels, accumulate=1)
     accumulate = experiment.accumulate or 1
     mine = slice(rank * accumulate, (rank + 1) * accumulate)
@@ -142,7 +168,7 @@ def _gradients(setup: Setup, state: State, update: int, generator: torch.Generat
     losses = []
     for micro, (x, y) in enumerate(list(parts)[mine]):
         if generator:
-            generator.manual_seed(seed_of("noise", experiment.seed, update, micro, rank))
+            generator.manual_seed(seed_of("noise", experiment.seed, setup.shift + update, micro, rank))
         with _unsynchronised(state) if micro + 1 < accumulate else nullcontext():
             losses.append(_backward(setup, state, x, y, accumulate))
     return torch.stack(losses).mean()
@@ -163,21 +189,20 @@ def _unsynchronised(state: State) -> AbstractContextManager[None]:
     return forward.no_sync() if isinstance(forward, torch.nn.parallel.DistributedDataParallel) else nullcontext()
 
 
-def _set(groups: list[dict], row: list[float], cycled: bool) -> None:
-    for group, rate in zip(groups, row, strict=False):
-        group["lr"] = rate
-    if cycled:
-        for group, momentum in zip(groups, row[len(groups) :], strict=True):
-            if "betas" in group:
-                group["betas"] = (momentum, *group["betas"][1:])
+def _set(groups: list[dict], kinds: Sequence[str], row: list[float]) -> None:
+    """Into the groups, what the row has for each kind and group."""
+    values = iter(row)
+    for kind in kinds:
+        for group in groups:
+            if kind == "momentum" and "betas" in group:
+                group["betas"] = (next(values), *group["betas"][1:])
             else:
-                group["momentum"] = momentum
+                group[kind] = next(values)
 
 
-def _columns(groups: list[dict], cycled: bool) -> list[float]:
+def _columns(groups: list[dict], kinds: Sequence[str]) -> list[float]:
     """What the groups hold after a step: it differs from the row if anything touched them in between."""
-    rates = [group["lr"] for group in groups]
-    return [*rates, *(momentum_of(group) for group in groups)] if cycled else rates  # type: ignore[list-item]
+    return [momentum_of(g) if kind == "momentum" else g[kind] for kind in kinds for g in groups]  # type: ignore[misc]
 
 
 # Modules that draw no random number when they are called. Whatever is not known to be one may draw.

@@ -1,6 +1,8 @@
 """The tracker of one attempt: handed the record's rows as they come, and closed however the attempt ends."""
 
+from lrbench.engine.legs import Leg
 from lrbench.engine.log import Row
+from lrbench.engine.state import State
 from lrbench.experiment import Experiment, Settings
 from lrbench.identity import arm_id, title, to_plain
 from lrbench.progress import Say
@@ -12,24 +14,27 @@ PROMPT = 5.0  # seconds at most that a stopped run waits for its mirror
 
 
 class Mirroring:
-    """Starts the tracker with the first rows it is given, so that the first updates do not wait for it.
+    """Starts the tracker after the first leg, so that the first updates do not wait for it.
 
-    It is given the whole record, so that after a resume the mirror begins with the rows of earlier attempts.
+    rows: those of the whole record, which grow: after a resume the mirror begins with the rows of earlier attempts.
     """
 
-    def __init__(self, experiment: Experiment, settings: Settings, record: Record, say: Say) -> None:
+    def __init__(self, experiment: Experiment, settings: Settings, record: Record, rows: list[Row], say: Say) -> None:
         self._experiment, self._tracker, self._record, self._say = experiment, settings.tracker, record, say
         self._mirror: Mirror | None = None
-        self._sent = 0
+        self._rows, self._sent = rows, 0
 
-    def rows(self, rows: list[Row]) -> None:
-        """All rows of the record so far; those not yet sent are."""
+    def __call__(self, state: State, leg: Leg) -> None:
+        self.send()
+
+    def send(self) -> None:
+        """Those rows that were not sent yet."""
         if self._tracker is None:
             return
         self._mirror = self._mirror or self._start()
-        for row in rows[self._sent :]:
+        for row in self._rows[self._sent :]:
             self._mirror.row(row)
-        self._sent = len(rows)
+        self._sent = len(self._rows)
 
     def _start(self) -> Mirror:
         assert self._tracker is not None

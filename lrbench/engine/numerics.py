@@ -21,7 +21,7 @@ def require_current(experiment: Experiment) -> None:
     e = experiment
     parts: dict[str, Component | None] = {
         "model": e.model, "data": e.data, "task": e.task, "optimizer": e.optimizer, "scheduler": e.scheduler,
-        "warmup": e.warmup, "param_groups": e.param_groups,
+        "warmup": e.warmup, "weight_decay": e.weight_decay, "param_groups": e.param_groups,
     }  # fmt: skip
     found = {name: (part.numerics, numerics(part.target, name)) for name, part in parts.items() if part is not None}
     found |= {name: (e.numerics.get(name), now) for name, now in of_the_loop().items()}

@@ -36,8 +36,7 @@ def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[s
     experiment, clock = setup.experiment, setup.experiment.clock
     metrics = state.feedback.metrics if state.feedback else []
     plan = lr_table(experiment, metrics) if state.feedback else setup.table
-    columns = plan.lr if plan.momentum is None else np.concatenate([plan.lr, plan.momentum], axis=1)
-    used = record.rates()
+    columns, used = plan.columns, record.rates()
     found = []
     if len(used) != clock.updates:
         found.append(f"{len(used)} updates were made and {clock.updates} planned")
@@ -53,7 +52,7 @@ def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[s
         found.append(f"evaluations were made after updates {list(evaluated)}, planned {evaluation_updates(experiment)}")
     if experiment.monitor is not None and not found:
         if experiment.scheduler.interval == "batch":
-            heard = record.losses()[plan.warmup :, 0].tolist()
+            heard = record.series()["train/loss"][plan.warmup :].tolist()
         else:
             heard = [evaluated[u][experiment.monitor] for u in evaluated if u > plan.warmup and u % clock.per_eval == 0]
         if metrics != heard:

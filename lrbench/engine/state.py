@@ -57,6 +57,7 @@ class Setup:
     batches: Batches | Loader
     ranks: Ranks = ALONE
     workers: int = 0  # processes that read images from disk
+    shift: int = 0  # update t trains on batch and noise `shift + t` of the seed's streams: see `fork.stream_start`
 
     def autocast(self) -> AbstractContextManager[None]:
         """The precision of forward passes."""
@@ -89,10 +90,11 @@ def set_up(
     ranks: Ranks = ALONE,
     workers: int = 0,
     splits: Splits | None = None,
+    shift: int = 0,
 ) -> Setup:
     """Trace the schedule, load the data (onto the device, where they are held in memory), pin the threads.
 
-    splits: the experiment's data, where they are loaded already.
+    splits: the experiment's data, where they are loaded already. shift: see `Setup`.
     """
     table = lr_table(experiment)
     torch.set_num_threads(experiment.threads)
@@ -112,7 +114,7 @@ def set_up(
     )
     task: Task = resolve(experiment.task.target, "task")(**experiment.task.args)
     metrics = {m.name: m for m in task.metrics(info.spec)}
-    return Setup(experiment, device, table, task, metrics, on_device, batches, ranks, workers)
+    return Setup(experiment, device, table, task, metrics, on_device, batches, ranks, workers, shift)
 
 
 def new_state(experiment: Experiment, device: torch.device) -> State:
@@ -122,7 +124,7 @@ def new_state(experiment: Experiment, device: torch.device) -> State:
     model.to(device)
     if experiment.channels_last:
         model.to(memory_format=torch.channels_last)
-    feedback = Feedback(experiment) if hears_metric(experiment) else None
+    feedback = Feedback(experiment.schedule) if hears_metric(experiment.schedule) else None
     scaler = torch.amp.GradScaler(device.type) if experiment.amp == "fp16" else None
     return State(model, build_optimizer(model, experiment), feedback, scaler=scaler)
 
@@ -185,5 +187,5 @@ def load(experiment: Experiment, device: torch.device, path: Path) -> State:
     if state.scaler:
         state.scaler.load_state_dict(content["scaler"])
     if state.feedback:
-        state.feedback = Feedback(experiment, content["metrics"])
+        state.feedback = Feedback(experiment.schedule, content["metrics"])
     return state

@@ -2,13 +2,16 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from lrbench.data import Splits
 from lrbench.engine.attempt import RunFailed, assist, attempt, cadence_of, refused_by_disk
-from lrbench.engine.fork import check_start, start_state
+from lrbench.engine.fork import check_start, start_state, stream_start
+from lrbench.engine.legs import Observer
 from lrbench.engine.ranks import Ranks, join
-from lrbench.engine.state import choose_device, load, set_up, wrap
+from lrbench.engine.state import Setup, choose_device, load, set_up, wrap
+from lrbench.engine.testing import add_test
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings, Start
 from lrbench.identity import run_id, title
@@ -35,15 +38,19 @@ def train(
     show: Show = silent,
     say: Say = to_stderr,
     splits: Splits | None = None,
+    probes: Sequence[Observer] = (),
     store: Store | None = None,
 ) -> Record:
     """Train an experiment, or return, resume or follow the run that is there already (design section 6).
 
-    A finished or diverged run is returned; one that stands in committed evidence is restored from its row. An
-    interrupted one is resumed from its checkpoint, a failed one only with `settings.retry`. `settings.force` moves
-    the old record aside first, and trains whatever the evidence says. A run that another process trains is followed,
-    and taken over if that process dies. A parent to fork from is trained first. `splits` are the experiment's data,
-    where they are loaded already; `store` is that of `settings.results`, where its evidence has been read already.
+    A finished or diverged run is returned, its test set evaluated first where `settings.test` asks and nobody did; one
+    that stands in evidence is restored from its row. An interrupted one is resumed from its checkpoint, a failed one
+    only with `settings.retry`. `settings.force` moves the old record aside first, and trains whatever the evidence
+    says. A run that another process trains is followed, and taken over if that process dies. A parent to fork from is
+    trained first.
+
+    splits: the experiment's data, where they are loaded already. probes: told of every leg that this call trains.
+    store: that of `settings.results`, where its evidence has been read already.
 
     Raises ConfigError for input that cannot work, RunFailed when the run cannot go on, Interrupted after a signal.
     """
@@ -61,7 +68,7 @@ def train(
         if standing == "running":
             _follow(record, show)
             continue
-        if (standing in DONE and not force) or (standing == "failed" and not (force or settings.retry)):
+        if not force and _is_enough(record, standing, settings):
             ranks.tell(None)
             return record
         if standing == "new" and not settings.force and (row := store.evidence.find(record.run_id)):
@@ -70,7 +77,7 @@ def train(
         if setup is None:
             if standing == "new" and not settings.force and (why := store.evidence.modified.get(record.run_id)):
                 say(f"{why}.")
-            setup = set_up(experiment, choose_device(settings.device, ranks), ranks, settings.workers, splits)
+            setup = _set_up(experiment, settings, ranks, record, splits)
             check_locks(settings.results)
             continue  # that took a while: look again
         lease = Lease(record.folder)
@@ -87,9 +94,14 @@ def train(
         if not taken:
             continue
         try:
-            if record.standing() not in ("running", standing):  # another process was done at the same moment
+            now = record.standing()
+            if now not in ("running", standing):  # another process was done at the same moment
                 continue
-            attempt(setup, cadence, settings, record, lease, show, say)
+            if now == "finished":
+                ranks.tell(None)
+                add_test(setup, settings, record, lease, say)
+            else:
+                attempt(setup, cadence, settings, record, lease, show, say, probes)
         except LeaseLost as lost:
             if ranks.size > 1 or record.standing() not in ("running", *DONE):
                 raise RunFailed(str(lost)) from lost
@@ -98,6 +110,20 @@ def train(
         finally:
             lease.release()
         return record
+
+
+def _is_enough(record: Record, standing: Standing, settings: Settings) -> bool:
+    """Whether a run that stands so has all that is asked for."""
+    if standing == "finished":
+        return record.tested() or not settings.test
+    return standing == "diverged" or (standing == "failed" and not settings.retry)
+
+
+def _set_up(
+    experiment: Experiment, settings: Settings, ranks: Ranks, record: Record, splits: Splits | None = None
+) -> Setup:
+    device = choose_device(settings.device, ranks)
+    return set_up(experiment, device, ranks, settings.workers, splits, stream_start(experiment, record))
 
 
 def _restore(row: Row, record: Record, say: Say) -> None:
@@ -138,7 +164,7 @@ def _assist(experiment: Experiment, settings: Settings, ranks: Ranks) -> Record:
     record = Store(settings.results).record(run_id(experiment))
     begun = ranks.tell()
     if begun is not None:
-        setup = set_up(experiment, choose_device(settings.device, ranks), ranks, settings.workers)
+        setup = _set_up(experiment, settings, ranks, record)
         state = load(experiment, setup.device, record.checkpoint()) if begun else start_state(setup, record)
         assist(setup, wrap(state, setup), cadence_of(experiment, settings))
     return record
@@ -149,7 +175,8 @@ def _train_parent(start: Start, settings: Settings, show: Show, say: Say, store:
     if parent.standing() not in DONE:
         say(f"{parent.run_id}: the parent that this run forks from is trained first ({title(start.of)}).")
     keep = ("end",) if start.at == "plateau" else ("end", start.at)
-    record = train(start.of, replace(settings, force=False, hydra={}, keep=keep), show, say, store=store)
+    asked = replace(settings, force=False, hydra={}, keep=keep, test=False)
+    record = train(start.of, asked, show, say, store=store)
     if record.standing() != "finished":
         raise ConfigError(f"start.of: the parent {record.run_id} is {record.standing()}; nothing can fork from it.")
 

@@ -1,29 +1,40 @@
 """`lr_and_loss.png`: what a run's rate and loss did, on one time axis."""
 
 from math import ceil
+from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lrbench.schedules import LRTable
 from lrbench.store.record import Record
 
 LEGEND_ROWS = 10  # as high as the axes
 
 
-def plot_run(record: Record, table: LRTable) -> None:
-    """Rates as the optimizer held them, training loss, and validation, over updates."""
-    rows = record.rows()
+def picture_of(record: Record) -> Path | None:
+    """The picture of a run that is done, drawn when somebody first looks; None where it cannot be: a run restored from
+    evidence has no series, and a folder may be read-only."""
+    if record.picture.exists():
+        return record.picture
+    try:
+        return plot_run(record) if len(record.series()) else None
+    except OSError:
+        return None
+
+
+def plot_run(record: Record) -> Path:
+    """Draw rates as the optimizer held them, training loss, and validation, over updates; the picture's file."""
+    rows, series, warmup = record.rows(), record.series(), record.experiment().schedule.warm
     figure = Figure(figsize=(8, 5), layout="constrained")
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True)
-    rates = record.rates()
-    for i, group in enumerate(table.groups):
-        above.plot(rates[:, i], label=f"lr/{group}", linewidth=1.2)
+    for name in series.dtype.names or ():
+        if name.startswith("lr/"):
+            above.plot(series[name], label=name, linewidth=1.2)
     above.set_ylabel("learning rate")
-    if table.warmup:
-        above.axvspan(0, table.warmup, alpha=0.1, label="warmup")
+    if warmup is not None:
+        above.axvspan(0, warmup.phase.stop, alpha=0.1, label="warmup")
     _legend(above)
     for name in ("train/loss", "val/loss"):
         points = [(r["update"], r[name]) for r in rows if name in r]
@@ -35,7 +46,8 @@ def plot_run(record: Record, table: LRTable) -> None:
     if below.lines:
         _legend(below)
     figure.suptitle(record.run_id, fontsize="medium")
-    figure.savefig(record.folder / "lr_and_loss.png", dpi=110)
+    figure.savefig(record.picture, dpi=110)
+    return record.picture
 
 
 def _legend(axes: Axes) -> None:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lrbench.experiment import Experiment
+from lrbench.schedule_plan import SchedulePlan
 from lrbench.schedules import LRTable
 
 OVERLAID = 6  # curves at most on one pair of axes: more cannot be told apart
@@ -25,7 +25,7 @@ class Curve(NamedTuple):
     """One schedule with its label."""
 
     label: str
-    experiment: Experiment
+    plan: SchedulePlan
     table: LRTable
 
 
@@ -83,7 +83,7 @@ def _panels(curves: Sequence[Curve]) -> Figure:
 
 def _rates(axes: Axes, curve: Curve, color: str) -> None:
     table, known = curve.table, curve.table.known
-    epochs = np.arange(len(table.lr)) / curve.experiment.clock.per_epoch
+    epochs = np.arange(len(table.lr)) / curve.plan.clock.per_epoch
     for j in range(len(table.groups)):
         name = fill(_name(curve, j), 80) if j < len(STYLES) else None
         axes.step(epochs[:known], table.lr[:known, j], STYLES[j % 3], where="post", color=color, label=name)
@@ -102,5 +102,5 @@ def _name(curve: Curve, group: int) -> str:
 
 def _momentum(axes: Axes, curve: Curve, color: str) -> None:
     if curve.table.momentum is not None:
-        epochs = np.arange(len(curve.table.lr)) / curve.experiment.clock.per_epoch
+        epochs = np.arange(len(curve.table.lr)) / curve.plan.clock.per_epoch
         axes.step(epochs, curve.table.momentum[:, 0], where="post", color=color)

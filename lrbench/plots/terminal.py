@@ -9,6 +9,8 @@ import plotext
 from numpy.typing import NDArray
 
 from lrbench.plots.schedule import Curve
+from lrbench.schedule_plan import SchedulePlan
+from lrbench.schedules import LRTable, facts
 
 POINTS = 400  # more than a terminal has columns
 LETTERS = "abcdefgh"
@@ -19,25 +21,30 @@ def chart(curves: Sequence[Curve]) -> str:
     _begin("learning rate", "epoch")
     lines = []
     for letter, curve in zip(LETTERS, curves, strict=False):
-        peaks, clock = curve.experiment.peaks, curve.experiment.clock
+        peaks, clock = curve.plan.peaks, curve.plan.clock
         lr = curve.table.lr[:, int(np.argmax(list(peaks.values())))]  # of several groups, the one with the highest peak
         picked = np.unique(np.linspace(0, len(lr) - 1, POINTS).astype(int))
         marker = "braille" if len(curves) == 1 else letter
         plotext.plot((picked / clock.per_epoch).tolist(), lr[picked].tolist(), marker=marker)
-        lines.append(
-            f"  {'' if len(curves) == 1 else letter + ' '}{curve.label}: first {lr[0]:.4g}, highest {lr.max():.4g} "
-            f"(update {int(lr.argmax())}), last {lr[-1]:.4g}; {clock.updates} updates, {clock.per_epoch} an epoch, "
-            f"warmup {curve.table.warmup}"
-            + ("" if len(peaks) == 1 else f"; peaks: {', '.join(f'{g} {p:.4g}' for g, p in peaks.items())}")
-            + (
-                ""
-                if curve.table.known == clock.updates
-                else f"; certain up to update {curve.table.known}, then by metric"
-            )
-        )
+        lines.append(f"  {'' if len(curves) == 1 else letter + ' '}{curve.label}: {in_a_line(curve.plan, curve.table)}")
     if len(curves) > len(LETTERS):
         lines.append(f"  and {len(curves) - len(LETTERS)} more, in the picture")
     return "\n".join([_end(), *lines])
+
+
+def in_a_line(plan: SchedulePlan, table: LRTable) -> str:
+    """The schedule in a line of numbers: of several groups, those of the one with the highest peak."""
+    peaks, clock = plan.peaks, plan.clock
+    shown = facts(plan, table)[max(peaks, key=peaks.__getitem__)]
+    parts = [
+        f"first {shown.first:.4g}, highest {shown.peak:.4g} (update {shown.peak_at}), last {shown.last:.4g}",
+        f"{clock.updates} updates, {clock.per_epoch} an epoch, warmup {table.warmup}",
+    ]
+    if len(peaks) > 1:
+        parts.append(f"peaks: {', '.join(f'{g} {p:.4g}' for g, p in peaks.items())}")
+    if table.known < clock.updates:
+        parts.append(f"certain up to update {table.known}, then by metric")
+    return "; ".join(parts)
 
 
 def rate_chart(rates: NDArray[np.float64], title: str) -> str:

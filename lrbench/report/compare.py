@@ -210,7 +210,7 @@ def _pair(index: int, arm: Sequence[Run], base: Sequence[Run], metric: str) -> P
 
 
 def _curves(good: Sequence[Sequence[Run]]) -> dict[str, tuple[Curve, ...]]:
-    metrics = sorted({m for a in good for r in a for m in r.series if m.startswith(DRAWN)})
+    metrics = sorted({m for a in good for r in a for m in r.curves if m.startswith(DRAWN)})
     found = {m: [metric_curve(i, a, m, LEVEL) for i, a in enumerate(good)] for m in metrics}
     return {m: tuple(c for c in curves if c is not None) for m, curves in found.items()}
 

@@ -6,15 +6,15 @@ import numpy as np
 
 from lrbench.report.result import Curve, RateCurve
 from lrbench.stats.intervals import t_interval
+from lrbench.store.curves import Corners
 from lrbench.store.run import Run
-from lrbench.store.series import Corners
 
 DIGITS = 6  # significant, of a drawn point
 
 
 def metric_curve(arm: int, runs: Sequence[Run], metric: str, level: float) -> Curve | None:
     """The mean of the runs that have the metric, where all have a value; None if that is nowhere."""
-    series = [run.series[metric] for run in runs if metric in run.series]
+    series = [run.curves[metric] for run in runs if metric in run.curves]
     updates = sorted(set.intersection(*(set(s) for s in series))) if series else []
     if not updates:
         return None
@@ -43,12 +43,12 @@ def rate_curves(arm: int, runs: Sequence[Run]) -> list[RateCurve]:
     drawn: list[Corners] = []
     for run in used[:1] if alike else used:
         per_epoch = run.experiment.clock.per_epoch
-        for group, corners in run.rates.items():
-            if corners not in drawn:
+        for name, corners in run.rates.items():
+            if name.startswith("lr/") and corners not in drawn:
                 drawn.append(corners)
                 updates, rates = corners
-                seed = None if alike else run.seed
-                found.append(RateCurve(arm, group, seed, [_short(t / per_epoch) for t in updates], list(rates)))
+                seed, epochs = None if alike else run.seed, [_short(t / per_epoch) for t in updates]
+                found.append(RateCurve(arm, name.removeprefix("lr/"), seed, epochs, list(rates)))
     return found
 
 

@@ -116,7 +116,7 @@ def _numerics(experiment: Experiment) -> tuple[dict[str, Any], dict[str, Any]]:
     """By the part that has them, and by the part of the loop. A class's own stand beside its path: only the same class
     can be compared, and only parents of two forks."""
     e = experiment
-    parts = (e.model, e.data, e.task, e.optimizer, e.scheduler, e.warmup, e.param_groups)
+    parts = (e.model, e.data, e.task, e.optimizer, e.scheduler, e.warmup, e.weight_decay, e.param_groups)
     own = {p.target: p.numerics for p in parts if p is not None}
     if e.start is not None:
         parent, loop = _numerics(e.start.of)

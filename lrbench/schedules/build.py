@@ -1,26 +1,28 @@
-"""A phase's scheduler from its config: arguments resolved from time words to numbers, then the real class built."""
+"""The real scheduler of one half of a plan, on an optimizer that trains nothing."""
 
-import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from inspect import Parameter, signature
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 
-from lrbench.errors import ConfigError, did_you_mean
-from lrbench.experiment import Component, Experiment
-from lrbench.horizon import GRAMMAR, Phase, factor_per_step, is_time, looks_numeric, position, steps
+from lrbench.errors import ConfigError
+from lrbench.schedule_plan import Part, SchedulePlan
 from lrbench.targets import resolve, with_defaults
 
-_NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)  # no sign, no nan, no inf
+# What a scheduler's step() may require, by the name it has there: the count of steps done (timm, fairseq), or the
+# monitored metric (torch).
+COUNTS = ("epoch", "t", "num_updates", "step")
+METRICS = ("metric", "metrics", "loss", "val_loss", "score")
+Given = Literal["count", "metric"]
 
 
 class Steppable(Protocol):
-    """What lrbench needs of a scheduler; a feedback scheduler's step takes the metric."""
+    """What lrbench needs of a scheduler."""
 
-    def step(self, *metric: float) -> None: ...
+    def step(self, *given: float) -> None: ...
 
 
 class Shadow(torch.optim.Optimizer):
@@ -41,11 +43,16 @@ class Shadow(torch.optim.Optimizer):
 
 
 class Live(NamedTuple):
-    """A scheduler, the group it writes to, and the group's settings as they were before the scheduler was built."""
+    """A scheduler, what its step() takes, the group it writes to, and the group's settings before it was built."""
 
     scheduler: Steppable
+    takes: tuple[Given, ...]
     group: dict[str, Any]
     before: dict[str, Any]
+
+    def given(self, count: int, metric: float | None) -> tuple[float, ...]:
+        """The arguments of its step number `count`."""
+        return tuple(count if what == "count" else metric for what in self.takes)  # type: ignore[misc]
 
 
 def momentum_of(group: Mapping[str, Any]) -> float | None:
@@ -55,55 +62,13 @@ def momentum_of(group: Mapping[str, Any]) -> float | None:
     return float(group["momentum"]) if "momentum" in group else None
 
 
-def value(raw: Any, phase: Phase, group: str, experiment: Experiment, option: str) -> Any:
-    """One argument, for one parameter group: time words become steps, `0.01x` a share of the group's peak.
-
-    Bare numbers, booleans, None and plain words go to torch untouched.
-    """
-    if isinstance(raw, Mapping):
-        return value(_of_group(raw, group, experiment, option), phase, group, experiment, option)
-    if isinstance(raw, list | tuple):
-        return _values(raw, phase, group, experiment, option)
-    if not isinstance(raw, str):
-        return raw
-    if raw.startswith("@"):
-        return position(raw, phase, option)
-    if is_time(raw):
-        return steps(raw, phase, option)
-    number, slash, length = raw.partition("/")
-    if slash and _NUMBER.fullmatch(number):
-        return factor_per_step(float(number), length, phase, option)
-    if raw.endswith("x") and _NUMBER.fullmatch(raw[:-1]):
-        return float(raw[:-1]) * experiment.peaks[group]
-    if looks_numeric(raw):
-        raise ConfigError(
-            f"{option}={raw}: neither a number nor a time. {GRAMMAR[0].upper()}{GRAMMAR[1:]}, a position as @30ep, a "
-            "factor as 0.95/ep, a rate relative to the peak as 0.01x; without spaces, signs or quotes."
-        )
-    return raw
-
-
-def _of_group(raw: Mapping[str, Any], group: str, experiment: Experiment, option: str) -> Any:
-    for name in raw:
-        if name not in experiment.peaks:
-            raise ConfigError(f"{option}.{name}: no such parameter group.{did_you_mean(name, experiment.peaks)}")
-    if group not in raw:
-        raise ConfigError(f"{option}: gives no value for the parameter group '{group}'; name every group.")
-    return raw[group]
-
-
-def _values(raw: list[Any] | tuple[Any, ...], phase: Phase, group: str, experiment: Experiment, option: str) -> Any:
-    positions = [isinstance(v, str) and v.startswith("@") for v in raw]
-    if any(positions) and not all(positions):
-        raise ConfigError(f"{option}={list(raw)}: write every position with an at sign and a unit, or none.")
-    resolved = [value(v, phase, group, experiment, option) for v in raw]
-    if any(positions) and any(b <= a for a, b in pairwise(resolved)):
-        raise ConfigError(f"{option}={list(raw)}: positions must ascend, each later than the one before.")
-    return resolved
+def settings_of(plan: SchedulePlan) -> dict[str, Any]:
+    """The settings of the optimizer's groups, beside the rate."""
+    return with_defaults(plan.optimizer.target, plan.optimizer.args, "optimizer")
 
 
 @contextmanager
-def torch_refuses(spec: Component, args: Mapping[str, Any], option: str) -> Iterator[None]:
+def torch_refuses(part: Part, args: Mapping[str, Any]) -> Iterator[None]:
     """Turn whatever a scheduler raises or warns, while built or stepped, into a refusal that shows its arguments."""
     try:
         with warnings.catch_warnings():
@@ -112,25 +77,36 @@ def torch_refuses(spec: Component, args: Mapping[str, Any], option: str) -> Iter
     except ConfigError:
         raise
     except Exception as error:
-        shown = ", ".join(f"{k}={v}" for k, v in args.items())
-        raise ConfigError(
-            f"{option}: {spec.target.rpartition('.')[2]}({shown}) fails with {type(error).__name__}: {error}. "
-            f"Change {option}.args."
-        ) from error
+        why = f"{call(part, args)} fails with {type(error).__name__}: {error}"
+        raise ConfigError(part.option, "", f"{why}.", f"Change {part.option}.args") from error
 
 
-def arguments(spec: Component, phase: Phase, group: str, experiment: Experiment, option: str) -> dict[str, Any]:
-    """The arguments of a phase's scheduler for one parameter group, ready for its class."""
-    args = {k: value(v, phase, group, experiment, f"{option}.args.{k}") for k, v in spec.args.items()}
-    peak_arg = getattr(spec, "peak_arg", None)
-    return {**args, peak_arg: experiment.peaks[group]} if peak_arg else args
+def call(part: Part, args: Mapping[str, Any]) -> str:
+    """How the scheduler is made, as a person would write it."""
+    shown = {k: float(f"{v:.15g}") if isinstance(v, float) else v for k, v in args.items()}
+    return f"{part.spec.name}({', '.join(f'{k}={v}' for k, v in shown.items())})"
 
 
-def build(spec: Component, args: Mapping[str, Any], group: str, experiment: Experiment, option: str) -> Live:
+def build(plan: SchedulePlan, part: Part, args: Mapping[str, Any], group: str) -> Live:
     """The real scheduler on a Shadow that looks like the optimizer's group. Call inside `torch_refuses`."""
-    settings = with_defaults(experiment.optimizer.target, experiment.optimizer.args, "optimizer")
-    shadow = Shadow(experiment.peaks[group], settings)
+    shadow = Shadow(part.own[group], settings_of(plan))
     before = dict(shadow.param_groups[0])
-    scheduler = resolve(spec.target, option)(shadow, **args)
+    scheduler = resolve(part.spec.target, part.option)(shadow, **args)
     shadow.step()
-    return Live(scheduler, shadow.param_groups[0], before)
+    return Live(scheduler, taken(scheduler, part), shadow.param_groups[0], before)
+
+
+def taken(scheduler: Steppable, part: Part) -> tuple[Given, ...]:
+    """What the step() of a scheduler requires, told by the names of its parameters: of what was built, so that a
+    function may return any. Raises ConfigError for one that lrbench does not give."""
+    required = [p for p in signature(scheduler.step).parameters.values() if p.default is Parameter.empty]
+    kinds: list[Given] = []
+    for p in required:
+        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+            continue
+        if p.kind is p.KEYWORD_ONLY or p.name not in (*COUNTS, *METRICS):
+            why = f"{part.spec.name}.step() needs an argument named {p.name}, which lrbench does not give"
+            cure = f"it gives the steps done as {', '.join(COUNTS)}, and the monitored metric as {', '.join(METRICS)}"
+            raise ConfigError(part.option, "", why, cure)
+        kinds.append("count" if p.name in COUNTS else "metric")
+    return tuple(kinds)

@@ -1,59 +1,70 @@
 """Schedules that hear a metric (plateau, or a user's class whose step() takes one), live during training."""
 
-import inspect
 from collections.abc import Sequence
 from functools import lru_cache
 
 from lrbench.errors import ConfigError
-from lrbench.experiment import Experiment
-from lrbench.schedules.build import arguments, build, torch_refuses
-from lrbench.targets import resolve
+from lrbench.schedule_plan import Part, SchedulePlan, direction
+from lrbench.schedules.build import Live, build, torch_refuses
 
 
-def hears_metric(experiment: Experiment) -> bool:
-    """Whether the scheduler's step() requires a metric."""
-    return _step_takes_metric(experiment.scheduler.target)
+@lru_cache(maxsize=4096)  # asked of every job of a sweep, and told by building the scheduler
+def hears_metric(plan: SchedulePlan) -> bool:
+    """Whether the scheduler's step() requires a metric. Raises ConfigError where it cannot be built."""
+    return "metric" in _built(plan, plan.main)[0].takes
 
 
-@lru_cache
-def _step_takes_metric(target: str) -> bool:
-    step = getattr(resolve(target, "scheduler"), "step", None)
-    if step is None:  # a function that returns a scheduler
-        return False
-    _self, *rest = inspect.signature(step).parameters.values()
-    return any(p.default is inspect.Parameter.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in rest)
+def _built(plan: SchedulePlan, part: Part) -> list[Live]:
+    """The scheduler of a part for every group."""
+    made = []
+    for group in plan.peaks:
+        args = plan.arguments(part, group)
+        with torch_refuses(part, args):
+            made.append(build(plan, part, args, group))
+    return made
 
 
-def check_feedback(experiment: Experiment, measured: Sequence[str]) -> None:
+def check_feedback(plan: SchedulePlan, measured: Sequence[str]) -> None:
     """Refuse a metric schedule that would never hear its metric, and interval=metric for one that hears none.
 
-    `measured` are the names of the metrics that this experiment will measure.
+    `measured` are the names of the metrics that the run will measure.
     """
-    scheduler, monitor = experiment.scheduler, experiment.monitor
-    name = scheduler.target.rpartition(".")[2]
-    if not hears_metric(experiment):
-        if scheduler.interval == "metric":
-            raise ConfigError(f"scheduler.interval=metric: {name}.step() takes no metric; choose epoch or batch.")
+    interval, monitor, name = plan.scheduler.interval, plan.monitor, plan.scheduler.name
+    if plan.decay is not None and "metric" in _built(plan, plan.decay)[0].takes:
+        why = f"{plan.decay.spec.name} is stepped with a metric, and a weight decay hears none"
+        raise ConfigError("weight_decay._target_", plan.decay.spec.target, why, "choose another class")
+    if not hears_metric(plan):
+        if interval == "metric":
+            why = f"{name}.step() takes no metric"
+            raise ConfigError("scheduler.interval", interval, why, "choose epoch or batch")
         return
+    if plan.warmup is not None and plan.warmup.join is not None:
+        why = f"{name} would judge by metrics of rates that are the warmup's and not its own"
+        raise ConfigError("warmup.join", plan.warmup.join, why, "leave it out: the schedule begins after the warmup")
     if monitor is None:
-        raise ConfigError(f"monitor=null: {name} is stepped with a metric; name one of {', '.join(measured)}.")
+        cure = f"name one of {', '.join(measured)}"
+        raise ConfigError("monitor", None, f"{name} is stepped with a metric", cure)
     if monitor not in measured:
-        raise ConfigError(f"monitor={monitor}: never measured in this run; choose one of {', '.join(measured)}.")
-    if scheduler.interval == "epoch":
-        raise ConfigError(
-            f"scheduler.interval=epoch: {name} is stepped after an evaluation; use interval=metric, and "
-            "eval_every=1ep for once an epoch."
-        )
-    if scheduler.interval == "metric" and monitor == "train/loss":
-        raise ConfigError(
-            "monitor=train/loss: known after every update, not at an evaluation; use scheduler.interval=batch, or "
-            f"one of {', '.join(m for m in measured if m != monitor)}."
-        )
-    if scheduler.interval == "batch" and monitor != "train/loss":
-        raise ConfigError(
-            f"monitor={monitor}: with interval=batch the metric must exist at every update, which only train/loss "
-            "does; or use interval=metric."
-        )
+        raise ConfigError("monitor", monitor, "never measured in this run", f"choose one of {', '.join(measured)}")
+    if interval == "epoch":
+        cure = "use interval=metric, and eval_every=1ep for once an epoch"
+        raise ConfigError("scheduler.interval", interval, f"{name} is stepped after an evaluation", cure)
+    if interval == "metric" and monitor == "train/loss":
+        cure = f"use scheduler.interval=batch, or one of {', '.join(m for m in measured if m != monitor)}"
+        raise ConfigError("monitor", monitor, "known after every update, not at an evaluation", cure)
+    if interval == "batch" and monitor != "train/loss":
+        why = "with interval=batch the metric must exist at every update, which only train/loss does"
+        raise ConfigError("monitor", monitor, why, "or use interval=metric")
+    _check_mode(plan, monitor)
+
+
+def _check_mode(plan: SchedulePlan, monitor: str) -> None:
+    """Refuse a scheduler that takes a metric's getting better for its getting worse, by its own word or by default."""
+    mode, right = getattr(_built(plan, plan.main)[0].scheduler, "mode", None), direction(monitor)
+    if mode in ("min", "max") and right in ("min", "max") and mode != right:
+        better = "less" if right == "min" else "more"
+        why = f"{better} of {monitor} is better, and {plan.scheduler.name} would wait for the contrary"
+        raise ConfigError("scheduler.args.mode", mode, why, f"set it to {right}")
 
 
 class Feedback:
@@ -62,21 +73,16 @@ class Feedback:
     Its state is `metrics`, the list heard so far: building it again with that list is resuming, forking and dry run.
     """
 
-    def __init__(self, experiment: Experiment, metrics: Sequence[float] = ()) -> None:
-        spec, phase = experiment.scheduler, experiment.phases[1]
+    def __init__(self, plan: SchedulePlan, metrics: Sequence[float] = ()) -> None:
         self.metrics: list[float] = []
-        self._live = []
-        for group in experiment.peaks:
-            args = arguments(spec, phase, group, experiment, "scheduler")
-            with torch_refuses(spec, args, "scheduler"):
-                self._live.append(build(spec, args, group, experiment, "scheduler"))
+        self._live = _built(plan, plan.main)
         for metric in metrics:
             self.step(metric)
 
     def step(self, metric: float) -> None:
         self.metrics.append(metric)
         for live in self._live:
-            live.scheduler.step(metric)
+            live.scheduler.step(*live.given(len(self.metrics), metric))
 
     @property
     def row(self) -> list[float]:

@@ -1,17 +1,23 @@
 """Read a scheduler's rates by running it: the table is traced, never re-derived from a formula."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import repeat
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lrbench.errors import ConfigError
-from lrbench.experiment import Component, Experiment
-from lrbench.horizon import Phase
-from lrbench.schedules.build import Live, arguments, build, momentum_of, torch_refuses
+from lrbench.schedule_plan import Part, SchedulePlan
+from lrbench.schedules.build import Live, build, call, momentum_of, torch_refuses
 
 Floats = NDArray[np.float64]
+
+# Of the peak: how far below zero a rate may be by rounding. LinearLR's recursion drifts by 6e-12 in a million steps.
+ROUNDING = 1e-11
 
 
 class Trace(NamedTuple):
@@ -21,32 +27,24 @@ class Trace(NamedTuple):
     momentum: Floats | None
 
 
-def trace(
-    spec: Component,
-    phase: Phase,
-    group: str,
-    experiment: Experiment,
-    option: str,
-    metrics: Sequence[float] | None = None,
-) -> Trace:
-    """Every value of one phase for one group. With `metrics`, step k hears metrics[k-1]; after the last one the
-    rate stays. Raises ConfigError for anything the scheduler refuses and for negative or non-finite rates."""
-    args = arguments(spec, phase, group, experiment, option)
-    with torch_refuses(spec, args, option):
-        live = build(spec, args, group, experiment, option)
-        lr, momentum = _read(live, phase.steps, metrics)
-    changed = [k for k, v in live.before.items() if _is_setting(k, v) and live.group[k] != v]
+def trace(plan: SchedulePlan, part: Part, group: str, metrics: Sequence[float] | None = None) -> Trace:
+    """Every value of one part of the plan for one group. With `metrics`, step k hears metrics[k-1]; after the last one
+    the rate stays. Raises ConfigError for anything the scheduler refuses, for negative or non-finite rates
+    (what rounding leaves below zero stays as torch has it), and where anything but rate and momentum moves."""
+    steps, args = part.phase.steps, plan.arguments(part, group)
+    with torch_refuses(part, args), _without_chance(part):
+        live = build(plan, part, args, group)
+        lr, momentum = _read(live, steps, metrics)
+    changed = [k for k, v in _fixed(live.before).items() if _fixed(live.group).get(k) != v]
     if changed:
-        raise ConfigError(
-            f"{option}: {spec.target} also changes {', '.join(changed)}; only rate and momentum may move."
-        )
-    wrong = np.flatnonzero(~(np.isfinite(lr) & (lr >= 0)))
+        why = f"{part.spec.target} also changes {', '.join(changed)}"
+        cure = "only rate and momentum (beta1) may move here; weight decay has a group of its own: weight_decay=cosine"
+        raise ConfigError(part.option, "", why, cure)
+    wrong = np.flatnonzero(~(np.isfinite(lr) & (lr >= -ROUNDING * part.own[group])))
     if wrong.size:
-        shown = ", ".join(f"{k}={v}" for k, v in args.items())
-        raise ConfigError(
-            f"{option}: {spec.target.rpartition('.')[2]}({shown}) gives the rate {lr[wrong[0]]:g} at step {wrong[0]} "
-            f"of {phase.steps}; rates must be finite and not negative. Change {option}.args."
-        )
+        why = f"{call(part, args)} gives the {part.moves} {lr[wrong[0]]:g} at step {wrong[0]} of {steps}"
+        cure = f"Change {part.option}.args"
+        raise ConfigError(part.option, "", f"{why}; {part.moves}s must be finite and not negative.", cure)
     own = momentum_of(live.before)
     return Trace(lr, None if momentum is None or (momentum == own).all() else momentum)
 
@@ -58,9 +56,9 @@ def _read(live: Live, steps: int, metrics: Sequence[float] | None) -> tuple[Floa
     momentum = None if momentum_of(group) is None else np.empty(steps)
     betas = "betas" in group
     heard = steps if metrics is None else min(steps, len(metrics) + 1)
-    for i in range(heard):
+    for i, given in enumerate(_givens(live, heard, metrics)):
         if i:
-            step() if metrics is None else step(metrics[i - 1])
+            step(*given)
         lr[i] = group["lr"]
         if momentum is not None:
             momentum[i] = group["betas"][0] if betas else group["momentum"]
@@ -70,6 +68,29 @@ def _read(live: Live, steps: int, metrics: Sequence[float] | None) -> tuple[Floa
     return lr, momentum
 
 
-def _is_setting(name: str, value: object) -> bool:
-    """Whether a group's entry is a setting of the optimizer that a schedule of rates and momentum must not touch."""
-    return name not in ("lr", "momentum", "betas") and isinstance(value, int | float | bool | str)
+def _givens(live: Live, heard: int, metrics: Sequence[float] | None) -> Iterable[tuple[float, ...]]:
+    """What step k is given, for k from 0, which is the constructor's own."""
+    if not live.takes:
+        return repeat((), heard)
+    return (live.given(k, metrics[k - 1] if metrics and k else None) for k in range(heard))
+
+
+def _fixed(group: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a group that a schedule of rates and momentum must leave alone, beta2 among them."""
+    settings = {k: v for k, v in group.items() if k not in ("lr", "momentum") and isinstance(v, int | float | str)}
+    return {**settings, **{f"beta{i}": beta for i, beta in enumerate(group.get("betas", ()), 1) if i > 1}}
+
+
+@contextmanager
+def _without_chance(part: Part) -> Iterator[None]:
+    """Refuse a scheduler that draws from one of the process's generators: its table would be another every time."""
+
+    def states() -> tuple[Any, ...]:
+        numpys = np.random.get_state(legacy=False)["state"]
+        return random.getstate(), numpys["key"].tobytes(), numpys["pos"], torch.get_rng_state().numpy().tobytes()
+
+    before = states()
+    yield
+    if states() != before:
+        why = f"{part.spec.target} draws random numbers, so that its rates cannot be planned"
+        raise ConfigError(part.option, "", why, "draw from a generator of its own with a fixed seed")

@@ -26,13 +26,13 @@ class Evidence:
     without: Path | None = None
 
     def find(self, run_id: str) -> Row | None:
-        """The row of a run; a committed one before others.
+        """The row of a run: of several the one that says most, a committed one before others.
 
         Raises ConfigError for a file that cannot be trusted, and where two rows of the run have different numbers.
         """
         found = self._found[0].get(run_id, [])
         for other in found[1:]:
-            if other.numbers() != found[0].numbers():
+            if not other.agrees(found[0]):
                 why = f"says something else of {run_id} than {found[0].path}, line {found[0].line}"
                 cure = "keep the one that is right, or train it again with force=true"
                 raise ConfigError(f"{other.path}, line {other.line}", "", why, cure)
@@ -62,20 +62,25 @@ class Evidence:
         for path, contents in files.items():
             for row in parse(path, *contents):
                 was = before.get(row.run_id)
-                if path not in clean and was is not None and not row.same(was):
+                if path not in clean and was is not None and not row.keeps(was):
                     modified[row.run_id] = (
                         f"{path}: the row of {row.run_id} is not as it was committed, so it does not count; commit it "
                         "or take it back"
                     )
                 else:
-                    counted.setdefault(row.run_id, []).append(replace(row, committed=path in clean or was is not None))
-        return {key: sorted(rows, key=lambda r: not r.committed) for key, rows in counted.items()}, modified
+                    stands = path in clean or (was is not None and was.keeps(row))
+                    counted.setdefault(row.run_id, []).append(replace(row, committed=stands))
+        return {key: sorted(rows, key=_rank) for key, rows in counted.items()}, modified
 
     def _files(self) -> Iterator[Path]:
         for folder, folders, names in os.walk(self.folder):
             folders[:] = sorted(f for f in folders if not f.startswith(".") and Path(folder, f) != self.without)
             if NAME in names:
                 yield Path(folder, NAME)
+
+
+def _rank(row: Row) -> tuple[int, bool]:
+    return -len(row.cells), not row.committed
 
 
 def _contents(path: Path) -> tuple[bytes, bytes | None]:

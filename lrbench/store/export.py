@@ -12,6 +12,7 @@ import yaml
 
 from lrbench.errors import ConfigError
 from lrbench.identity import from_plain, run_id, to_plain
+from lrbench.store.curves import grid_of, to_text, updates_of
 from lrbench.store.record import DONE, RATES, Record, to_json, write_json, write_text
 from lrbench.store.rows import (
     ARMS,
@@ -29,7 +30,6 @@ from lrbench.store.rows import (
     without_seed,
 )
 from lrbench.store.run import Run, read
-from lrbench.store.series import grid_of, to_text, updates_of
 
 _LOCAL = ("host", "slurm_job", "command")  # of the provenance: what only means something on the machine itself
 _OWN = ("from_update", "started")  # of the provenance: what differs between the runs of one machine
@@ -40,8 +40,9 @@ def write_rows(records: Iterable[Record], path: Path) -> int:
     """Add finished and diverged runs to a file of evidence, sorted by id; the number of rows it holds then.
 
     A fork brings its parents' rows along, so that restoring it trains nothing. A row that is there already must be
-    the same. Raises ConfigError for a run that is not done, for another row of the same run, and for a name by which
-    evidence is not found; nothing is written then.
+    the same, but for numbers that the record has beside (the test set may have been asked for since). Raises
+    ConfigError for a run that is not done, for another row of the same run, and for a name by which evidence is not
+    found; nothing is written then.
     """
     if path.name != NAME:
         raise ConfigError(str(path), "", f"evidence is found by its name, {NAME}", f"give {path.parent / NAME}")
@@ -52,23 +53,23 @@ def write_rows(records: Iterable[Record], path: Path) -> int:
     with _alone(path.parent):
         there = {row.run_id: row for row in read_rows(path)} if path.exists() else {}
         for key in added.keys() & there.keys():
-            _require_same(there[key], added[key])
-        merged = {**added, **there}
+            _require_kept(there[key], added[key])
+        merged = {**there, **added}
         # First: rows without their arms would mean nothing, and arms without a row do no harm.
-        write_text(path.with_name(ARMS), shared_text(_shared_by(list(merged.values()))))
+        write_text(path.with_name(ARMS), shared_text(_shared_by([*added.values(), *there.values()])))
         write_text(path, rows_text([row.cells for row in merged.values()]))
     return len(merged)
 
 
-def _require_same(there: Row, added: Row) -> None:
-    if there.cells != added.cells or there.arm["updates"] != added.arm["updates"]:
+def _require_kept(there: Row, added: Row) -> None:
+    if not there.cells.items() <= added.cells.items() or there.arm["updates"] != added.arm["updates"]:
         why = f"holds another row of {there.run_id} than its record gives"
         cure = "remove the line to put the record in its place, or give another file"
         raise ConfigError(f"{there.path}, line {there.line}", "", why, cure)
 
 
 def _shared_by(rows: Iterable[Row]) -> Shared:
-    """What these rows name, and nothing else; of an arm the entry that stands in the file already, which comes last."""
+    """What these rows name, and nothing else; an arm's entry by the last of its rows."""
     parts: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
     for row in rows:
         parts["arms"][row.cells["arm"]] = row.arm
@@ -107,7 +108,7 @@ def row_of(run: Run, path: Path) -> Row:
     arm |= {"metrics": run.summary["metrics"]} if "metrics" in run.summary else {}
     attempts = run.attempts
     environments = [{k: v for k, v in a.items() if k not in _LOCAL + _OWN} for a in attempts]
-    rates = {group: list(corners) for group, corners in run.rates.items()}
+    rates = {name: list(corners) for name, corners in run.rates.items()}
     cells = {
         "run_id": run.run_id,
         "arm": run.arm,
@@ -116,7 +117,7 @@ def row_of(run: Run, path: Path) -> Row:
         "attempts": compact([[key_of(e), *map(a.get, _OWN)] for e, a in zip(environments, attempts, strict=True)]),
         "rates": key_of(rates) if rates else "",
         **{k: compact(v) for k, v in run.summary.items() if k not in _DERIVED},
-        **{f"{CURVE}{name}": to_text(c, updates_of(name, arm["updates"])) for name, c in run.series.items()},
+        **{f"{CURVE}{name}": to_text(c, updates_of(name, arm["updates"])) for name, c in run.curves.items()},
     }
     shared = Shared({run.arm: _through_json(arm)}, {key_of(e): e for e in environments}, {key_of(rates): rates})
     return Row(path, 0, {column: cell for column, cell in cells.items() if cell}, shared)
@@ -146,7 +147,7 @@ def _metrics(row: Row) -> list[dict[str, float]]:
     """Rows as metrics.jsonl has them, of training and of evaluations."""
     found: dict[tuple[int, bool], dict[str, float]] = {}
     per_epoch = row.experiment.clock.per_epoch
-    for name, curve in row.series().items():
+    for name, curve in row.curves().items():
         for update, value in curve.items():
             key = update, name.startswith("val/")
             found.setdefault(key, {"update": update, "epoch": round(update / per_epoch, 6)})[name] = value

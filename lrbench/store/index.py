@@ -23,7 +23,7 @@ from lrbench.store.store import Store
 VERSION = 3  # raised when rows are made otherwise: an index of another version counts for nothing
 FILES = ("experiment.yaml", "status.json", "summary.json")
 # Columns with the last part of a target.
-SHORT = ("model", "data", "task", "optimizer", "scheduler", "warmup", "param_groups")
+SHORT = ("model", "data", "task", "optimizer", "scheduler", "warmup", "weight_decay", "param_groups")
 NO_NUMBERS = ("run_id", "title", "state", "arm", "updates", "metrics")  # of a summary
 NEUTRAL = {"accumulate": 1, "ranks": 1, "channels_last": False, "compile": False}  # what leaving the key out means
 

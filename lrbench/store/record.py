@@ -1,11 +1,11 @@
 """What a run left on disk, and how it stands: `<results>/runs/<run_id>/`.
 
 experiment.yaml   the resolved Experiment            status.json   running, finished, diverged, interrupted, failed
-metrics.jsonl     rows: the source of truth          rates.npy     rates read back after every update
-losses.npy        loss (and gradient norm) of every update          summary.json, provenance.json, lr_and_loss.png
+metrics.jsonl     rows: the source of truth          series.npy    what every update used and gave, by column
+summary.json      the final numbers                  provenance.json   where, when and with what each attempt trained
 .hydra/           Hydra's config, overrides          checkpoints/  last.pt, and those kept for forks
 traceback.txt     of the last attempt that failed    mirrored.json the tracker that it was replayed into
-rates.json        the corners of its rates, where it was restored from evidence, which has no others
+lr_and_loss.png   drawn when somebody looks           rates.json    the corners of its rates, if restored from evidence
 """
 
 import json
@@ -13,7 +13,7 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,8 @@ from lrbench.store.lease import holder
 Standing = Literal["new", "running", "interrupted", "finished", "diverged", "failed", "corrupt"]
 DONE = ("finished", "diverged")
 RATES = "rates.json"
+Series = NDArray[np.void]  # one element an update, its columns by name
+LOSS, NORM = "train/loss", "grad/norm"  # the first two columns; what the schedule sets follows
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is seven times as fast
 
 
@@ -83,13 +85,16 @@ class Record:
             return []
         return [numbers_of(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
-    def rates(self) -> NDArray[np.float64]:
-        """Rates (then momenta, where cycled) read back after each update so far, shape (updates, columns)."""
-        return read_columns(self.folder / "rates.npy")
+    def series(self) -> Series:
+        """Of each update so far, by column: `train/loss`; `grad/norm` (before clipping; NaN where nobody measured it);
+        what the optimizer held after the step, `lr/<group>`, `momentum/<group>`."""
+        return read_series(self.folder / "series.npy")
 
-    def losses(self) -> NDArray[np.float64]:
-        """Training loss, and the gradient's norm where it is clipped, of each update so far."""
-        return read_columns(self.folder / "losses.npy")
+    def rates(self) -> NDArray[np.float64]:
+        """What the schedule set, as the optimizer held it after each update so far, shape (updates, columns)."""
+        series = self.series()
+        names = [n for n in series.dtype.names or () if n not in (LOSS, NORM)]
+        return np.stack([series[n] for n in names], axis=1) if names else np.empty((len(series), 0))
 
     def restored_from(self) -> str | None:
         """The file of evidence that this record was laid out from; it then holds a curve and no rates."""
@@ -99,6 +104,20 @@ class Record:
     def traceback(self) -> Path:
         """Where a run that failed says how it came to that."""
         return self.folder / "traceback.txt"
+
+    @property
+    def mirrored(self) -> Path:
+        """Says which tracker the whole record was replayed into."""
+        return self.folder / "mirrored.json"
+
+    def tested(self) -> bool:
+        """Whether the test set was evaluated."""
+        return any(name.startswith("test/") for name in self.summary())
+
+    @property
+    def picture(self) -> Path:
+        """Rate and loss over time, once somebody has looked (`lrbench.plots.run`)."""
+        return self.folder / "lr_and_loss.png"
 
     def checkpoint(self, name: str = "last") -> Path:
         return self.folder / "checkpoints" / f"{name}.pt"
@@ -151,9 +170,9 @@ class Record:
         with _reading("a file"):
             self.rows()
             if status["state"] in DONE:
-                if not status.get("restored_from") and not (self.folder / "rates.npy").exists():
-                    raise Damaged("rates.npy is missing")
-                self.rates()
+                if not status.get("restored_from") and not (self.folder / "series.npy").exists():
+                    raise Damaged("series.npy is missing")
+                self.series()
 
     def create(self, experiment: Experiment, hydra: Mapping[str, str]) -> None:
         """Lay the folder out for a new run."""
@@ -179,16 +198,19 @@ def results_folder(results: str | None = None) -> Path:
     return Path(results or os.environ.get("LRBENCH_RESULTS") or "results")
 
 
-def read_columns(path: Path) -> NDArray[np.float64]:
-    """A .npy of float64 columns, also while it is being written: the rows that are there already, or none."""
+def series_type(names: Iterable[str]) -> np.dtype[np.void]:
+    """The columns of a run whose schedule sets these."""
+    return np.dtype([(name, "<f8") for name in (LOSS, NORM, *names)])
+
+
+def read_series(path: Path) -> Series:
+    """A .npy of named columns, also while it is being written: the rows that are there already, or none."""
     if not path.exists():
-        return np.empty((0, 1))
+        return np.empty(0, series_type(()))
     with path.open("rb") as file:
         np.lib.format.read_magic(file)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        values = np.fromfile(file, dtype)
-    columns = shape[1]
-    return values[: len(values) // columns * columns].reshape(-1, columns)
+        _, _, dtype = np.lib.format.read_array_header_1_0(file)
+        return np.fromfile(file, dtype)
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:

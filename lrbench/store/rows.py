@@ -20,14 +20,13 @@ from typing import Any
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
 from lrbench.identity import arm_id, from_plain, run_id, title
+from lrbench.store.curves import Corners, Curves, from_text, updates_of
 from lrbench.store.record import DONE, finite
-from lrbench.store.series import Corners, Series, from_text, updates_of
 
 NAME, ARMS = "runs.csv", "arms.json"
 FIXED = ("run_id", "arm", "seed", "state", "attempts", "rates")  # the columns that every file begins with
 CURVE = "curve "  # begins the name of a curve's column; all others are numbers of the summary
 ORDER = ("test/", "val/", "train/", "best/", "last")  # of numbers, by the beginning of their names
-NOT_NUMBERS = ("attempts", "rates")
 FORMAT = 2  # of arms.json; before it there was none
 PARTS = ("arms", "provenance", "rates")
 CURE = "take both files from the commit that wrote them, or remove the line and train the run again"
@@ -110,7 +109,7 @@ class Row:
         given: list[str] | None = self.arm.get("overrides")
         return given
 
-    def series(self) -> Series:
+    def curves(self) -> Curves:
         """Its curves. Raises ConfigError for one that is none."""
         try:
             grid = self.arm["updates"]
@@ -120,21 +119,23 @@ class Row:
             raise self.refused(f"its curve cannot be read ({error})") from error
 
     def rates(self) -> dict[str, Corners]:
-        """The rates it used, by group; none where its record had none."""
+        """What its schedule set, by name; nothing where its record had none."""
         key = self.cells.get("rates")
-        return {g: (u, r) for g, (u, r) in self._shared("rates", key).items()} if key else {}
+        return {name: (u, r) for name, (u, r) in self._shared("rates", key).items()} if key else {}
 
     def check(self) -> None:
         """Raises ConfigError for a row that cannot be restored."""
-        _ = self.experiment, self.summary(), self.attempts(), self.series(), self.rates()
+        _ = self.experiment, self.summary(), self.attempts(), self.curves(), self.rates()
 
-    def numbers(self) -> dict[str, str]:
-        """The summary without its times, which differ when the same run is made again; as text, where NaN is null."""
-        return {k: v for k, v in self.cells.items() if k not in NOT_NUMBERS and "second" not in k and CURVE not in k}
+    def agrees(self, other: "Row") -> bool:
+        """Whether both give the same numbers where both have them: all but curves and times, which differ when the same
+        run is made again."""
+        return all(other.cells.get(k, v) == v for k, v in self.cells.items() if not _varies(k))
 
-    def same(self, other: "Row") -> bool:
-        """Whether it says the same of the run, to the letter. (Environments and rates go by their content.)"""
-        return self.cells == other.cells and self.arm == other.arm
+    def keeps(self, other: "Row") -> bool:
+        """Whether it says all that another row says of the run, to the letter, if not more: the test set may have been
+        asked for since. (Environments and rates go by their content.)"""
+        return other.cells.items() <= self.cells.items() and self.arm == other.arm
 
     def refused(self, why: str) -> ConfigError:
         return ConfigError(f"{self.path}, line {self.line}", "", why, CURE)
@@ -146,6 +147,10 @@ class Row:
         if part != "arms" and key_of(found) != key:
             raise self.refused(f"the {part} '{key}' in {ARMS} beside it was changed")
         return found
+
+
+def _varies(column: str) -> bool:
+    return column in ("attempts", "rates") or "second" in column or column.startswith(CURVE)
 
 
 def key_of(value: Any) -> str:

@@ -10,10 +10,10 @@ import yaml
 
 from lrbench.experiment import Experiment
 from lrbench.identity import arm_id
+from lrbench.store.curves import Corners, Curves, corners_of, curves_of, grid_of
 from lrbench.store.lease import holder
-from lrbench.store.record import RATES, Damaged, Record, Standing
+from lrbench.store.record import LOSS, NORM, RATES, Damaged, Record, Standing
 from lrbench.store.rows import Row
-from lrbench.store.series import Corners, Series, corners_of, grid_of, series_of
 
 NOT_REPEATED = ("seed", "results", "force", "retry", "out", "hydra")  # overrides of where and when, not of what
 
@@ -25,7 +25,7 @@ class Source(Protocol):
 
     def overrides(self) -> list[str] | None: ...
 
-    def series(self) -> Series: ...
+    def curves(self) -> Curves: ...
 
     def rates(self) -> dict[str, Corners]: ...
 
@@ -60,13 +60,13 @@ class Run:
         return self.source.attempts()
 
     @cached_property
-    def series(self) -> Series:
-        """Training loss, and what was evaluated on the way, by update, where it is finite: see `store.series`."""
-        return self.source.series()
+    def curves(self) -> Curves:
+        """Training loss, and what was evaluated on the way, by update, where it is finite: see `store.curves`."""
+        return self.source.curves()
 
     @cached_property
     def rates(self) -> dict[str, Corners]:
-        """The rates used by each parameter group, as the corners of their curve."""
+        """What the schedule set, by its name in the record (`lr/<group>`): as the optimizer held it, by its corners."""
         return self.source.rates()
 
     def overrides(self) -> list[str] | None:
@@ -99,15 +99,15 @@ class _Files:
             return None
         return [o for o in yaml.safe_load(path.read_text()) or [] if _key(o) not in NOT_REPEATED]
 
-    def series(self) -> Series:
-        return series_of(self.record.rows(), grid_of(self.experiment.clock))
+    def curves(self) -> Curves:
+        return curves_of(self.record.rows(), grid_of(self.experiment.clock))
 
     def rates(self) -> dict[str, Corners]:
-        used, kept = self.record.rates(), self.record.folder / RATES
-        if len(used):
-            return {g: corners_of(column) for g, column in zip(self.experiment.peaks, used.T, strict=False)}
+        series, kept = self.record.series(), self.record.folder / RATES
+        if len(series):
+            return {name: corners_of(series[name]) for name in series.dtype.names or () if name not in (LOSS, NORM)}
         restored = json.loads(kept.read_text()) if kept.exists() else {}
-        return {group: (updates, rates) for group, (updates, rates) in restored.items()}
+        return {name: (updates, rates) for name, (updates, rates) in restored.items()}
 
 
 def read(record: Record) -> Run | Unread:

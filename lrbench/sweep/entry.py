@@ -91,7 +91,7 @@ def run_entry(
     """
     entry = from_payload(payload)
     require_current(entry.experiment)
-    return train(entry.experiment, with_files(entry), show, say, splits, store).standing()
+    return train(entry.experiment, with_files(entry), show, say, splits, store=store).standing()
 
 
 def with_files(entry: Entry) -> Settings:

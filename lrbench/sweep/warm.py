@@ -6,7 +6,6 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C here too
 
 import torch  # noqa: E402
 
-import lrbench.plots.run  # noqa: E402  (half a second, for matplotlib)
 import lrbench.sweep.worker  # noqa: E402
 
 # Making the first optimizer imports torch's compiler: two seconds.

@@ -34,7 +34,7 @@ from lrbench.engine.state import Setup, new_state, set_up
 from lrbench.engine.train import train
 from lrbench.experiment import Augment, Component, Settings
 from lrbench.models.resnet import resnet8
-from lrbench.schedules import lr_table
+from lrbench.schedules.compose import traced
 from lrbench.store.record import Record, write_json
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry, run_entry
@@ -219,23 +219,22 @@ def trace() -> None:
     """A million per-update rates against stepping the same torch scheduler as often; memory of the table's making."""
     n, figures = 1_000_000, {}
     for level in ("constant", "step", "multistep", "cosine", "onecycle"):
-        experiment = config.experiment(
+        plan = config.experiment(
             f"scheduler={level}", "scheduler.interval=batch", f"horizon={n}ba", "eval_every=10%", "model=mlp"
-        )
+        ).schedule
 
-        def stepped(experiment=experiment) -> float:
-            from lrbench.schedules.build import arguments, build
+        def stepped(plan=plan) -> float:
+            from lrbench.schedules.build import build
 
-            args = arguments(experiment.scheduler, experiment.phases[1], "all", experiment, "scheduler")
-            scheduler = build(experiment.scheduler, args, "all", experiment, "scheduler").scheduler
+            scheduler = build(plan, plan.main, plan.arguments(plan.main, "all"), "all").scheduler
             began = time.perf_counter()
             for _ in range(n - 1):
                 scheduler.step()
             return time.perf_counter() - began
 
-        result = interleaved(stepped, lambda experiment=experiment: seconds(lambda: lr_table(experiment)), rounds=5)
+        result = interleaved(stepped, lambda plan=plan: seconds(lambda: traced(plan, None)), rounds=5)
         tracemalloc.start()
-        table = lr_table(experiment)
+        table = traced(plan, None)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         figures[level] = {
@@ -246,7 +245,7 @@ def trace() -> None:
         del table
     keep(
         "trace",
-        "lr_table of a million per-update rates / stepping the torch scheduler as often",
+        "the table of a million per-update rates / stepping the torch scheduler as often",
         "ratio <= 1.2, <= 64 MB a group",
         figures,
     )

@@ -321,7 +321,7 @@ QUICK = (*TINY, "horizon=1ep", "hydra.launcher.workers=1")  # (with workers: tes
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     from lrbench.plots import run
 
-    monkeypatch.setattr(run, "plot_run", lambda record, table: None)
+    monkeypatch.setattr(run, "picture_of", lambda record: None)
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -12,7 +12,7 @@ from cli_support import TINY, Lrbench, assert_refused, files, in_process
 def lrbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lrbench:
     from lrbench.plots import run
 
-    monkeypatch.setattr(run, "plot_run", lambda record, table: None)
+    monkeypatch.setattr(run, "picture_of", lambda record: None)
     monkeypatch.setenv("WANDB_MODE", "offline")
     return in_process(tmp_path, monkeypatch, capsys)
 

@@ -122,7 +122,7 @@ def test_keys(lrbench: Lrbench, store: list[Record]) -> None:
 def test_export(lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lrbench.plots import run
 
-    monkeypatch.setattr(run, "plot_run", lambda record, table: None)
+    monkeypatch.setattr(run, "picture_of", lambda record: None)
     lrbench("-m", *TINY, "seed=0,1,2")
     put(tmp_path / "results", experiment(*TINY, "seed=7"), "failed")
     path = "results/claims/seeds/runs.csv"

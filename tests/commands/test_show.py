@@ -19,7 +19,7 @@ from lrbench.store.record import Record, write_json
 def lrbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lrbench:
     from lrbench.plots import run
 
-    monkeypatch.setattr(run, "plot_run", lambda record, table: None)
+    monkeypatch.setattr(run, "picture_of", lambda record: None)
     return in_process(tmp_path, monkeypatch, capsys)
 
 

@@ -32,7 +32,7 @@ def lrbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     from lrbench.plots import run
 
-    monkeypatch.setattr(run, "plot_run", lambda record, table: None)
+    monkeypatch.setattr(run, "picture_of", lambda record: None)
 
 
 def test_the_record_and_what_is_said_at_the_end(lrbench: Lrbench, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_the_record_and_what_is_said_at_the_end(lrbench: Lrbench, tmp_path: Path
     here = files(record.folder)
     assert {
         "experiment.yaml", ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "status.json",
-        "metrics.jsonl", "rates.npy", "losses.npy", "summary.json", "lr_and_loss.png", "provenance.json",
+        "metrics.jsonl", "series.npy", "summary.json", "lr_and_loss.png", "provenance.json",
         "checkpoints/update-00000008.pt",
     } <= set(here)  # fmt: skip
     assert "checkpoints/last.pt" not in here
@@ -82,9 +82,10 @@ def test_the_record_and_what_is_said_at_the_end(lrbench: Lrbench, tmp_path: Path
     assert rows[-1]["update"] == 8
     assert {"update", "epoch", "lr/all", "momentum/all", "train/loss", "grad/norm", "seconds"} <= set(rows[0])
     assert {"val/loss", "val/accuracy"} <= {k for row in rows for k in row}
-    rates = np.load(record.folder / "rates.npy")
-    assert rates.shape == (8, 2)
-    assert rates[:, 0].max() <= 0.1
+    series = np.load(record.folder / "series.npy")
+    assert series.dtype.names == ("train/loss", "grad/norm", "lr/all", "momentum/all")
+    assert series["lr/all"].shape == (8,)
+    assert series["lr/all"].max() <= 0.1
     picture = (record.folder / "lr_and_loss.png").read_bytes()
     assert picture.startswith(PNG)
     assert picture.rstrip().endswith(b"IEND\xaeB`\x82")

@@ -20,7 +20,7 @@ from lrbench.store.record import Record
 def lrbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lrbench:
     from lrbench.plots import run
 
-    monkeypatch.setattr(run, "plot_run", lambda record, table: None)
+    monkeypatch.setattr(run, "picture_of", lambda record: None)
     for name in [name for name in os.environ if name.startswith("WANDB_") and name != "WANDB_SERVICE"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))

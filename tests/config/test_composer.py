@@ -146,12 +146,12 @@ def test_experiments_are_the_same(composed):
 
 
 def test_jobs_that_differ_in_their_seed_are_traced_once(monkeypatch, composed):
-    import lrbench.schedules
+    from lrbench.schedules import compose
 
     traced = []
-    real = lrbench.schedules.lr_table
-    monkeypatch.setattr(lrbench.schedules, "lr_table", lambda e: traced.append(e) or real(e))
+    real = compose.traced
+    monkeypatch.setattr(compose, "traced", lambda plan, metrics: traced.append(plan) or real(plan, metrics))
     for seed in range(10):
         for lr in ("0.123", "0.124"):
             experiment_from(composed([f"seed={seed}", f"optimizer.lr={lr}"]).plain)
-    assert [e.optimizer.lr for e in traced] == [0.123, 0.124]
+    assert [plan.optimizer.lr for plan in traced] == [0.123, 0.124]

@@ -110,7 +110,7 @@ def seen_of_schedule(experiment: Experiment) -> Any:
     clock = experiment.clock
     metrics = metric_traces(clock.updates // clock.per_eval) if experiment.monitor else [np.empty(0)]
     tables = [lr_table(experiment, m) for m in metrics]
-    return [(t.lr.tobytes(), None if t.momentum is None else t.momentum.tobytes()) for t in tables]
+    return [(t.kinds, t.columns.tobytes()) for t in tables]
 
 
 def seen_of_optimizer(experiment: Experiment) -> Any:
@@ -172,6 +172,7 @@ def seen_groups(experiment: Experiment) -> Any:
 SEEN: dict[str, Callable[[Experiment], Any]] = {
     "scheduler": seen_of_schedule,
     "warmup": seen_of_schedule,
+    "weight_decay": seen_of_schedule,
     "optimizer": seen_of_optimizer,
     "model": seen_of_model,
     "data": seen_of_data,
@@ -269,7 +270,7 @@ def in_bare_numbers(config: Any, group: str) -> Any:
 
 
 def fingerprint_of_schedule(config: Any) -> bytes:
-    return lr_table(made(config)).lr.tobytes()
+    return lr_table(made(config)).columns.tobytes()
 
 
 @pytest.mark.parametrize(("group", "level", "path", "old"), knobs())
@@ -343,7 +344,7 @@ def trained(experiment: Experiment, updates: int = 3) -> Any:
 
 def seen_forked(experiment: Experiment, folder: Any) -> Any:
     record = train(experiment, Settings(results=folder), say=lambda text: None)
-    return record.losses().tobytes()
+    return record.series()["train/loss"].tobytes()
 
 
 def seen_heard(experiment: Experiment) -> Any:
@@ -431,7 +432,7 @@ def test_the_hashed_options_are_those_of_the_configuration() -> None:
 def test_every_hashed_option_moves_something(option: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     from lrbench.plots import run as pictures
 
-    monkeypatch.setattr(pictures, "plot_run", lambda record, table: None)
+    monkeypatch.setattr(pictures, "picture_of", lambda record: None)
     monkeypatch.setattr(torch, "compile", lambda model: lambda x: model(x))
     monkeypatch.setattr(engine_state, "_require_compiler", lambda device: None)
     base, other, look = OPTIONS[option]  # a new option needs an entry: where can it be observed?

@@ -142,15 +142,16 @@ CHOICES = [None, *RECIPES]
 
 
 def rotating() -> list[Any]:
-    """Every recipe with every scheduler, and every scheduler with every warmup and optimizer at least once."""
-    warmups, optimizers, schedulers = levels("warmup"), levels("optimizer"), levels("scheduler")
-    pairs = list(product(enumerate(CHOICES), enumerate(schedulers)))
-    cases = [(r, s, warmups[(i + j) % len(warmups)], optimizers[i % len(optimizers)]) for (i, r), (j, s) in pairs]
-    seen = {(s, w) for _, s, w, _ in cases}
-    rest = [(s, w) for s in schedulers for w in warmups if (s, w) not in seen]
-    cases += [(CHOICES[i % len(CHOICES)], s, w, optimizers[i % len(optimizers)]) for i, (s, w) in enumerate(rest)]
-    tiny = [bool(r and r.endswith("_tiny")) for r, *_ in cases]  # a proxy picks what its original picks, but smaller
-    return [pytest.param(*c, marks=[pytest.mark.slow] if t else []) for c, t in zip(cases, tiny, strict=True)]
+    """Every recipe with every scheduler, warmup and optimizer, which take turns. (Every scheduler with every warmup:
+    below, put together; through Hydra when slow tests run.)"""
+    groups = [levels("scheduler"), levels("warmup"), levels("optimizer")]
+    found = []
+    for recipe in CHOICES:
+        proxy = bool(recipe and recipe.endswith("_tiny"))  # it picks what its original picks, but smaller
+        for i in range(max(map(len, groups))):
+            case = (recipe, *(group[i % len(group)] for group in groups))
+            found.append(pytest.param(*case, marks=[pytest.mark.slow] if proxy else []))
+    return found
 
 
 @pytest.mark.parametrize(("recipe", "scheduler", "warmup", "optimizer"), rotating())

@@ -11,7 +11,6 @@ import resource
 import signal
 import sys
 import time
-import types
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,6 @@ from lrbench.engine.train import train
 from lrbench.experiment import Settings
 from lrbench.identity import from_plain
 from lrbench.store.lease import Lease
-
-picture = types.ModuleType("lrbench.plots.run")
-picture.plot_run = lambda record, table: None  # type: ignore[attr-defined]
-sys.modules["lrbench.plots.run"] = picture
 
 
 def run(job: dict[str, Any]) -> None:

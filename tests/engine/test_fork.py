@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from lrbench.config.experiments import experiment as compose
-from lrbench.engine import attempt, fork
+from lrbench.engine import attempt, fork, legs
 from lrbench.engine import fork as fork_engine
-from lrbench.engine.state import read_checkpoint, set_up
+from lrbench.engine.state import read_checkpoint
 from lrbench.errors import ConfigError
 from lrbench.experiment import Component, Experiment, Optimizer, ParamGroups, Start
 from lrbench.identity import arm_id, run_id
@@ -18,6 +18,10 @@ pytestmark = pytest.mark.usefixtures("without_picture")
 CPU = torch.device("cpu")
 SPLIT = ParamGroups(target="lrbench.param_groups.no_decay_norm_bias", lr_scales={"decay": 1.0, "no_decay": 1.0})
 PLATEAU = ("scheduler=plateau", "scheduler.args.patience=1", "scheduler.args.threshold=0.3", "horizon=8ep")
+
+
+def loss(record: Record):
+    return record.series()["train/loss"]
 
 
 def child_of(parent: Experiment, at: str = "end", carry=("model", "optimizer"), **changes) -> Experiment:
@@ -51,7 +55,7 @@ def _through_bytes(value):
 @pytest.fixture
 def through(monkeypatch):
     """The weights after every update of a run in progress, by update: what a fork must find."""
-    weights, real = {}, attempt.advance
+    weights, real = {}, legs.advance
 
     def noted(setup, state, until):
         if setup.experiment.start is not None:
@@ -64,7 +68,7 @@ def through(monkeypatch):
         finally:
             hook.remove()
 
-    monkeypatch.setattr(attempt, "advance", noted)
+    monkeypatch.setattr(legs, "advance", noted)
     return weights
 
 
@@ -92,7 +96,7 @@ def test_a_child_begins_at_its_parents_plateau(make, run, begun, through, kept, 
     cut = next(u for u in range(17, 128) if rates[u] < rates[u - 1])  # after the warmup: its rates rise
     if kept:
         run(parent, keep=(f"{cut}ba",), force=True)
-        monkeypatch.setattr(fork, "advance", None)  # nothing is replayed
+        monkeypatch.setattr(fork, "_replayed", None)  # nothing is replayed
     child = child_of(parent, "plateau", horizon="1ep", warmup=None)
     run(child)
     assert cut % 16 == 0  # it was cut after an evaluation
@@ -122,8 +126,8 @@ def test_moments_are_carried_or_not(make, run, begun, optimizer):
         for name, value in moments.items():
             assert torch.equal(torch.as_tensor(carried[i][name]), torch.as_tensor(value))
     assert begun[run_id(model)][1]["state"] == {}
-    assert with_moments.losses()[0] == without.losses()[0]
-    assert with_moments.losses()[5] != without.losses()[5]
+    assert loss(with_moments)[0] == loss(without)[0]
+    assert loss(with_moments)[5] != loss(without)[5]
 
 
 def test_carried_moments_leave_the_childs_own_settings(make, run, begun):
@@ -169,13 +173,13 @@ def test_every_part_of_a_start_is_part_of_the_identity(make):
 
 
 def test_a_missing_parent_is_trained_first_and_once(make, run, monkeypatch):
-    began, real = [], attempt.advance
+    began, real = [], legs.advance
 
     def noted(setup, state, until):
         began.append((run_id(setup.experiment), state.update))
         return real(setup, state, until)
 
-    monkeypatch.setattr(attempt, "advance", noted)
+    monkeypatch.setattr(legs, "advance", noted)
     parent = make("horizon=2ep")
     child = child_of(parent, horizon="1ep")
     run(child, hydra={"overrides.yaml": "- the child's\n"}, keep=("end", "1ep"))
@@ -239,17 +243,48 @@ def test_a_late_stage_phase(make, run):
     parents, record = run(parent), run(late)
     assert set(record.rates()[:, 0]) == {0.001}
     assert len(record.rates()) == 32
-    assert record.losses()[:, 0].mean() < parents.losses()[:16, 0].mean() / 2  # it goes on from there
+    assert loss(record).mean() < loss(parents)[:16].mean() / 2  # it goes on from there
 
 
-def test_an_extension_of_a_constant_run_is_the_longer_run(make, run):
-    """Extending changes nothing but the batches: they are those of the child's own first epochs."""
+CONTINUED = {
+    "momentum": ("optimizer=sgd",),
+    "adam's moments": ("optimizer=adamw", "optimizer.lr=0.001"),
+    "noise": ("model=vit_micro", "model.args.dropout=0.2", "optimizer=adamw", "optimizer.lr=0.001"),
+    "batch norm": ("model=resnet8", "model.args.width=4"),
+    "averaged weights": ("optimizer=schedulefree_adamw",),
+    "augmentation": ("data.augment.crop=1", "data.augment.mixup=0.2"),
+}
+
+
+@pytest.mark.parametrize("options", CONTINUED.values(), ids=CONTINUED)
+@pytest.mark.parametrize("cuts", [("16ba",), ("20ba",), ("7ba", "16ba")], ids=len)
+def test_a_run_cut_in_pieces_equals_the_uncut_one(make, run, options, cuts):
+    """To the bit: losses, and the weights at the end; cut at an epoch's end, inside one, or twice."""
+    constant = ("scheduler=constant", *options)
+    uncut = run(make(*constant, "horizon=32ba"))
+    left, piece = 32, None
+    for cut in (*cuts, None):
+        length = left if cut is None else int(cut.removesuffix("ba"))
+        made = make(*constant, f"horizon={length}ba", f"eval_every={length}ba")
+        piece = made if piece is None else replace(made, start=Start(of=piece, at="end"))
+        left -= length
+    record = run(piece)
+    assert loss(record).tolist() == loss(uncut)[-len(loss(record)) :].tolist()
+    ends = [read_checkpoint(r.checkpoint(f"update-{n:08d}"), CPU)["model"] for r, n in ((record, length), (uncut, 32))]
+    assert all(torch.equal(ends[0][k], ends[1][k]) for k in ends[1])
+
+
+def test_a_stream_that_is_not_carried_begins_anew(make, run):
+    """By choice; and where the batches would be others anyway."""
     parent = make("scheduler=constant", "horizon=1ep")
-    extended, longer = run(child_of(parent, horizon="1ep")), run(make("scheduler=constant", "horizon=2ep"))
-    assert run(parent).losses().tolist() == longer.losses()[:16].tolist()
-    setup = set_up(parent, CPU)
-    assert not torch.equal(setup.batches(0)[0], setup.batches(16)[0])
-    assert extended.losses()[0] != longer.losses()[16]
+    uncut = run(make("scheduler=constant", "horizon=2ep"))
+    left_out = child_of(parent, horizon="1ep")
+    assert not left_out.continues
+    assert loss(run(left_out))[0] != loss(uncut)[16]
+    carry = ("model", "optimizer", "stream")
+    assert child_of(parent, carry=carry).continues
+    assert not child_of(parent, carry=carry, batch_size=32).continues
+    assert not child_of(parent, carry=carry, seed=1).continues
 
 
 def test_a_child_can_be_interrupted_and_resumed(make, run, monkeypatch, require_same_run, tmp_path):
@@ -279,13 +314,13 @@ def test_a_child_can_be_interrupted_and_resumed(make, run, monkeypatch, require_
 
 def test_a_child_with_more_threads_than_its_parent_keeps_its_own(make, run, monkeypatch):
     """A replay of the parent must not leave the parent's thread count behind."""
-    pinned, real = [], attempt.advance
+    pinned, real = [], legs.advance
 
     def noted(setup, state, until):
         pinned.append((setup.experiment.start is not None, torch.get_num_threads()))
         return real(setup, state, until)
 
-    monkeypatch.setattr(attempt, "advance", noted)
+    monkeypatch.setattr(legs, "advance", noted)
     parent = make("horizon=1ep")
     run(parent, keep=())
     try:
@@ -304,7 +339,7 @@ def test_a_child_with_more_threads_than_its_parent_keeps_its_own(make, run, monk
         ((), "5ep", ("model",), r"start.at=5ep: that is update 80, past the end of the run \(64\)"),
         ((), "65ba", ("model",), r"start.at=65ba: that is update 65, past the end"),
         ((), "plateau", ("model",), "hears no metric, so it has no plateau"),
-        (("optimizer=adamw",), "end", ("model", "optimizer"), r"parent trains with AdamW.*use start.carry=\[model\]"),
+        (("optimizer=adamw",), "end", ("model", "optimizer"), r"trains with AdamW.*use start.carry=\[model,stream\]"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_forked_is_refused_before_the_parent_is_trained(make, run, overrides, at, carry, message):
@@ -316,7 +351,7 @@ def test_what_cannot_be_forked_is_refused_before_the_parent_is_trained(make, run
 
 @pytest.mark.parametrize("carry", [(), ("optimizer",), ("model", "scheduler"), ("weights",)])
 def test_nonsense_to_carry_is_refused(make, carry):
-    with pytest.raises(ConfigError, match=r"carry \[model\] or \[model, optimizer\]"):
+    with pytest.raises(ConfigError, match=r"carry \[model\], with optimizer, stream or both"):
         Start(of=make(), at="end", carry=carry)
 
 

@@ -75,8 +75,8 @@ class Textbook:
         rates = record.rates()
         assert rates[:, 0].tolist() == self.rates
         assert not cycled or rates[:, 1].tolist() == self.momenta
-        assert record.losses()[:, 0].tolist() == self.losses
-        assert not self.norms or record.losses()[:, 1].tolist() == self.norms
+        assert record.series()["train/loss"].tolist() == self.losses
+        assert not self.norms or record.series()["grad/norm"].tolist() == self.norms
         for name, value in weights(record).items():
             assert torch.equal(value, self.model.state_dict()[name]), name
 
@@ -177,12 +177,19 @@ def test_batchnorm_is_the_textbook_loop(make, run):
 
 
 def test_the_picture_shows_the_run(make, tmp_path, monkeypatch):
+    """Drawn when somebody looks, and once."""
     monkeypatch.undo()  # the real picture
     from lrbench.engine.train import train
     from lrbench.experiment import Settings
+    from lrbench.plots.run import picture_of
 
     record = train(make("horizon=2ep"), Settings(results=tmp_path))
-    assert (record.folder / "lr_and_loss.png").read_bytes().startswith(b"\x89PNG")
+    assert not record.picture.exists()
+    assert picture_of(record) == record.picture
+    assert record.picture.read_bytes().startswith(b"\x89PNG")
+    record.picture.write_bytes(b"")
+    assert picture_of(record) == record.picture
+    assert not record.picture.read_bytes()
 
 
 # ---- Randomness is a function of its key.
@@ -242,7 +249,7 @@ def test_evaluation_draws_nothing(make, run):
     assert often.folder != seldom.folder
     for name, value in weights(often).items():
         assert torch.equal(value, weights(seldom)[name])
-    assert (often.losses() == seldom.losses()).all()
+    assert often.series().tobytes() == seldom.series().tobytes()
 
 
 def test_evaluation_leaves_the_model_training_and_its_statistics_alone(make):
@@ -361,19 +368,19 @@ def done(make, run):
 
 def test_a_missing_and_a_surplus_update_are_found(done):
     setup, final, record, rows = done
-    path = record.folder / "rates.npy"
+    path = record.folder / "series.npy"
     whole = path.read_bytes()
-    path.write_bytes(whole[:-8])
+    path.write_bytes(whole[:-24])
     assert audit(setup, final, record, rows) == ["127 updates were made and 128 planned"]
-    path.write_bytes(whole + whole[-8:])
+    path.write_bytes(whole + whole[-24:])
     assert audit(setup, final, record, rows) == ["129 updates were made and 128 planned"]
 
 
 def test_a_single_bit_of_a_rate_is_found(done):
     setup, final, record, rows = done
-    path = record.folder / "rates.npy"
+    path = record.folder / "series.npy"
     changed = bytearray(path.read_bytes())
-    changed[-8 * 40] ^= 1  # the last bit of the mantissa of row 88
+    changed[-24 * 39 - 8] ^= 1  # the last bit of the mantissa of row 88
     path.write_bytes(changed)
     (found,) = audit(setup, final, record, rows)
     assert found.startswith("update 88 used the rates")
@@ -427,7 +434,7 @@ def test_rows_are_means_since_the_row_before(make, run):
     record = run(make("horizon=40ba"), log_every="7ba")
     trained = [r for r in record.rows() if "train/loss" in r]
     assert [r["update"] for r in trained] == [7, 14, 21, 28, 35]
-    losses = record.losses()[:, 0].tolist()
+    losses = record.series()["train/loss"].tolist()
     for row in trained:
         end = row["update"]
         assert row["train/loss"] == sum(losses[end - 7 : end]) / 7
@@ -441,11 +448,11 @@ def test_the_files_of_a_finished_run(make, run):
     record = run(make(), hydra={"config.yaml": "a: 1\n"})
     names = {p.relative_to(record.folder).as_posix() for p in record.folder.rglob("*") if p.is_file()}
     assert names == {
-        "experiment.yaml", "status.json", "metrics.jsonl", "rates.npy", "losses.npy", "summary.json",
+        "experiment.yaml", "status.json", "metrics.jsonl", "series.npy", "summary.json",
         "provenance.json", ".hydra/config.yaml", "checkpoints/update-00000064.pt", "lease.lock",
     }  # fmt: skip
     assert record.experiment() == make()
-    assert np.load(record.folder / "rates.npy").shape == (64, 1)
+    assert np.load(record.folder / "series.npy").shape == (64,)
     (origin,) = json.loads((record.folder / "provenance.json").read_text())
     assert origin["from_update"] == 0
     assert origin["versions"]["torch"] == torch.__version__.partition("+")[0]

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from lrbench.engine import attempt
+from lrbench.engine import attempt, legs
 from lrbench.engine.attempt import Interrupted
 from lrbench.experiment import Component
 
@@ -45,14 +45,14 @@ def updates(session):
 
 
 def test_a_stopped_run_closes_its_mirror_and_the_resumed_one_has_the_whole_record(make, run, monkeypatch):
-    real = attempt.validate
+    real = legs.validate
 
     def stop_at_the_second(setup, state):
         if state.update == 32:
             os.kill(os.getpid(), signal.SIGTERM)
         return real(setup, state)
 
-    monkeypatch.setattr(attempt, "validate", stop_at_the_second)
+    monkeypatch.setattr(legs, "validate", stop_at_the_second)
     with pytest.raises(Interrupted):
         run(make(), tracker=HERE, log_every="1ep")
     (stopped,) = Heard.sessions

@@ -100,7 +100,7 @@ def losses(kind: str) -> list[float]:
         setup, state = set_up(made, torch.device("cpu")), new_state(made, torch.device("cpu"))
         blocks = []
         while state.update < UPDATES:
-            blocks += advance(setup, state, UPDATES).losses[:, 0].tolist()
+            blocks += advance(setup, state, UPDATES).series["train/loss"].tolist()
     return blocks
 
 

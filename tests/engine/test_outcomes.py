@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from lrbench.engine import attempt, evaluation, loop
+from lrbench.engine import attempt, evaluation, legs, loop
 from lrbench.experiment import Component, Experiment
 from lrbench.identity import run_id
 from lrbench.metrics import Metric, declared_in
@@ -62,7 +62,7 @@ def advances(monkeypatch):
         calls.append(state.update)
         return real(setup, state, until)
 
-    monkeypatch.setattr(attempt, "advance", counted)
+    monkeypatch.setattr(legs, "advance", counted)
     return calls
 
 
@@ -77,10 +77,10 @@ def test_the_first_bad_update_is_named_and_the_record_ends_there(breaking, run, 
     assert summary["first_bad_update"] == at
     assert summary["updates"] == record.status()["update"] == at + 1
     assert record.rates().shape == (at + 1, 1)
-    losses = record.losses()[:, 0]
+    losses = record.series()["train/loss"]
     assert np.isfinite(losses[:-1]).all()
     assert math.isnan(losses[-1])
-    assert np.load(record.folder / "losses.npy").shape == (at + 1, 1)  # its header too
+    assert np.load(record.folder / "series.npy").shape == (at + 1,)  # its header too
     assert max(r["update"] for r in record.rows()) == at + 1
     assert [r["update"] for r in record.rows() if "val/loss" in r] == [u for u in (16, 32, 48) if u <= at]
     assert not any(k.startswith("test/") for k in summary)  # nothing to measure
@@ -92,7 +92,7 @@ def test_a_rate_far_too_high_diverges_and_is_not_trained_again(make, run, advanc
     record = run(experiment)
     assert record.standing() == "diverged"
     bad = record.summary()["first_bad_update"]
-    finite = np.isfinite(record.losses()[:, 0])
+    finite = np.isfinite(record.series()["train/loss"])
     assert finite[:bad].all()
     assert not finite[bad]
     assert len(finite) == bad + 1
@@ -115,8 +115,8 @@ def test_an_evaluation_that_is_not_finite_ends_the_run(breaking, run):
     record = run(breaking(evaluation=2))
     assert record.standing() == "diverged"
     assert record.summary()["first_bad_update"] == 31
-    assert record.summary()["updates"] == len(record.losses()) == 32
-    assert np.isfinite(record.losses()).all()
+    assert record.summary()["updates"] == len(record.series()) == 32
+    assert np.isfinite(record.series()["train/loss"]).all()
     last = record.rows()[-1]
     assert last["update"] == 32
     assert math.isnan(last["val/loss"])
@@ -130,7 +130,7 @@ def test_a_gradient_that_is_not_finite_ends_the_run(make, run):
     experiment = replace(make("clip=1.0"), task=Component(target=f"{__name__}.InfiniteGradient"))
     record = run(experiment)
     assert record.summary()["first_bad_update"] == 0
-    loss, norm = record.losses()[0]
+    loss, norm = record.series()[["train/loss", "grad/norm"]][0]
     assert math.isfinite(loss)
     assert not math.isfinite(norm)
 
@@ -165,10 +165,11 @@ def test_a_diverged_run_has_its_picture(make, tmp_path, monkeypatch):
     monkeypatch.undo()
     from lrbench.engine.train import train
     from lrbench.experiment import Settings
+    from lrbench.plots.run import picture_of
 
     record = train(make("optimizer.lr=1e6"), Settings(results=tmp_path, log_every="end"))
     assert record.standing() == "diverged"
-    assert (record.folder / "lr_and_loss.png").exists()
+    assert picture_of(record) == record.picture
 
 
 # ---- Clipping.
@@ -192,16 +193,17 @@ def test_clipping_bounds_the_gradient_and_logs_what_it_was(make, run, monkeypatc
 
     monkeypatch.setattr(state, "build_optimizer", noting)
     record = run(make("clip=0.6"))
-    logged = record.losses()[:, 1]
+    logged = record.series()["grad/norm"]
     assert len(norms) == len(logged) == 64
     np.testing.assert_allclose(norms, np.minimum(logged, 0.6), rtol=1e-5)
     assert (logged > 0.6).any()
     assert (logged < 0.6).any()
     assert [r["grad/norm"] for r in record.rows() if "train/loss" in r] == logged.tolist()
     norms.clear()
-    free = run(make())
-    assert free.losses().shape == (64, 1)
-    assert not any("grad/norm" in r for r in free.rows())
+    free = run(make())  # every 16th update is measured where none is clipped
+    assert np.flatnonzero(np.isfinite(free.series()["grad/norm"])).tolist() == [0, 16, 32, 48]
+    assert [int(r["update"]) for r in free.rows() if "grad/norm" in r] == [1, 17, 33, 49]
+    assert [norms[i] for i in (0, 16, 32, 48)] == pytest.approx(free.series()["grad/norm"][::16].tolist(), rel=1e-5)
 
 
 # ---- The summary.

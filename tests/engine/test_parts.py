@@ -33,7 +33,7 @@ def trained(experiment: Experiment, updates: int = 20) -> tuple[Setup, State, np
     state = new_state(experiment, CPU)
     losses = []
     while state.update < updates:
-        losses.append(advance(setup, state, updates).losses)
+        losses.append(advance(setup, state, updates).series["train/loss"])
     return setup, state, np.concatenate(losses)
 
 
@@ -104,7 +104,8 @@ def test_stopped_and_resumed_is_bit_identical_under_amp(amp: str, tmp_path: Path
     setup, first, _ = trained(experiment, 5)
     save(first, tmp_path / "c.pt")
     resumed = load(experiment, CPU, tmp_path / "c.pt")
-    advance(setup, resumed, 12)
+    while resumed.update < 12:
+        advance(setup, resumed, 12)
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name]), name
     assert (whole.scaler is None) == (resumed.scaler is None) == (amp == "bf16")
@@ -140,8 +141,8 @@ def test_a_skipped_step_is_the_same_update_again(tmp_path: Path) -> None:
     assert torch.equal(seen[2], seen[3])
     assert torch.equal(seen[3], seen[4])  # the same batch
     assert state.scaler.get_scale() == scale / 4
-    assert (block.rates[:, 0] == setup.table.lr[:, 0]).all()  # no row was consumed by a skipped step
-    assert np.isfinite(block.losses).all()
+    assert (block.series["lr/all"] == setup.table.lr[:, 0]).all()  # no row was consumed by a skipped step
+    assert np.isfinite(block.series["train/loss"]).all()
     assert summary(setup, state, Record(tmp_path), [], {}, None)["skipped_steps"] == 2
 
 
@@ -194,7 +195,9 @@ def test_two_ranks_are_one_process(scheduler: str, tmp_path: Path) -> None:
     together = Record(folder)
     assert together.experiment().ranks == 2
     assert (together.rates() == alone.rates()).all()  # the same table
-    np.testing.assert_allclose(together.losses(), alone.losses(), rtol=1e-4)  # the same batches
+    np.testing.assert_allclose(
+        together.series()["train/loss"], alone.series()["train/loss"], rtol=1e-4
+    )  # the same batches
     ours, theirs = (torch.load(r.checkpoint("update-00000020"))["model"] for r in (together, alone))
     for name, value in theirs.items():
         assert float((ours[name] - value).abs().max() / value.abs().max()) < 1e-5, name
@@ -209,14 +212,14 @@ def test_a_rank_that_dies_ends_all_and_the_run_resumes(tmp_path: Path) -> None:
     script = tmp_path / "die.py"
     script.write_text(
         "import os, sys\n"
-        "import lrbench.engine.attempt as attempt\n"
+        "import lrbench.engine.legs as legs\n"
         "from lrbench.cli.main import run\n"
-        "advance, calls = attempt.advance, []\n"
+        "advance, calls = legs.advance, []\n"
         "def dying(*a):\n"
         "    calls.append(1)\n"
         "    if len(calls) == 5 and os.environ['RANK'] == '1': os._exit(9)\n"
         "    return advance(*a)\n"
-        "attempt.advance = dying\n"
+        "legs.advance = dying\n"
         "sys.exit(run(sys.argv[1:]))\n"
     )
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lrbench.data.batches import Batches
-from lrbench.engine import attempt, loop
+from lrbench.engine import attempt, legs, loop
 from lrbench.engine.attempt import Interrupted
 from lrbench.engine.state import load, read_checkpoint
 from lrbench.experiment import Experiment
@@ -67,7 +67,7 @@ def test_a_signal_stops_the_run_and_the_same_call_goes_on(make, run, tmp_path, m
     record = Record(tmp_path / "results" / "runs" / run_id(experiment))
     assert record.standing() == "interrupted"
     assert record.status() == {"state": "interrupted", "update": 24, "updates": 64, "error": None}
-    assert len(record.rates()) == len(record.losses()) == 24
+    assert len(record.series()) == 24
     assert not (record.folder / "lease.json").exists()
     require_same_run(run(experiment), whole)
     assert attempts(record) == [0, 24]
@@ -148,7 +148,8 @@ def test_torn_off_between_updates(make, run, tmp_path, monkeypatch, require_same
     whole = run(experiment, results=tmp_path / "whole")
     for nth in (1, 2, 3):
         with monkeypatch.context() as patch:
-            calls, real = [], getattr(attempt, place)
+            module = legs if place == "validate" else attempt
+            calls, real = [], getattr(module, place)
 
             def torn(*args, calls=calls, real=real, nth=nth):
                 calls.append(1)
@@ -156,7 +157,7 @@ def test_torn_off_between_updates(make, run, tmp_path, monkeypatch, require_same
                     raise Killed
                 return real(*args)
 
-            patch.setattr(attempt, place, torn)
+            patch.setattr(module, place, torn)
             try:
                 run(experiment, checkpoint_every="5ba")
             except Killed:
@@ -317,13 +318,12 @@ def test_an_unreadable_checkpoint_is_refused(interrupted, run, damage, require_s
     require_same_run(new, run(experiment, results=tmp_path / "whole"))
 
 
-@pytest.mark.parametrize("name", ["rates.npy", "losses.npy"])
-def test_a_record_shorter_than_its_checkpoint_is_refused(interrupted, run, name):
+def test_a_record_shorter_than_its_checkpoint_is_refused(interrupted, run):
     from lrbench.errors import ConfigError
 
     experiment, record = interrupted
-    path = record.folder / name
-    path.write_bytes(path.read_bytes()[:-16])
+    path = record.folder / "series.npy"
+    path.write_bytes(path.read_bytes()[:-48])
     with pytest.raises(ConfigError, match="checkpoint is at update 32 and its record ends at 30; force=true"):
         run(experiment)
 

@@ -9,6 +9,7 @@ from matplotlib.transforms import Bbox
 
 from lrbench import CONF
 from lrbench.config.experiments import experiment
+from lrbench.plots.run import picture_of
 from lrbench.plots.schedule import Curve, plot_schedules
 from lrbench.plots.terminal import LETTERS, chart, rate_chart
 from lrbench.schedules import lr_table
@@ -21,7 +22,7 @@ def terminal(monkeypatch):
 
 def curve(label, *overrides):
     made = experiment("model=mlp", "horizon=10ep", *overrides)
-    return Curve(label, made, lr_table(made))
+    return Curve(label, made.schedule, lr_table(made))
 
 
 @pytest.mark.usefixtures("terminal")
@@ -111,7 +112,7 @@ def test_the_legend_of_schedules_covers_no_curve(drawn, tmp_path, scheduler, gro
     one = experiment("horizon=10ep", f"scheduler={scheduler}", *more, *([groups] if not more else []))
     table = lr_table(one)
     for labels in (["alone"], [f"scheduler.args.eta_min=0.0{i} " * 5 for i in range(6)]):
-        plot_schedules([Curve(label, one, table) for label in labels], tmp_path / "x.png")
+        plot_schedules([Curve(label, one.schedule, table) for label in labels], tmp_path / "x.png")
         require_legends_cover_no_axes(drawn[-1], 1)
     texts = [t.get_text().replace("\n", " ") for t in drawn[0].axes[0].get_legend().get_texts()]
     expected = {
@@ -125,10 +126,10 @@ def test_the_legend_of_schedules_covers_no_curve(drawn, tmp_path, scheduler, gro
 def test_the_legend_of_a_run_covers_no_curve(drawn, make, run):
     """The head's constant rate went along the top, where the legend was."""
     record = run(make("scheduler=constant", "param_groups=no_decay_norm_bias", "horizon=1ep"))
+    assert picture_of(record).exists()
     require_legends_cover_no_axes(drawn[0], 2)
     (_, validation) = drawn[0].axes[1].lines
     assert validation.get_marker() == "."  # one evaluation is no line
-    assert (record.folder / "lr_and_loss.png").exists()
 
 
 def test_a_format_that_is_none_is_refused_before_anything_is_written(tmp_path):

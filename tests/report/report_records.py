@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
+from made_records import write_series
 
 from lrbench.experiment import Component, Data, Experiment, Optimizer, Scheduler
 from lrbench.identity import arm_id, run_id, to_plain
@@ -80,7 +80,7 @@ def record(
     _write(out.folder / "status.json", {"state": state, "update": 64, "updates": 64, "error": None})
     _write(out.folder / "provenance.json", [{**MADE_WITH, **(provenance or {})}])
     _write(out.folder / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in rows))
-    np.save(out.folder / "rates.npy", np.array(rates, dtype=float).reshape(len(rates), -1))
+    write_series(out, [[rate] for rate in rates])
     measured = {"test/accuracy": accuracy, "test/loss": 2 * (1 - accuracy)} if accuracy is not None else {}
     told = {
         "run_id": run_id(made),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made_records import write_series
 from report_records import CONSTANT, COSINE, arm, compare, diverged, experiment, record, two_arms
 from scipy import stats
 
@@ -431,7 +432,7 @@ def test_rates_of_all_seeds_or_of_each(tmp_path: Path) -> None:
     groups = experiment(param_groups=SPLIT)
     for columns, drawn in (([[0.1, 0.2]] * 3, ["decay", "no_decay"]), ([[0.1, 0.1]] * 3, ["decay"])):
         made = record(tmp_path / "g", groups, 0.9)
-        np.save(made.folder / "rates.npy", np.array(columns))
+        write_series(made, columns, ("decay", "no_decay"))
         assert [r.group for r in compare([made]).rates] == drawn
 
 
@@ -487,7 +488,7 @@ FORKS = [Start(of=experiment(seed=s), at="end") for s in (1, 2)]
         ([experiment(start=s) for s in FORKS], [f"from {run_id(s.of)[:8]}" for s in FORKS]),
         (
             [experiment(start=FORKS[0]), experiment()],
-            [f"from {run_id(FORKS[0].of)[:8]} at=end carry=[model,optimizer]", "no fork"],
+            [f"from {run_id(FORKS[0].of)[:8]} at=end carry=[model,optimizer,stream]", "no fork"],
         ),
         ([experiment(numerics={"engine": n}) for n in (1, 2)], ["engine=1", "engine=2"]),
     ],

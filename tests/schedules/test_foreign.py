@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import transformers.optimization as hf
-from handmade import experiment, ramp, scheduler
+from handmade import experiment, ramp, scheduler, warmup
 from timm.scheduler import CosineLRScheduler, MultiStepLRScheduler, PolyLRScheduler, StepLRScheduler
 from timm.scheduler.scheduler import Scheduler as TimmScheduler
 
@@ -65,6 +65,10 @@ TRANSFORMERS: dict[str, tuple[dict[str, Any], Scheduler]] = {
     "get_linear_schedule_with_warmup": (TOTAL, by_batch("linear")),
     "get_constant_schedule_with_warmup": ({"num_warmup_steps": W}, by_batch("constant")),
     "get_polynomial_decay_schedule_with_warmup": ({**TOTAL, "lr_end": 0.0, "power": 0.9}, by_batch("polynomial")),
+    "get_inverse_sqrt_schedule": (
+        {"num_warmup_steps": W, "timescale": 25},
+        by_batch("inverse_sqrt_decay", timescale=25),
+    ),
     "get_wsd_schedule": (
         {"num_warmup_steps": W, "num_decay_steps": 100, "num_training_steps": N, "decay_type": "linear"},
         by_batch("wsd", decay_iters="100ba", shape="linear"),
@@ -132,6 +136,46 @@ def test_transformers_wsd_with_a_cosine_falls_as_ours() -> None:
     require_same(ours, live(hf.get_wsd_schedule, **arguments))
 
 
+def test_transformers_polynomial_with_its_floor() -> None:
+    ours = rates(experiment(by_batch("polynomial_floor", power=2.0, eta_min=1e-3), ZERO))
+    theirs = live(hf.get_polynomial_decay_schedule_with_warmup, **TOTAL, lr_end=1e-3, power=2.0)
+    require_same(ours, theirs)
+
+
+def test_transformers_inverse_square_root_by_default_has_the_warmups_timescale() -> None:
+    ours = rates(experiment(by_batch("inverse_sqrt_decay", timescale=f"{W}ba"), ZERO))
+    require_same(ours, live(hf.get_inverse_sqrt_schedule, num_warmup_steps=W))
+
+
+def test_transformers_cosine_warmup() -> None:
+    arguments = {"num_warmup_steps": W, "num_decay_steps": 100, "num_training_steps": N, "warmup_type": "cosine"}
+    main = by_batch("wsd", decay_iters="100ba", shape="cosine")
+    require_same(rates(experiment(main, "cosine_10pct")), live(hf.get_wsd_schedule, **arguments))
+
+
+# ---- Loops written out, by their formulas -------------------------------------------------------------------
+
+
+def test_nanogpts_loop_decays_for_a_part_of_the_run() -> None:
+    """lr_decay_iters=300 counts from update 0; what follows it is at min_lr."""
+    low, end = 0.1 * PEAK, 300
+    cosine = [low + (PEAK - low) * (1 + cos(pi * (t - W) / (end - W))) / 2 for t in range(W, end + 1)]
+    by_hand = [*(PEAK * t / W for t in range(W)), *cosine, *[low] * (N - end - 1)]
+    for T_max in ("@300ba", f"{end - W}ba", "@75%"):
+        require_same(rates(experiment(by_batch("cosine_hold", T_max=T_max), ZERO)), np.array(by_hand))
+
+
+def test_dinos_schedule_is_a_linspace_and_a_cosine() -> None:
+    """The first row is the start and the last of the warmup the peak, both exactly."""
+    start, final = 1e-6, 1e-5
+    steps = np.arange(N - W)
+    cosine = final + 0.5 * (PEAK - final) * (1 + np.cos(np.pi * steps / len(steps)))
+    ramp_ = warmup("linear_10pct_linspace", {"start_lr": start})
+    ours = rates(experiment(by_batch("cosine", eta_min=final), ramp_))
+    require_same(ours, np.concatenate([np.linspace(start, PEAK, W), cosine]))
+    assert ours[[0, W - 1, W]].tolist() == [start, PEAK, PEAK]
+
+
 # ---- timm: per epoch ----------------------------------------------------------------------------------------
 
 E = 40  # epochs
@@ -177,6 +221,53 @@ def test_timm_cosine_by_default_runs_underneath_its_warmup() -> None:
     require_same(theirs[:5], ours[:5])
     assert theirs[5] == pytest.approx(PEAK * (1 + cos(pi * 5 / 40)) / 2, rel=1e-9)
     assert ours[5] - theirs[5] == pytest.approx(0.0381 * PEAK, rel=0.01)
+    require_same(by_epoch(experiment("cosine", warmup("linear5", join="replace"))), theirs)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "main"),
+    [
+        (lambda o: PolyLRScheduler(o, t_initial=E, power=0.9, **WARM), "polynomial"),
+        (lambda o: StepLRScheduler(o, decay_t=12, decay_rate=0.1, warmup_prefix=False, **WARM), "step"),
+        (lambda o: StepLRScheduler(o, decay_t=2, decay_rate=0.5, warmup_prefix=False, **WARM),
+         scheduler("step", {"step_size": "2ep", "gamma": 0.5})),  # two of the drops are under the warmup
+        (lambda o: CosineLRScheduler(o, t_initial=8, cycle_decay=0.5, cycle_limit=9, **WARM), "cosine_cycles"),
+    ],
+)  # fmt: skip
+def test_timms_other_schedules_run_underneath_a_warmup_too(theirs: Callable[..., Any], main: Any) -> None:
+    require_same(by_epoch(experiment(main, warmup("linear5", join="replace"))), timm_rates(theirs(optimizer())))
+
+
+def test_timm_cosine_cools_down_at_its_floor() -> None:
+    """t_initial=30, cooldown_epochs=10, which is what a run of 40 epochs makes of it; after a warmup from 1e-6."""
+    warm = {"warmup_t": 5, "warmup_lr_init": 1e-6}
+    theirs = CosineLRScheduler(optimizer(), t_initial=25, lr_min=1e-5, warmup_prefix=True, **warm)
+    main = scheduler("cosine_hold", {"T_max": "@30ep", "eta_min": 1e-5})
+    ours = by_epoch(experiment(main, "linear5_from1e-6"))
+    require_same(ours, timm_rates(theirs))
+    assert ours[[0, 29, 30, 39]].tolist() == [1e-6, pytest.approx(4.05e-4, rel=1e-2), 1e-5, 1e-5]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ({"t_initial": 8, "cycle_decay": 0.5, "cycle_limit": 5}, {}),
+        ({"t_initial": 8, "cycle_decay": 0.5, "cycle_limit": 3}, {"cycle_limit": 3}),
+        ({"t_initial": 5, "cycle_mul": 2.0, "cycle_decay": 0.7, "cycle_limit": 9}, {"T_mult": 2, "cycle_decay": 0.7}),
+        ({"t_initial": 8, "cycle_limit": 5, "lr_min": 1e-3}, {"cycle_decay": 1.0, "eta_min": 1e-3}),
+    ],
+)
+@pytest.mark.parametrize("warm", [False, True])
+def test_timm_cosine_in_cycles(theirs: dict[str, Any], ours: dict[str, Any], warm: bool) -> None:
+    live = CosineLRScheduler(optimizer(), **theirs, **({"warmup_prefix": True, **WARM} if warm else {}))
+    main = scheduler("cosine_cycles", {"T_0": f"{theirs['t_initial']}ep", **ours})
+    require_same(by_epoch(experiment(main, "linear5" if warm else "none")), timm_rates(live))
+
+
+def test_timm_polynomial_with_a_floor() -> None:
+    theirs = PolyLRScheduler(optimizer(), t_initial=30, power=0.9, lr_min=1e-3)
+    main = scheduler("polynomial_floor", {"total_iters": "30ep", "eta_min": 1e-3})
+    require_same(by_epoch(experiment(main)), timm_rates(theirs))
 
 
 def test_timm_polynomial_with_its_warmup_before_it() -> None:
@@ -228,3 +319,48 @@ def test_timm_multistep_shifts_its_milestones_by_its_warmup() -> None:
     theirs = timm_rates(MultiStepLRScheduler(optimizer(), decay_t=[13, 25], decay_rate=0.1, **WARM))
     shifted = scheduler("multistep", {"milestones": ["@17ep", "@29ep"]})
     require_same(by_epoch(experiment(shifted, "linear5")), theirs)
+
+
+# ---- pytorch_warmup: the product of both, per update --------------------------------------------------------
+
+
+MAINS: dict[str, Callable[[torch.optim.Optimizer], Any]] = {
+    "cosine": lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=N),
+    "step": lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=120, gamma=0.1),
+    "exponential": lambda o: torch.optim.lr_scheduler.ExponentialLR(o, gamma=0.95**0.1),
+}
+
+
+def dampened(name: str) -> np.ndarray:
+    return rates(
+        experiment(by_batch(name), warmup("linear5_one_over_w", length=f"{W}ba", interval="batch", join="product"))
+    )
+
+
+@pytest.mark.parametrize("name", MAINS)
+def test_the_product_of_warmup_and_main(name: str) -> None:
+    """The main schedule from update 0, times min(1, (t + 1) / W)."""
+    require_same(dampened(name), live(MAINS[name]) * np.minimum((np.arange(N) + 1) / W, 1))
+
+
+@pytest.mark.parametrize("name", MAINS)
+def test_the_product_is_pytorch_warmups_dampening(name: str) -> None:
+    theirs = pytest.importorskip("pytorch_warmup")
+    o, seen = optimizer(), []
+    main = MAINS[name](o)
+    damper = theirs.LinearWarmup(o, warmup_period=W)
+    for _ in range(N):
+        seen.append(o.param_groups[0]["lr"])
+        o.step()
+        with damper.dampening():
+            main.step()
+    require_same(dampened(name), np.array(seen))
+
+
+@pytest.mark.parametrize("name", MAINS)
+def test_the_lower_of_warmup_and_main(name: str) -> None:
+    ramp_ = warmup("linear_10pct", length="80ba", join="min")
+    ours = rates(experiment(by_batch(name), ramp_))
+    rising = PEAK * (0.01 + 0.99 * np.arange(80) / 80)
+    falling = live(MAINS[name])
+    require_same(ours, np.concatenate([np.minimum(rising, falling[:80]), falling[80:]]))

@@ -1,13 +1,14 @@
 """The table against live textbook loops: torch's own optimizer and schedulers, stepped by hand on a small real model.
 
-For every level x warmup x interval x optimizer the rates, the momenta and the final weights are equal to the bit. The
-textbook's numbers (T_max, milestones, ...) are worked out in `handmade.Plan` from the rules, not taken from lrbench.
+For every level x warmup x interval x optimizer the rates, the momenta and the final weights are equal to the bit: every
+two of them meet on every change, all of them under the mark `slow`. The textbook's numbers (T_max, milestones, ...) are
+worked out in `handmade.Plan` from the rules, not taken from lrbench.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, product
-from math import sqrt
+from math import cos, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from handmade import (
 )
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from pairwise import pairwise
 from torch import nn
 from torch.optim.lr_scheduler import (
     ConstantLR,
@@ -37,6 +39,7 @@ from torch.optim.lr_scheduler import (
     ExponentialLR,
     LambdaLR,
     LinearLR,
+    LRScheduler,
     MultiStepLR,
     OneCycleLR,
     PolynomialLR,
@@ -73,6 +76,45 @@ def inverse_sqrt(o: torch.optim.Optimizer, p: Plan, w: int | None = None) -> Lam
     return LambdaLR(o, lambda t: sqrt(warm) * min((t + 1) ** -0.5, (t + 1) * warm**-1.5))
 
 
+class Formula(LRScheduler):
+    """A rate by its formula, where a factor of the peak would round otherwise."""
+
+    def __init__(self, o: torch.optim.Optimizer, rate: Callable[[int, float], float]) -> None:
+        self.rate = rate
+        super().__init__(o)
+
+    def get_lr(self) -> list[Any]:
+        return [self.rate(self.last_epoch, float(peak)) for peak in self.base_lrs]
+
+
+def half_cosine(done: float) -> float:
+    return (1 + cos(pi * done)) / 2
+
+
+def cosine_hold(o: torch.optim.Optimizer, end: int) -> Formula:
+    return Formula(o, lambda t, peak: 0.1 * peak + (peak - 0.1 * peak) * half_cosine(min(t / end, 1)))
+
+
+def polynomial_floor(o: torch.optim.Optimizer, p: Plan) -> Formula:
+    return Formula(o, lambda t, peak: 0.01 * peak + (peak - 0.01 * peak) * max(1 - t / p.left, 0) ** 0.9)
+
+
+def cycles(o: torch.optim.Optimizer, length: int) -> Formula:
+    return Formula(o, lambda t, peak: peak * 0.5 ** (t // length) * half_cosine(t % length / length))
+
+
+def warm_cycles(o: torch.optim.Optimizer, length: int, rise: int) -> Formula:
+    def rate(t: int, peak: float) -> float:
+        top, t = peak * 0.8 ** (t // length), t % length
+        return top * t / rise if t < rise else top * half_cosine((t - rise) / (length - rise))
+
+    return Formula(o, rate)
+
+
+def inverse_sqrt_decay(o: torch.optim.Optimizer, scale: int) -> LambdaLR:
+    return LambdaLR(o, lambda t: sqrt(scale / (scale + t)))
+
+
 def exponential_to(o: torch.optim.Optimizer, p: Plan) -> LambdaLR:
     peak = o.param_groups[0]["lr"]
     return LambdaLR(o, lambda t: (0.01 * peak / peak) ** (t / p.left))
@@ -92,15 +134,19 @@ def exponential(factor: float) -> Make:
 MAIN: dict[str, Make] = {
     "constant": lambda o, p: ConstantLR(o, factor=1.0),
     "cosine": lambda o, p: CosineAnnealingLR(o, T_max=p.left),
+    "cosine_cycles": lambda o, p: cycles(o, p.share(20)),
+    "cosine_cycles_warm": lambda o, p: warm_cycles(o, p.share(20), p.share(5)),
     "cosine_floor1e-5": lambda o, p: CosineAnnealingLR(o, T_max=p.left, eta_min=1e-5),
     "cosine_floor1e-6": lambda o, p: CosineAnnealingLR(o, T_max=p.left, eta_min=1e-6),
     "cosine_floor_10pct": lambda o, p: CosineAnnealingLR(o, T_max=p.left, eta_min=0.1 * peak_of(o)),
+    "cosine_hold": lambda o, p: cosine_hold(o, p.at(p.share(80))),
     "cosine_restarts": lambda o, p: CosineAnnealingWarmRestarts(o, T_0=p.share(20)),
     "custom": exponential(0.9),
     "cyclic": cyclic,
     "exponential": exponential(0.95),
     "exponential_to": exponential_to,
     "inverse_sqrt": inverse_sqrt,
+    "inverse_sqrt_decay": lambda o, p: inverse_sqrt_decay(o, p.share(10)),
     "linear": lambda o, p: LinearLR(o, start_factor=1.0, end_factor=0.0, total_iters=p.left),
     "multistep": lambda o, p: MultiStepLR(o, [p.at(p.share(s)) for s in (30, 60, 90)], gamma=0.1),
     "multistep_16_22": lambda o, p: MultiStepLR(o, [p.at(p.epochs(e)) for e in (16, 22)], gamma=0.1),
@@ -109,6 +155,7 @@ MAIN: dict[str, Make] = {
     "onecycle": lambda o, p: OneCycleLR(o, max_lr=[g["lr"] for g in o.param_groups], total_steps=p.left),
     "plateau": lambda o, p: ReduceLROnPlateau(o, factor=0.1, patience=p.share(10), min_lr=1e-6),
     "polynomial": lambda o, p: PolynomialLR(o, total_iters=p.left, power=0.9),
+    "polynomial_floor": polynomial_floor,
     "step": lambda o, p: StepLR(o, step_size=p.share(30), gamma=0.1),
     "step_30": lambda o, p: StepLR(o, step_size=p.epochs(30), gamma=0.1),
     "wsd": wsd,
@@ -121,9 +168,16 @@ IN_EPOCHS: dict[str, tuple[dict[str, Any], Make]] = {
     ),
     "step": ({"step_size": "2ep"}, lambda o, p: StepLR(o, step_size=p.epochs(2), gamma=0.1)),
     "plateau": ({"patience": 1}, lambda o, p: ReduceLROnPlateau(o, factor=0.1, patience=1, min_lr=1e-6)),
+    "cosine_cycles": ({"T_0": "2ep"}, lambda o, p: cycles(o, p.epochs(2))),
+    "cosine_cycles_warm": (
+        {"T_0": "2ep", "warmup_steps": "1ep"},
+        lambda o, p: warm_cycles(o, p.epochs(2), p.epochs(1)),
+    ),
+    "cosine_hold": ({"T_max": "@4ep"}, lambda o, p: cosine_hold(o, p.at(p.epochs(4)))),
     "cosine_restarts": ({"T_0": "2ep"}, lambda o, p: CosineAnnealingWarmRestarts(o, T_0=p.epochs(2))),
     "cyclic": ({"step_size_up": "1ep"}, lambda o, p: cyclic(o, p, p.epochs(1))),
     "inverse_sqrt": ({"warmup_steps": "2ep"}, lambda o, p: inverse_sqrt(o, p, p.epochs(2))),
+    "inverse_sqrt_decay": ({"timescale": "1ep"}, lambda o, p: inverse_sqrt_decay(o, p.epochs(1))),
     "wsd": (
         {"decay_iters": "2ep", "shape": "linear"},
         lambda o, p: LambdaLR(o, lambda t: 1 - max(t - (p.left - p.epochs(2)), 0) / p.epochs(2)),
@@ -133,13 +187,16 @@ IN_EPOCHS: dict[str, tuple[dict[str, Any], Make]] = {
 # Each warmup as a person would write it, over its steps.
 RAMP: dict[str, Callable[[torch.optim.Optimizer, int], Any]] = {
     "constant5": lambda o, steps: ConstantLR(o, factor=0.1, total_iters=steps),
+    "cosine_10pct": lambda o, steps: Formula(o, lambda t, peak: peak * ((1 - cos(pi * (t / steps))) / 2)),
     "exponential5": lambda o, steps: LambdaLR(o, lambda t: 0.01 ** max(1 - t / steps, 0)),
     **{
         name: lambda o, steps: LinearLR(o, start_factor=0.01, end_factor=1.0, total_iters=steps)
         for name in ("linear1", "linear10", "linear2", "linear20", "linear3", "linear5")
     },
+    "linear5_from1e-6": lambda o, steps: Formula(o, lambda t, peak: 1e-6 + (peak - 1e-6) * (t / steps)),
     "linear5_one_over_w": lambda o, steps: LambdaLR(o, lambda t: min((t + 1) / steps, 1)),
     "linear_10pct": lambda o, steps: LinearLR(o, start_factor=0.01, end_factor=1.0, total_iters=steps),
+    "linear_10pct_linspace": lambda o, steps: Formula(o, lambda t, peak: peak * (t / (steps - 1))),
     "linear_10pct_zero": lambda o, steps: LambdaLR(o, lambda t: min(t / steps, 1)),
     "linear_3pct": lambda o, steps: LinearLR(o, start_factor=0.01, end_factor=1.0, total_iters=steps),
     "linear_5pct": lambda o, steps: LinearLR(o, start_factor=0.01, end_factor=1.0, total_iters=steps),
@@ -270,24 +327,30 @@ def legal(name: str, warm: str) -> bool:
     return not level("scheduler", name).get("own_warmup") and (name, warm) != ("multistep_16_22", "linear20")
 
 
-def shapes() -> set[str]:
+def shapes() -> list[str]:
     """One warmup of each shape: the others differ from it in their length alone."""
     first: dict[str, str] = {}
     for warm in WARMUPS:
         plain = level("warmup", warm)
         first.setdefault(repr((plain["target"], plain.get("interval"), plain.get("args"))), warm)
-    return set(first.values())
+    return list(first.values())
 
 
-def matrix() -> list[Any]:
-    """All of it, of which these are slow: what differs from another in the warmup's length alone, and AdamW, whose
-    momentum is called otherwise, with warmups."""
-    found, quick = [], shapes()
-    for name, warm, optim in product(SCHEDULERS, WARMUPS, OPTIMIZERS):
-        for interval in ("metric", "batch") if name == "plateau" else ("epoch", "batch"):
-            slow = warm not in quick or (optim == "adamw" and warm != "none")
-            if legal(name, warm):
-                found.append(pytest.param(name, warm, interval, optim, marks=[pytest.mark.slow] if slow else []))
+def every_case() -> list[Any]:
+    """The full product, slow but for an array of all pairs and one case for each warmup of another length."""
+
+    def possible(name: str, warm: str, *_: str) -> bool:
+        return legal(name, warm)
+
+    factors = (SCHEDULERS, ("coarse", "batch"), OPTIMIZERS)
+    quick = {(n, w, i, o) for n, w, i, o in pairwise(SCHEDULERS, shapes(), *factors[1:], legal=possible)}
+    quick |= {("cosine", warm, "coarse", "sgd") for warm in WARMUPS if warm not in shapes()}
+    found = []
+    for name, warm, interval, optim in product(SCHEDULERS, WARMUPS, *factors[1:]):
+        if possible(name, warm):
+            own = interval if interval == "batch" else "metric" if name == "plateau" else "epoch"
+            marks = [] if (name, warm, interval, optim) in quick else [pytest.mark.slow]
+            found.append(pytest.param(name, warm, own, optim, marks=marks))
     return found
 
 
@@ -316,7 +379,7 @@ def composed(name: str, warm: str, interval: str, optim: str, plan: Plan) -> Exp
     )
 
 
-@pytest.mark.parametrize(("name", "warm", "interval", "optim"), matrix())
+@pytest.mark.parametrize(("name", "warm", "interval", "optim"), every_case())
 def test_the_table_is_the_textbook_loop(name: str, warm: str, interval: str, optim: str) -> None:
     plan = replace(planned(name, warm), interval=interval)
     run = train_by_hand(optim, plan, MAIN[name])
@@ -355,18 +418,28 @@ def test_the_warmup_that_hydra_composes_is_the_file(warm: str) -> None:
 # ---- Horizons and warmups that end inside an epoch ----------------------------------------------------------
 
 RAMPS = {"none": None, "7ba": (7, "batch"), "20ba": (20, "batch"), "25ba": (25, "batch"), "2ep": (20, "epoch")}
-INSIDE = [
-    (name, updates, length, interval)
-    for name in SCHEDULERS
-    if name not in ("multistep_16_22", "multistep_200", "multistep_30_60_90", "step_30")  # longer than these runs
-    for updates in (57, 60)
-    for length in (("none",) if level("scheduler", name).get("own_warmup") else RAMPS)
-    if updates == 57 or length in ("none", "7ba", "25ba")
-    for interval in (("metric", "batch") if name == "plateau" else ("epoch", "batch"))
-]
+SHORT = [n for n in SCHEDULERS if n not in ("multistep_16_22", "multistep_200", "multistep_30_60_90", "step_30")]
 
 
-@pytest.mark.parametrize(("name", "updates", "length", "interval"), INSIDE)
+def inside() -> list[Any]:
+    """Of the levels that fit into runs this short: the full product, slow but for an array of all pairs."""
+    factors = (SHORT, (57, 60), RAMPS, ("coarse", "batch"))
+
+    def possible(name: str, _updates: int, length: str, _interval: str) -> bool:
+        return length == "none" or not level("scheduler", name).get("own_warmup")
+
+    quick = pairwise(*factors, legal=possible)
+    return [
+        pytest.param(
+            name, updates, length, interval if interval == "batch" else "metric" if name == "plateau" else "epoch",
+            marks=[] if (name, updates, length, interval) in quick else [pytest.mark.slow],
+        )
+        for name, updates, length, interval in product(*factors)
+        if possible(name, updates, length, interval)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "updates", "length", "interval"), inside())
 def test_a_warmup_and_a_horizon_may_end_inside_an_epoch(name: str, updates: int, length: str, interval: str) -> None:
     warm, warm_interval = RAMPS[length] or (0, "epoch")
     plan = Plan(updates, 10, interval, warm, warm_interval)
@@ -419,7 +492,15 @@ def test_plateau_at_any_distance_between_evaluations(per_eval: str, length: str)
 
 # Left out: what SequentialLR refuses (plateau) or spoils (one cycle and cyclic, whose constructors set the rate that
 # the warmup would begin from), what takes no warmup, and what needs more than 40 epochs.
-NO_SEQUENCE = ("plateau", "onecycle", "cyclic", "inverse_sqrt", "multistep_200", "multistep_30_60_90")
+NO_SEQUENCE = (
+    "plateau",
+    "onecycle",
+    "cyclic",
+    "inverse_sqrt",
+    "cosine_cycles_warm",
+    "multistep_200",
+    "multistep_30_60_90",
+)
 SEQUENTIAL = [n for n in SCHEDULERS if n not in NO_SEQUENCE]
 
 

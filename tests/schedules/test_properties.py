@@ -15,6 +15,7 @@ from handmade import (
     optimizer,
     ramp,
     scheduler,
+    warmup,
     with_args,
 )
 from hypothesis import given, settings
@@ -198,6 +199,26 @@ def test_warmup_and_main_know_nothing_of_each_other(
     assert (other_warmup.lr[table.warmup :] == table.lr[table.warmup :]).all()
 
 
+UNDER = [n for n in SCHEDULERS if not level("scheduler", n).get("own_warmup") and n != "plateau"]
+
+
+@pytest.mark.parametrize("name", UNDER)
+def test_a_schedule_under_its_warmup_is_the_one_without_a_warmup(name: str) -> None:
+    """Rates after the warmup, and momenta from update 0; before it, the rows of the three joins."""
+    alone = lr_table(experiment(name, horizon="300ep", per_epoch=3, param_groups=GROUPS))
+    ramp_ = lr_table(experiment("constant", "linear5", horizon="300ep", per_epoch=3)).lr[:15]
+    rows = {"replace": ramp_, "min": np.minimum(ramp_, alone.lr[:15]), "product": alone.lr[:15] * ramp_ / PEAK}
+    for join, wanted in rows.items():
+        made = experiment(name, warmup("linear5", join=join), horizon="300ep", per_epoch=3, param_groups=GROUPS)
+        table = lr_table(made)
+        assert table.warmup == 15
+        require_close(table.lr[:15], np.broadcast_to(wanted, (15, 2)))
+        assert (table.lr[15:] == alone.lr[15:]).all()
+        if alone.momentum is not None:
+            assert table.momentum is not None
+            assert (table.momentum == alone.momentum).all()
+
+
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_the_same_experiment_has_the_same_table(name: str) -> None:
     made = experiment(name, horizon="300ep", per_epoch=3)
@@ -245,7 +266,7 @@ def test_what_was_heard_so_far_settles_the_known_rows(
         param_groups=GROUPS,
     )
     table = lr_table(made, metrics)
-    live = Feedback(made)
+    live = Feedback(made.schedule)
     tick = 1 if by_batch else per_eval
     for k in range(len(metrics) + 1):
         part = lr_table(made, metrics[:k])
@@ -255,7 +276,7 @@ def test_what_was_heard_so_far_settles_the_known_rows(
         assert (part.lr[part.known :] == part.lr[part.known - 1]).all()
         if part.known > (warm // tick + k) * tick:  # the run is long enough to use the k-th value
             assert live.row == part.lr[part.known - 1].tolist()
-        assert Feedback(made, metrics[:k]).row == live.row  # resumed
+        assert Feedback(made.schedule, metrics[:k]).row == live.row  # resumed
         if k < len(metrics):
             live.step(metrics[k])
     assert live.metrics == metrics

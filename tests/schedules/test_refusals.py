@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from handmade import GROUPS, TORCH, experiment, ramp, scheduler
+from handmade import GROUPS, TORCH, experiment, ramp, scheduler, warmup
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from lrbench.config import experiments as config
@@ -323,7 +323,7 @@ def test_a_bad_rate_that_only_a_longer_horizon_reaches() -> None:
 
 def test_no_rate_of_the_feedback_is_built_with_bad_arguments() -> None:
     with pytest.raises(ConfigError, match="ReduceLROnPlateau"):
-        Feedback(experiment(main("ReduceLROnPlateau", "metric", factor=2.0)))
+        Feedback(experiment(main("ReduceLROnPlateau", "metric", factor=2.0)).schedule)
 
 
 # ---- Schedules that hear a metric ---------------------------------------------------------------------------
@@ -334,6 +334,7 @@ UNHEARD = [
     ("plateau", {"monitor": "val/f1"}, ("monitor=val/f1", "never measured", "val/accuracy")),
     (scheduler("plateau", interval="epoch"), {}, ("interval=epoch", "interval=metric", "eval_every=1ep")),
     (scheduler("plateau", interval="batch"), {}, ("monitor=val/loss", "train/loss", "interval=metric")),
+    ("plateau", {"warmup": warmup("linear5", join="min")}, ("warmup.join=min", "not its own", "after the warmup")),
     ("plateau", {"monitor": "train/loss"}, ("monitor=train/loss", "interval=batch", "val/loss, val/accuracy")),
     (scheduler("cosine", interval="metric"), {}, ("interval=metric", "CosineAnnealingLR", "epoch or batch")),
 ]
@@ -342,7 +343,7 @@ UNHEARD = [
 @pytest.mark.parametrize(("spec", "fields", "words"), UNHEARD)
 def test_a_metric_schedule_must_hear_its_metric(spec: Any, fields: dict[str, Any], words: tuple[str, ...]) -> None:
     with pytest.raises(ConfigError) as caught:
-        check_feedback(experiment(spec, **fields), MEASURED)
+        check_feedback(experiment(spec, **fields).schedule, MEASURED)
     for word in words:
         assert word in str(caught.value)
 
@@ -357,7 +358,7 @@ def test_a_metric_schedule_must_hear_its_metric(spec: Any, fields: dict[str, Any
     ],
 )
 def test_these_are_legal(spec: Any, fields: dict[str, Any]) -> None:
-    check_feedback(experiment(spec, **fields), MEASURED)
+    check_feedback(experiment(spec, **fields).schedule, MEASURED)
 
 
 class OwnMetric:
@@ -373,10 +374,10 @@ class OwnMetric:
 
 def test_a_users_class_may_hear_a_metric() -> None:
     made = experiment(main(HERE + "OwnMetric", "metric"), horizon="4ep")
-    assert hears_metric(made)
+    assert hears_metric(made.schedule)
     assert lr_table(made, [2.0, 1.0, 2.0]).lr[::10, 0].tolist() == [0.1, 0.05, 0.05, 0.025]
     for name in ("cosine", "onecycle", main(HERE + "nan")):
-        assert not hears_metric(experiment(name))
+        assert not hears_metric(experiment(name).schedule)
 
 
 # ---- Through Hydra: what the signature knows -----------------------------------------------------------------

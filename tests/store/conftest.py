@@ -15,7 +15,7 @@ def trained(make, tmp_path_factory):
     results = tmp_path_factory.mktemp("trained")
     asked = [make(f"seed={s}") for s in range(3)] + [make("optimizer.lr=1e30", "scheduler=constant")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "plot_run", lambda record, table: None)
+        patch.setattr(run, "picture_of", lambda record: None)
         return [train(e, Settings(results=results)) for e in asked]
 
 

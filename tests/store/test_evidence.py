@@ -184,6 +184,16 @@ def test_a_row_that_was_modified_does_not_count(trained, committed, run, reposit
     assert run.said[0] == f"{said.replace('warmup', 'hidden')}."
 
 
+def test_a_row_that_gained_numbers_is_not_modified(trained, committed, run, repository):
+    """The test set was asked for after the row was committed: it counts, and is not committed yet."""
+    key = trained[0].run_id
+    rows = [line for line in committed.read_text().splitlines(True) if not line.startswith(key)]
+    committed.write_text("".join(rows))
+    write_rows([record_with(trained[0], repository / "more", **{"test/f1": 0.9})], committed)
+    assert states(run.results) == ({r.run_id: r.run_id != key for r in trained}, set())
+    assert find(run.results, key).summary()["test/f1"] == 0.9
+
+
 def test_an_arm_that_was_modified_takes_its_rows_along(trained, committed, run, repository):
     """What is declared of a metric decides what counts as a success."""
     edit(committed.with_name("arms.json"), lambda t: t.replace('"chance":0.1', '"chance":0.0'))
@@ -282,8 +292,8 @@ def test_missing_rates_are_damage_only_of_a_record_that_had_them(trained, run):
     folder = run.results / "runs" / trained[0].run_id
     shutil.copytree(trained[0].folder, folder)
     assert Record(folder).damage() is None
-    (folder / "rates.npy").unlink()
-    assert Record(folder).damage() == "rates.npy is missing"
+    (folder / "series.npy").unlink()
+    assert Record(folder).damage() == "series.npy is missing"
 
 
 # ---- Forks.
@@ -294,7 +304,7 @@ def test_a_fork_from_restored_evidence_begins_with_the_same_weights(make, traine
     whole = run(child, results=tmp_path / "whole")
     record = run(child)
     assert Record(record.folder.with_name(run_id(make()))).restored_from()
-    assert record.losses().tobytes() == whole.losses().tobytes()
+    assert record.series().tobytes() == whole.series().tobytes()
 
 
 def test_a_forks_row_brings_its_parents(make, run, tmp_path, request):

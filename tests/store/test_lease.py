@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lrbench.engine import attempt
+from lrbench.engine import legs
 from lrbench.engine.attempt import RunFailed
 from lrbench.identity import run_id
 from lrbench.store import lease as lease_module
@@ -211,7 +211,7 @@ def test_the_second_follows_the_first_and_returns_its_record(make, run, server, 
     run.shown.clear()
     first = server.start(experiment, run.results, pause=0.008)
     first.wait_for("update 5")
-    monkeypatch.setattr(attempt, "advance", None)  # this process computes nothing
+    monkeypatch.setattr(legs, "advance", None)  # this process computes nothing
     record = run(experiment)
     assert first.wait() == "end finished"
     require_same_run(record, whole)
@@ -285,7 +285,7 @@ def test_after_its_lease_is_lost_a_process_writes_nothing(make, run, monkeypatch
     """Another process takes over in the middle of a block: from then on not a byte changes."""
     experiment, frozen = make(), {}
     record = Record(run.results / "runs" / run_id(experiment))
-    real = attempt.advance
+    real = legs.advance
 
     def overtaken(setup, state, until):
         block = real(setup, state, until)
@@ -294,7 +294,7 @@ def test_after_its_lease_is_lost_a_process_writes_nothing(make, run, monkeypatch
             frozen.update(files(record.folder))
         return block
 
-    monkeypatch.setattr(attempt, "advance", overtaken)
+    monkeypatch.setattr(legs, "advance", overtaken)
     monkeypatch.setattr(lease_module, "STALE", 60.0)
 
     class Followed(Exception):
@@ -316,7 +316,7 @@ def test_after_its_lease_is_lost_a_process_writes_nothing(make, run, monkeypatch
 def test_a_run_whose_folder_is_taken_away_ends(make, run, monkeypatch):
     experiment = make()
     record = Record(run.results / "runs" / run_id(experiment))
-    real = attempt.advance
+    real = legs.advance
 
     def moved(setup, state, until):
         block = real(setup, state, until)
@@ -324,7 +324,7 @@ def test_a_run_whose_folder_is_taken_away_ends(make, run, monkeypatch):
             record.folder.rename(record.folder.with_name("elsewhere"))
         return block
 
-    monkeypatch.setattr(attempt, "advance", moved)
+    monkeypatch.setattr(legs, "advance", moved)
     with pytest.raises(RunFailed, match="another process took this run over"):
         run(experiment)
     assert not record.folder.exists()
@@ -333,7 +333,7 @@ def test_a_run_whose_folder_is_taken_away_ends(make, run, monkeypatch):
 def test_a_failure_after_the_lease_is_lost_is_not_written(make, run, monkeypatch):
     experiment = make()
     record = Record(run.results / "runs" / run_id(experiment))
-    real = attempt.advance
+    real = legs.advance
 
     def broken(setup, state, until):
         if state.update == 32:
@@ -341,7 +341,7 @@ def test_a_failure_after_the_lease_is_lost_is_not_written(make, run, monkeypatch
             raise RuntimeError("broken")
         return real(setup, state, until)
 
-    monkeypatch.setattr(attempt, "advance", broken)
+    monkeypatch.setattr(legs, "advance", broken)
     with pytest.raises(RunFailed):
         run(experiment)
     assert record.standing() == "interrupted"  # not failed: that was not ours to say
@@ -359,7 +359,7 @@ def test_a_run_that_another_process_ends_at_the_same_moment_is_not_trained_again
         return take(lease)
 
     monkeypatch.setattr(Lease, "take", late)
-    monkeypatch.setattr(attempt, "advance", None)
+    monkeypatch.setattr(legs, "advance", None)
     assert run(experiment).standing() == "finished"
     assert not (record.folder / "lease.json").exists()
 
@@ -379,6 +379,6 @@ def test_a_record_that_another_process_replaces_at_the_same_moment_is_not_set_as
         return alone(folder)
 
     monkeypatch.setattr(train, "alone", late)
-    monkeypatch.setattr(attempt, "advance", None)
+    monkeypatch.setattr(legs, "advance", None)
     assert run(experiment).standing() == "finished"
     assert [p.name for p in record.folder.parent.iterdir() if p.is_dir()] == [record.folder.name]

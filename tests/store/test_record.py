@@ -14,7 +14,7 @@ import yaml
 from lrbench.engine.attempt import RunFailed
 from lrbench.errors import ConfigError
 from lrbench.identity import run_id
-from lrbench.store.record import Record, read_columns, write_bytes, write_json
+from lrbench.store.record import Record, read_series, series_type, write_bytes, write_json
 
 pytestmark = pytest.mark.usefixtures("without_picture")
 
@@ -54,8 +54,8 @@ DAMAGE = {
     "garbage among the rows": (edit("metrics.jsonl", garbage_in_the_middle), "a file cannot be read"),
     "summary missing": (lambda r: (r.folder / "summary.json").unlink(), "a file cannot be read"),
     "summary truncated": (lambda r: truncate(r.folder / "summary.json"), "a file cannot be read"),
-    "rates missing": (lambda r: (r.folder / "rates.npy").unlink(), "rates.npy is missing"),
-    "rates without a header": (lambda r: (r.folder / "rates.npy").write_bytes(b"x" * 300), "a file cannot be read"),
+    "series missing": (lambda r: (r.folder / "series.npy").unlink(), "series.npy is missing"),
+    "series without a header": (lambda r: (r.folder / "series.npy").write_bytes(b"x" * 300), "a file cannot be read"),
 }
 
 
@@ -71,7 +71,7 @@ def pristine(make, tmp_path_factory):
     from lrbench.plots import run
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "plot_run", lambda record, table: None)
+        patch.setattr(run, "picture_of", lambda record: None)
         return train(make(), Settings(results=tmp_path_factory.mktemp("pristine")))
 
 
@@ -163,15 +163,15 @@ def test_two_records_set_aside_at_once_both_stay(record):
 
 
 def test_columns_are_read_up_to_the_last_whole_row(tmp_path):
-    path = tmp_path / "rates.npy"
-    assert read_columns(path).shape == (0, 1)
-    values = np.arange(15.0).reshape(5, 3)
+    path = tmp_path / "series.npy"
+    assert read_series(path).shape == (0,)
+    values = np.arange(15.0).view(series_type(["lr/all"]))
     np.save(path, values)
     whole = path.read_bytes()
-    assert (read_columns(path) == values).all()
+    assert (read_series(path) == values).all()
     for missing in range(1, 15 * 8 + 1):
         path.write_bytes(whole[:-missing])
-        assert (read_columns(path) == values[: (15 * 8 - missing) // 24]).all()
+        assert (read_series(path) == values[: (15 * 8 - missing) // 24]).all()
 
 
 def test_columns_of_a_run_in_progress(make, run):

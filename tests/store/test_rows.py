@@ -12,10 +12,10 @@ import pytest
 from lrbench.errors import ConfigError
 from lrbench.experiment import Start
 from lrbench.identity import arm_id, run_id, to_plain
+from lrbench.store.curves import grid_of
 from lrbench.store.export import write_rows
 from lrbench.store.record import Record
 from lrbench.store.rows import FIXED, read_rows, with_seed, without_seed
-from lrbench.store.series import grid_of
 
 pytestmark = pytest.mark.usefixtures("without_picture")
 
@@ -52,7 +52,7 @@ def test_the_columns_are_numbers_by_name(trained, committed):
     columns = list(rows[0])
     assert tuple(columns[: len(FIXED)]) == FIXED
     assert columns[len(FIXED) : len(FIXED) + 2] == ["test/accuracy", "test/loss"]
-    assert columns[-3:] == ["curve val/accuracy", "curve val/loss", "curve train/loss"]
+    assert columns[-4:] == [f"curve {name}" for name in ("val/accuracy", "val/loss", "train/loss", "grad/norm")]
     by_id = {r["run_id"]: r for r in rows}
     for record in trained[:3]:
         assert float(by_id[record.run_id]["test/accuracy"]) == record.summary()["test/accuracy"]  # to the last bit
@@ -110,11 +110,11 @@ def test_the_curves_of_an_arm_stand_at_the_same_updates(trained, committed):
     for row in read_rows(committed)[:3]:
         record = Record(trained[0].folder.with_name(row.run_id))
         assert row.arm["updates"] == grid
-        for name, curve in row.series().items():
+        for name, curve in row.curves().items():
             assert set(curve) <= set(grid["val" if name.startswith("val/") else "train"])
         if row.cells["state"] == "finished":
             measured = {r["update"]: r["val/loss"] for r in record.rows() if "val/loss" in r}
-            assert row.series()["val/loss"] == {u: float(f"{v:.4g}") for u, v in measured.items()}
+            assert row.curves()["val/loss"] == {u: float(f"{v:.4g}") for u, v in measured.items()}
 
 
 def test_files_are_merged_and_the_order_does_not_matter(trained, committed, tmp_path):
@@ -140,6 +140,26 @@ def test_another_row_of_the_same_run_is_refused(trained, committed):
     with pytest.raises(ConfigError, match=r"runs\.csv, line 2: holds another row of \w{16}"):
         write_rows(trained, committed)
     assert committed.read_bytes() == before
+
+
+def test_a_row_grows_when_the_test_set_is_asked_for_later(trained, tmp_path):
+    """It keeps what it said; a record that says less, or something else, does not replace it."""
+    whole = trained[0]
+    summary = {k: v for k, v in whole.summary().items() if not k.startswith("test/")}
+    early = Record(tmp_path / "early" / whole.run_id)
+    shutil.copytree(whole.folder, early.folder)
+    (early.folder / "summary.json").write_text(json.dumps(summary))
+    path = tmp_path / "claims" / "runs.csv"
+    write_rows([early], path)
+    (before,) = read_rows(path)
+    assert write_rows([whole], path) == 1
+    (after,) = read_rows(path)
+    assert after.keeps(before)
+    assert after.agrees(before)
+    assert not before.keeps(after)
+    assert after.summary()["test/loss"] == whole.summary()["test/loss"]
+    with pytest.raises(ConfigError, match="holds another row"):
+        write_rows([early], path)
 
 
 def test_a_run_that_is_not_done_and_a_name_that_is_not_found_are_refused(make, trained, tmp_path):
@@ -217,7 +237,7 @@ CHANGED = {
     "a seed in the arm": ('"batch_size"', '"seed":9,"batch_size"', "hashes to"),
     "no experiment": ('"horizon"', '"horizons"', "its experiment cannot be read"),
     "another processor": ('"cpu":"', '"cpu":"No ', "the provenance '.*' in arms.json beside it was changed"),
-    "other rates": ('"all":[[0,', '"all":[[1,', "the rates '.*' in arms.json beside it was changed"),
+    "other rates": ('"lr/all":[[0,', '"lr/all":[[1,', "the rates '.*' in arms.json beside it was changed"),
     "no updates": ('"updates"', '"downdates"', "its curve cannot be read"),
 }
 
@@ -278,7 +298,7 @@ def test_numbers_that_are_not_finite_come_back(make, trained, run, tmp_path):
     assert math.isnan(restored["test/loss"])
     assert math.isnan(restored["train/loss"])
     assert restored["lr_ratio/a"] == [0.1, 1.0]
-    assert 64 not in read_rows(run.results / "runs.csv")[0].series()["val/loss"]
+    assert 64 not in read_rows(run.results / "runs.csv")[0].curves()["val/loss"]
 
 
 def test_many_groups_are_read_again(make, trained, run, tmp_path):

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_records import put, put_many
+from made_records import put, put_many, write_series
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Start
@@ -463,18 +463,12 @@ def test_standings_are_those_of_the_record(store, results):
     (store["onecycle"].folder / "summary.json").unlink()
     path = store["cosine 1"].folder / "experiment.yaml"
     path.write_text(path.read_text().replace("seed: 1", "seed: 2"))
-    np_save(store["cosine 0"].folder / "rates.npy")
-    np_save(store["diverged"].folder / "rates.npy")
+    for name in ("cosine 0", "diverged"):
+        write_series(store[name], [[0.1]] * 64)
     rows = index.rows(Store(results))
     assert sorted(r["state"] for r in rows) == ["corrupt", "corrupt", "diverged", "finished", "interrupted"]
     for row in rows:
         assert row["state"] == Record(results / "runs" / row["run_id"]).standing()
-
-
-def np_save(path):
-    import numpy as np
-
-    np.save(path, np.zeros((64, 1)))
 
 
 def test_a_folder_that_cannot_be_written(store, results, monkeypatch):

@@ -83,7 +83,7 @@ def test_a_run_by_its_small_files(make, store):
     assert (run.run_id, run.standing, run.seed, run.arm) == (made.run_id, "finished", 0, arm_id(make()))
     assert run.summary["test/accuracy"] == 0.9
     assert run.row is None
-    assert (run.attempts, run.series, run.rates, run.overrides()) == ([], {}, {}, None)
+    assert (run.attempts, run.curves, run.rates, run.overrides()) == ([], {}, {}, None)
 
 
 @pytest.mark.parametrize("state", ["running", "interrupted", "failed", "diverged"])

@@ -37,7 +37,7 @@ def lrbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     from lrbench.plots import run
 
-    monkeypatch.setattr(run, "plot_run", lambda record, table: None)
+    monkeypatch.setattr(run, "picture_of", lambda record: None)
 
 
 # ---- The plan.

@@ -35,7 +35,7 @@ def sweep(tmp_path, monkeypatch):
     """Run a sweep through Hydra as `-m` does; what it returned, and the task."""
     from lrbench.plots import run
 
-    monkeypatch.setattr(run, "plot_run", lambda record, table: None)
+    monkeypatch.setattr(run, "picture_of", lambda record: None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LRBENCH_RESULTS", raising=False)
     GlobalHydra.instance().clear()

@@ -4,9 +4,9 @@ import json
 import pickle
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
+from made_records import write_series
 
 from lrbench.config.composer import composer
 from lrbench.config.experiments import experiment_from, settings_from
@@ -50,7 +50,7 @@ def stands(entry, state, update=3, seconds=2.0, cpu=HERE, device="cpu"):
     entry.record.set_status(state, update, 8)
     write_json(entry.record.folder / "summary.json", {"seconds": seconds, "updates": update})
     write_json(entry.record.folder / "provenance.json", [{"device": device, "cpu": cpu}])
-    np.save(entry.record.folder / "rates.npy", np.zeros((update, 1)))
+    write_series(entry.record, [[0.0]] * update)
 
 
 def test_equal_jobs_are_one_run(entry):
@@ -101,7 +101,7 @@ def test_a_damaged_record_is_seen_where_it_claims_to_be_done(entry):
     stands(run, "finished")
     (run.record.folder / "summary.json").unlink()
     assert make_plan([run]).headline() == "1 run: 1 damaged, to be trained anew"
-    for name, torn in {"metrics.jsonl": "{\n", "rates.npy": "", "experiment.yaml": "seed: 7\n"}.items():
+    for name, torn in {"metrics.jsonl": "{\n", "series.npy": "", "experiment.yaml": "seed: 7\n"}.items():
         stands(run, "finished")
         (run.record.folder / name).write_text(torn)
         plan = make_plan([run])

@@ -14,7 +14,7 @@ from lrbench.cli.flags import Slurm
 from lrbench.config.composer import composer
 from lrbench.config.experiments import experiment_from, settings_from
 from lrbench.config.schema import SlurmLauncherConfig
-from lrbench.engine import attempt
+from lrbench.engine import attempt, legs
 from lrbench.engine.loop import advance
 from lrbench.engine.signals import until_signalled
 from lrbench.engine.state import save
@@ -319,7 +319,7 @@ def in_blocks_of(updates, monkeypatch):
     def some(setup, state, end):
         return advance(setup, state, min(end, state.update + updates))
 
-    monkeypatch.setattr(attempt, "advance", some)
+    monkeypatch.setattr(legs, "advance", some)
 
 
 def test_a_run_stops_where_it_was_told_and_goes_on_there(entry, tmp_path, job_7, require_same_run, monkeypatch):

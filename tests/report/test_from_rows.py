@@ -4,8 +4,8 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
+from made_records import write_series
 from report_records import CONSTANT, COSINE, METRICS, diverged, experiment, record, rows_of_a_run
 
 from lrbench.errors import ConfigError
@@ -41,7 +41,7 @@ def records(tmp_path: Path) -> list[Record]:
                 made.append(diverged(tmp_path / "results", one, **about))
             else:
                 made.append(record(tmp_path / "results", one, accuracy, **about))
-            np.save(made[-1].folder / "rates.npy", np.array([[lr / (1 + t), lr / (2 + t)] for t in range(64)]))
+            write_series(made[-1], [[lr / (1 + t), lr / (2 + t)] for t in range(64)], ("decay", "no_decay"))
     return made
 
 

@@ -20,7 +20,7 @@ NONE = "-"  # in a curve's text, where a run has no finite value
 TRAINED, EVALUATED = ("train/", "grad/"), ("val/",)  # what rows of metrics.jsonl measure, by the beginning of its name
 
 Grid = Mapping[str, Sequence[int]]  # updates, for what is trained (`train`) and what is evaluated (`val`)
-Series = dict[str, dict[int, float]]  # by metric, then by update; finite values only
+Curves = dict[str, dict[int, float]]  # by metric, then by update; finite values only
 Corners = tuple[list[int], list[float]]  # updates from 0, and what stood there; straight lines lie between
 
 
@@ -38,7 +38,7 @@ def updates_of(name: str, grid: Grid) -> Sequence[int]:
     return grid["val" if name.startswith(EVALUATED) else "train"]
 
 
-def series_of(rows: Iterable[Mapping[str, float]], grid: Grid) -> Series:
+def curves_of(rows: Iterable[Mapping[str, float]], grid: Grid) -> Curves:
     """Curves of the rows of metrics.jsonl. What is trained is averaged over the rows of each stretch: at single updates
     its noise would be taken for a difference."""
     values: dict[str, dict[int, list[float]]] = {}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrbench.horizon import Clock
-from lrbench.store.series import CORNERS, POINTS, TOLERANCE, corners_of, from_text, grid_of, series_of, to_text
+from lrbench.store.curves import CORNERS, POINTS, TOLERANCE, corners_of, curves_of, from_text, grid_of, to_text
 
 clocks = st.tuples(st.integers(1, 5000), st.integers(1, 200), st.integers(1, 5000)).map(
     lambda c: Clock(c[0], c[1], min(c[2], c[0]))
@@ -28,7 +28,7 @@ def test_training_is_averaged_and_evaluations_are_picked():
     grid = grid_of(Clock(40, 10, 1))
     rows = [{"update": u, "epoch": u / 10, "lr/all": 0.1, "train/loss": float(u)} for u in range(1, 41)]
     rows += [{"update": u, "epoch": u / 10, "val/loss": 10.0 * u} for u in range(1, 41)]
-    found = series_of(rows, grid)
+    found = curves_of(rows, grid)
     assert found.keys() == {"train/loss", "val/loss"}
     assert found["train/loss"] == {u: u - 0.5 for u in range(2, 41, 2)}
     assert found["val/loss"] == {u: 10.0 * u for u in range(2, 41, 2)}
@@ -37,7 +37,7 @@ def test_training_is_averaged_and_evaluations_are_picked():
 def test_what_is_not_finite_and_what_lies_beyond_is_left_out():
     grid = grid_of(Clock(2, 1, 1))
     rows = [{"update": 1, "train/loss": float("nan")}, {"update": 2, "train/loss": 3.0}, {"update": 3, "val/loss": 1.0}]
-    assert series_of(rows, grid) == {"train/loss": {2: 3.0}}
+    assert curves_of(rows, grid) == {"train/loss": {2: 3.0}}
 
 
 values = st.dictionaries(st.sampled_from([2, 4, 6, 8]), st.floats(-1e300, 1e300).map(lambda v: float(f"{v:.4g}")))

@@ -1,0 +1,179 @@
+"""What a schedule's table says against its plan: refused where it cannot be meant, else told in a line.
+
+What a schedule is supposed to do is said by its level (`only_falls`, `floor_arg`: see `Scheduler`), so that restarts
+and cycles pass and no class has to be known by its name. Of a class that a person names without saying its kind, the
+same is told and not refused.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from math import ceil
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lrbench.errors import ConfigError
+from lrbench.horizon import Phase
+from lrbench.schedule_plan import SchedulePlan
+from lrbench.schedules.build import call, settings_of
+from lrbench.schedules.compose import LRTable, lr_table, traced
+from lrbench.schedules.feedback import hears_metric
+from lrbench.schedules.trace import Floats
+
+MATTERS = 1e-9  # of the peak: a rise of less is rounding
+UNITS = {"epoch": "epochs", "batch": "updates", "metric": "evaluations"}
+
+
+@lru_cache(maxsize=4096)  # the jobs of a sweep share their schedules, and what is kept of one is small
+def check(plan: SchedulePlan) -> tuple[str, ...]:
+    """Trace the plan and refuse what cannot be meant; what is worth telling, a line each. Raises ConfigError."""
+    _refuse_second_warmup(plan)
+    table = lr_table(plan)
+    _refuse_high_floor(plan)
+    if isinstance(plan.scheduler.numerics, str):  # neither torch's nor ours: it may draw from anywhere
+        _refuse_another_table(plan, table)
+    if plan.scheduler.only_falls is not None and (found := next(_beyond_its_kind(plan, table), None)):
+        raise ConfigError("scheduler", "", found.why, found.cure)
+    return tuple(remarks(plan, table))
+
+
+def remarks(plan: SchedulePlan, table: LRTable) -> list[str]:
+    """What a person should know of a legal schedule before it is trained under, a line each: that it does not do what
+    its kind says, that a rate never moves, and what its bare numbers mean."""
+    beyond = () if plan.scheduler.only_falls is not None else _beyond_its_kind(plan, table)
+    return [
+        *(f"scheduler: {found.why}. If it should not, {found.cure}." for found in beyond),
+        *_high_warmup(plan, table),
+        *_standing_still(plan, table),
+        *_bare_numbers(plan),
+    ]
+
+
+class _Found(NamedTuple):
+    why: str
+    cure: str
+
+
+def _beyond_its_kind(plan: SchedulePlan, table: LRTable) -> Iterator[_Found]:
+    """Rates of the main schedule above a group's peak, and rises where the rate is supposed only to fall: of the first
+    group that has them."""
+    begin, kind = plan.main.phase.start, plan.scheduler.only_falls
+    for group, lr in zip(table.groups, table.lr[begin:].T, strict=True):
+        peak, top = plan.peaks[group], int(lr.argmax())
+        shown = call(plan.main, plan.arguments(plan.main, group))
+        if lr[top] > peak * (1 + MATTERS):
+            why = f"goes up to {lr[top]:.4g} (update {begin + top}), above {peak:.4g}, the peak of the group '{group}'"
+            cure = "give floors and other rates relative to the peak, as 0.1x: optimizer.lr is it under every scheduler"
+            yield _Found(f"{shown} {why}", cure)
+            return
+        since = top if kind is None else 0  # what nobody described may warm up by itself
+        if kind is not False and (climb := _climb(lr[since:], peak)):
+            low, high = (since + row for row in climb)
+            why = f"rises from {lr[low]:.4g} (update {begin + low}) to {lr[high]:.4g} (update {begin + high})"
+            cure = (
+                "let its length reach the end (end), or hold the floor after the decay (scheduler=cosine_hold); "
+                "scheduler.only_falls=false says that the rise is meant"
+            )
+            yield _Found(f"{shown} {why}", cure)
+            return
+
+
+def _climb(lr: Floats, peak: float) -> tuple[int, int] | None:
+    """The lowest rate and the highest one after it, as rows, where a rate rises after it has fallen or stood."""
+    above = lr - np.minimum.accumulate(lr)
+    high = int(above.argmax())
+    return (int(lr[: high + 1].argmin()), high) if above[high] > MATTERS * peak else None
+
+
+def _refuse_high_floor(plan: SchedulePlan) -> None:
+    """No decay may end above where it began, and a plateau must be able to fall."""
+    name = plan.scheduler.floor_arg
+    if name is None:
+        return
+    for group, peak in plan.peaks.items():
+        floor = plan.arguments(plan.main, group).get(name)
+        if isinstance(floor, int | float) and floor > peak * (1 + MATTERS):
+            why = f"this floor of {floor:.4g} lies above {peak:.4g}, the peak rate of the parameter group '{group}'"
+            cure = f"give it relative to each group's peak, as {name}=0.1x, or a value for every group"
+            raise ConfigError(f"scheduler.args.{name}", plan.scheduler.args[name], why, cure)
+
+
+def _refuse_second_warmup(plan: SchedulePlan) -> None:
+    """An optimizer that multiplies its rate by a warmup of its own would train at other rates than the record's."""
+    for name, value in settings_of(plan).items():
+        if re.match(r"(use_|num_|lr_)?warmup", name) and value:
+            why = f"{plan.optimizer.name} would warm up by itself, at rates that stand in no table"
+            cure = "leave it out and choose a warmup of lrbench, as warmup=linear_10pct with warmup.length=500ba"
+            raise ConfigError(f"optimizer.args.{name}", value, why, cure)
+
+
+def _refuse_another_table(plan: SchedulePlan, table: LRTable) -> None:
+    """The second trace must be the first: no generator of its own without a seed, no clock on the wall."""
+    again = traced(plan, () if hears_metric(plan) else None)
+    if not np.array_equal(again.lr, table.lr):
+        why = f"{plan.scheduler.target} gives other rates when it is built again, so that they cannot be planned"
+        raise ConfigError("scheduler", "", why, "make them a function of the steps; draw with a fixed seed")
+
+
+def _high_warmup(plan: SchedulePlan, table: LRTable) -> Iterator[str]:
+    for group, lr in zip(table.groups, table.lr[: table.warmup].T, strict=True):
+        peak = plan.peaks[group]
+        if lr.size and lr.max() > peak * (1 + MATTERS):
+            yield f"warmup: it goes up to {lr.max():.4g}, above the peak {peak:.4g} of group '{group}'."
+            return
+
+
+def _standing_still(plan: SchedulePlan, table: LRTable) -> Iterator[str]:
+    """A schedule that is supposed to move, and does not within the run: a plateau even if nothing ever improves."""
+    spec, phase = plan.scheduler, plan.main.phase
+    if spec.only_falls is False:
+        return
+    unit = UNITS[spec.interval]
+    if hears_metric(plan):
+        table = traced(plan, [0.0] * (phase.steps - 1))
+    if (table.lr[phase.start :] != table.lr[phase.start]).any():
+        return
+    shown = call(plan.main, plan.arguments(plan.main, table.groups[0]))
+    if phase.steps == 1:
+        why = f"never changes the rate: it is stepped every {phase.tick} updates, and the run ends before the first"
+        cure = "; scheduler.interval=batch steps it at each"
+    elif hears_metric(plan):
+        why, cure = f"never lowers the rate in {phase.steps} {unit}, even if {plan.monitor} never improves", ""
+    else:
+        why, cure = f"never changes the rate in the {phase.steps} {unit} that it has", ""
+    yield f"scheduler: {shown} {why}{cure}."
+
+
+def _bare_numbers(plan: SchedulePlan) -> Iterator[str]:
+    """Bare numbers go to torch untouched, which counts them from the end of the warmup."""
+    phase, unit = plan.main.phase, UNITS[plan.scheduler.interval]
+    shift, whole = phase.start // phase.tick, ceil(phase.stop / phase.tick)
+    for name, raw in plan.scheduler.args.items():
+        for value in raw.values() if isinstance(raw, Mapping) else [raw]:
+            option = f"scheduler.args.{name}={value}"
+            if shift and _is_count(value) and phase.steps < value <= whole:
+                yield f"{option}: the warmup leaves {phase.steps} of the {whole} {unit}; write end for all of them."
+            if not (isinstance(value, list | tuple) and value and all(map(_is_count, value))):
+                continue
+            if shift:
+                yield (
+                    f"{option}: bare numbers count from the end of the warmup, so these are {unit} "
+                    f"{_and([v + shift for v in value])} of the run; {_positions(value, phase)} count from its start."
+                )
+            if never := [v for v in value if v >= phase.steps]:
+                yield f"{option}: the schedule has {phase.steps} {unit}, so that it never comes to {_and(never)}."
+
+
+def _positions(steps: Sequence[int], phase: Phase) -> list[str]:
+    """Steps of the run as positions, which a warmup does not shift."""
+    return [f"@{n}ep" if phase.interval == "epoch" else f"@{n * phase.tick}ba" for n in steps]
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _and(numbers: list[int]) -> str:
+    *most, last = map(str, numbers)
+    return f"{', '.join(most)} and {last}" if most else last
