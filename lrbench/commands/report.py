@@ -30,7 +30,7 @@ def run(arguments: Sequence[str]) -> int:
     name = options.name or _name_of(store, options.runs)
     if Path(name).name != name or name in (".", ".."):
         why = "it names a folder, so it can hold no path"
-        raise ConfigError(f"--name {name}", "", why, "--out FOLDER writes elsewhere")
+        raise ConfigError("--name", name, why, "--out FOLDER writes elsewhere")
     if options.json and (options.wandb or options.out):
         why = "it prints and writes nothing, so it goes with neither --out nor --wandb"
         raise ConfigError("--json", "", why, "run twice")
@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
             write_json(folder / "wandb.json", report.spec)
     except OSError as error:
         why = f"the report cannot be written ({error})"
-        raise ConfigError(f"--out {folder}", "", why, "give another folder") from error
+        raise ConfigError("--out", folder, why, "give another folder") from error
     print(words.finding(found))
     print(*(f"  {remark}" for remark in words.remarks(found)), sep="\n")
     print(

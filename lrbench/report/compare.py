@@ -100,13 +100,15 @@ def _chosen_metric(runs: Sequence[Run], metric: str | None, left_out: Sequence[L
     if not runs:
         standings = Counter(x.why.partition(":")[0] for x in left_out)
         told = ", ".join(f"{n} {why}" for why, n in sorted(standings.items())) or "no run is selected"
-        raise ConfigError(f"nothing to compare: none of the runs is finished or diverged ({told}); train them first.")
+        why = f"none of the runs is finished or diverged ({told})"
+        raise ConfigError("nothing to compare", "", why, "train them first")
     if metric is None:
         metric = next((m for m in DEFAULT_METRICS if m in known), None)
     if metric is None:
-        raise ConfigError(f"--metric: no run has {' or '.join(DEFAULT_METRICS)}; choose one of {_listed(known)}.")
+        why, cure = f"no run has {' or '.join(DEFAULT_METRICS)}", f"choose one of {_listed(known)}"
+        raise ConfigError("--metric", "", why, cure)
     if metric not in known:
-        raise ConfigError(f"--metric {metric}: no run has it.{did_you_mean(metric, known)}")
+        raise ConfigError("--metric", metric, f"no run has it.{did_you_mean(metric, known)}")
     return metric
 
 
@@ -114,10 +116,8 @@ def _direction(metric: str, declared: Mapping[str, Metric]) -> bool:
     """Whether more of it is better."""
     higher = metric_of(metric, declared).higher_is_better
     if higher is None:
-        raise ConfigError(
-            f"--metric {metric}: its name does not tell which way it is better; add --higher-is-better or "
-            "--lower-is-better."
-        )
+        why = "neither its task nor its name tells which way it is better"
+        raise ConfigError("--metric", metric, why, "add --higher-is-better or --lower-is-better")
     return higher
 
 
@@ -139,10 +139,8 @@ def _chosen_baseline(arms: Sequence[Sequence[Run]], called: Sequence[str], basel
         return found[0]
     listed = [called[i] for i in found] or list(called)
     more = f"; and {len(listed) - 12} more" if len(listed) > 12 else ""
-    raise ConfigError(
-        f"--baseline {baseline}: {'several arms have these words' if found else 'no arm is called so'}; give the name "
-        f"of one: {'; '.join(listed[:12])}{more}."
-    )
+    why = "several arms have these words" if found else "no arm is called so"
+    raise ConfigError("--baseline", baseline, why, f"give the name of one: {'; '.join(listed[:12])}{more}")
 
 
 def _ids(arm: Sequence[Run]) -> list[str]:

@@ -72,8 +72,8 @@ def _named(store: Store, name: str) -> list[Record]:
         return [store.find(name)]
     except ConfigError as error:
         sweeps = sorted(folder.name for folder in store.sweeps())
-        raise ConfigError(f"{error} Nor is it a sweep{'' if sweeps else ': there are none yet'}."
-                          f"{did_you_mean(name, sweeps)}") from error  # fmt: skip
+        nor = f"nor is it a sweep{'' if sweeps else ': there are none yet'}.{did_you_mean(name, sweeps)}"
+        raise ConfigError(name, "", f"{error.why}, {nor}", error.cure) from error
 
 
 def _all_in(store: Store) -> list[Record]:
@@ -96,5 +96,5 @@ def _filtered(records: Sequence[Record], where: Sequence[str]) -> list[Record]:
     ids = {row["run_id"] for row in choose(rows, where)}
     found = [r for r in records if r.run_id in ids]
     if not found:
-        raise ConfigError(f"--where {' '.join(where)}", "", unmatched(where, rows))
+        raise ConfigError("--where", " ".join(where), unmatched(where, rows))
     return found

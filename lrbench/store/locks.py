@@ -27,14 +27,15 @@ def check_locks(results: Path) -> str | None:
     except OSError as error:
         if error.errno in NONE:
             raise ConfigError(
-                f"results={results}: this file system keeps no locks ({error.strerror}), so two processes could write "
-                "one run at the same time; give a folder on another one with results=FOLDER or $LRBENCH_RESULTS "
-                "(often $HOME or a project space), or ask for the mount option `flock` (Lustre) or a lock daemon (NFS)."
+                "results",
+                results,
+                f"this file system keeps no locks ({error.strerror}), so two processes could write one run at the same "
+                "time",
+                "give a folder on another one with results=FOLDER or $LRBENCH_RESULTS (often $HOME or a project "
+                "space), or ask for the mount option `flock` (Lustre) or a lock daemon (NFS)",
             ) from error
-        raise ConfigError(
-            f"results={results}: cannot be written ({error.strerror}); give another folder with results=FOLDER or "
-            "$LRBENCH_RESULTS."
-        ) from error
+        cure = "give another folder with results=FOLDER or $LRBENCH_RESULTS"
+        raise ConfigError("results", results, f"cannot be written ({error.strerror})", cure) from error
     mounts = Path("/proc/self/mounts")
     option = local_lock(str(results.absolute()), mounts.read_text()) if mounts.exists() else None
     return option and (

@@ -61,16 +61,14 @@ def parse(text: str) -> Filter:
     """Read a filter. Raises ConfigError for what is none."""
     found = re.fullmatch(r"([^=<>!\s]+)\s*(==|!=|<=|>=|=|<|>)\s*([^=<>\s].*)", text.strip())
     if found is None:
-        raise ConfigError(
-            f"{text}: a filter is KEY=VALUE with one of = != < <= > >=, such as 'optimizer.lr>0.05'; quote it, since a "
-            "shell takes < and > for itself."
-        )
+        why = "a filter is KEY=VALUE with one of = != < <= > >=, such as 'optimizer.lr>0.05'"
+        raise ConfigError(text, "", why, "quote it, since a shell takes < and > for itself")
     key, sign, given = _named(found[1]), found[2].replace("==", "="), found[3]
     values = (_list(text, given),) if given.startswith("[") else tuple(v.strip() for v in given.split(","))
     if not all(values):
-        raise ConfigError(f"{text}: a value is missing beside the comma; `none` asks for runs without {key}.")
+        raise ConfigError(text, "", "a value is missing beside the comma", f"`none` asks for runs without {key}")
     if sign in ORDER and _to_number(given) is None:
-        raise ConfigError(f"{text}: {sign} compares numbers, and {given!r} is none.")
+        raise ConfigError(text, "", f"{sign} compares numbers, and {given!r} is none")
     return Filter(key, sign, values)
 
 
@@ -96,7 +94,8 @@ def choose(everything: Sequence[Flat], where: Sequence[str]) -> list[Flat]:
             require_known(f.key, [v for v in f.values if v.lower() not in NONE], used)
         if f.sign in ORDER and not any(_is_number(row.get(f.key)) for row in everything):
             some = next((v for row in everything if not missing(v := row.get(f.key))), "none")
-            raise ConfigError(f"{f}: {f.sign} compares numbers, and {f.key} of the runs is none (such as {some}).")
+            why = f"{f.sign} compares numbers, and {f.key} of the runs is none (such as {some})"
+            raise ConfigError(str(f), "", why)
     chosen = [row for row in everything if all(f(row) for f in filters)]
     return sorted(chosen, key=lambda row: (str(row.get("title")).rpartition(" seed ")[0], row.get("seed", -1)))
 
@@ -129,9 +128,8 @@ def write_parquet(chosen: Iterable[Flat], names: Sequence[str], path: Path) -> N
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
-        raise ConfigError(
-            f"--parquet={path}: this needs pyarrow: pip install 'lr-schedule-bench[parquet]'; --csv needs nothing."
-        ) from error
+        why = "this needs pyarrow: pip install 'lr-schedule-bench[parquet]'"
+        raise ConfigError("--parquet", path, why, "--csv needs nothing") from error
     made = to_frame(chosen, names)
     for name in made.columns:
         values = [v for v in made[name] if not missing(v)]
@@ -141,7 +139,7 @@ def write_parquet(chosen: Iterable[Flat], names: Sequence[str], path: Path) -> N
         path.parent.mkdir(parents=True, exist_ok=True)
         made.to_parquet(path, index=False)
     except OSError as error:
-        raise ConfigError(f"--parquet={path}: cannot be written ({error.strerror or error}).") from error
+        raise ConfigError("--parquet", path, f"cannot be written ({error.strerror or error})") from error
 
 
 def always() -> list[str]:
@@ -163,7 +161,8 @@ def require(keys: Sequence[str], everything: Iterable[Flat]) -> list[str]:
         if key not in known:
             last = sorted(k for k in known if re.split(r"[./]", k)[-1] == key)
             hint = f" Did you mean '{last[0]}'?" if last else did_you_mean(key, known).partition(" Known:")[0]
-            raise ConfigError(f"{key}: no run has an option or a metric of this name.{hint} --keys lists them all.")
+            why = f"no run has an option or a metric of this name.{hint}"
+            raise ConfigError(key, "", why, "--keys lists them all")
     return [_named(key) for key in keys]
 
 
@@ -248,7 +247,8 @@ def _list(text: str, given: str) -> str:
     try:
         return json.dumps(yaml.safe_load(given))
     except yaml.YAMLError as error:
-        raise ConfigError(f"{text}: {given} cannot be read as a list; write it as in [16, 32] or ['@30ep'].") from error
+        why, cure = f"{given} cannot be read as a list", "write it as in [16, 32] or ['@30ep']"
+        raise ConfigError(text, "", why, cure) from error
 
 
 def _options(kind: type, prefix: str = "") -> Iterator[str]:

@@ -77,7 +77,7 @@ def test_a_metric_whose_direction_is_not_known_is_refused_or_told(tmp_path: Path
         for lr in (0.1, 0.2)
         for s in (0, 1)
     ]
-    with pytest.raises(ConfigError, match=r"--metric test/margin: .*add --higher-is-better or --lower-is-better\."):
+    with pytest.raises(ConfigError, match=r"--metric=test/margin: .*add --higher-is-better or --lower-is-better\."):
         compare(made, metric="test/margin")
     for higher, best in ((True, 1), (False, 0)):
         c = compare(made, metric="test/margin", higher=higher)
@@ -89,7 +89,7 @@ def test_a_metric_whose_direction_is_not_known_is_refused_or_told(tmp_path: Path
 @pytest.mark.parametrize(
     ("metric", "words"),
     [
-        ("test/acuracy", ("--metric test/acuracy", "no run has it", "Did you mean 'test/accuracy'")),
+        ("test/acuracy", ("--metric=test/acuracy", "no run has it", "Did you mean 'test/accuracy'")),
         ("val/f1", ("no run has it", "Known: test/accuracy, test/loss")),
     ],
 )
@@ -256,7 +256,7 @@ def test_baselines(tmp_path: Path, asked: str | None, index: int) -> None:
 
 
 def test_baselines_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--baseline step: no arm is called so; .*ConstantLR; CosineAnnealingLR\."):
+    with pytest.raises(ConfigError, match=r"--baseline=step: no arm is called so; .*ConstantLR; CosineAnnealingLR\."):
         compare(two_arms(tmp_path), baseline="step")
     grid = [r for lr in (0.1, 0.2) for r in arm(tmp_path / "grid", CONSTANT, {0: 0.9}, lr)]
     grid += arm(tmp_path / "grid", COSINE, {0: 0.9})

@@ -82,7 +82,7 @@ def test_where(results: Path, where: list[str], n: int) -> None:
     [
         ("scheduler", ("a filter is KEY=VALUE",)),
         ("schedular=StepLR", ("schedular: no run has", "Did you mean 'scheduler'")),
-        ("scheduler=StepLR", ("--where scheduler=StepLR: no run has", "there are ConstantLR, CosineAnnealingLR.")),
+        ("scheduler=StepLR", ("--where=scheduler=StepLR: no run has", "there are ConstantLR, CosineAnnealingLR.")),
         ("optimizer.lr=0.2", ("there are 0.1, 0.3.",)),
     ],
 )
