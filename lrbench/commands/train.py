@@ -131,7 +131,7 @@ def describe(record: Record) -> str:
     if s["state"] == "diverged":
         head += f"\n  the loss was no longer finite after update {s['first_bad_update']} of {status['updates']}"
     source = record.restored_from()
-    restored = f"  restored from {source}: its curve at some points, no rates or weights (force=true trains it)"
+    restored = f"  restored from {source}: its curves and rates at some points, no weights (force=true trains it)"
     return "\n".join(
         [
             head,

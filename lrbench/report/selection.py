@@ -6,7 +6,7 @@ from pathlib import Path
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.store.evidence import Evidence
 from lrbench.store.record import Record
-from lrbench.store.rows import NAME
+from lrbench.store.rows import ROWS
 from lrbench.store.run import Run, Unread, of_row, read_whole
 from lrbench.store.runs import choose, read, unmatched
 from lrbench.store.store import Store, store_of
@@ -19,7 +19,7 @@ def runs_of(store: Store, selection: Sequence[str], where: Sequence[str] = ()) -
     records. where: filters as `lrbench runs` takes them, all of which must hold. Raises ConfigError as `records_of`
     does, and for evidence that cannot be trusted.
     """
-    files = [Path(name) for name in selection if Path(name).name == NAME]
+    files = [Path(name) for name in selection if Path(name).name == ROWS]
     if files and (where or len(files) < len(selection)):
         raise ConfigError(
             str(files[0]), "", "a file of evidence is compared whole", "give files alone, without --where"

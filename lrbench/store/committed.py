@@ -5,7 +5,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lrbench.store.rows import ARMS, NAME
+from lrbench.store.arms import ARMS
+from lrbench.store.rows import ROWS
 
 
 class Commit:
@@ -18,7 +19,7 @@ class Commit:
             line.partition("\t") for line in (listed or b"").decode(errors="surrogateescape").split("\0") if line
         )
         self._folder = folder
-        self._blobs = {folder / path: head.split()[2] for head, _, path in entries if Path(path).name in (NAME, ARMS)}
+        self._blobs = {folder / path: head.split()[2] for head, _, path in entries if Path(path).name in (ROWS, ARMS)}
 
     def has(self, path: Path, content: bytes | None) -> bool:
         """Whether a file stands in it with just this content."""
@@ -26,7 +27,7 @@ class Commit:
 
     def paths(self) -> Sequence[Path]:
         """The rows' files that it has."""
-        return [path for path in self._blobs if path.name == NAME]
+        return [path for path in self._blobs if path.name == ROWS]
 
     def contents(self, paths: Sequence[Path]) -> Mapping[Path, bytes]:
         """The content of files in it."""

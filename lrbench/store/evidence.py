@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 
 from lrbench.errors import ConfigError
+from lrbench.store.arms import ARMS
 from lrbench.store.committed import Commit
-from lrbench.store.rows import ARMS, NAME, Row, parse
+from lrbench.store.rows import ROWS, Row, parse
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ class Evidence:
     def _files(self) -> Iterator[Path]:
         for folder, folders, names in os.walk(self.folder):
             folders[:] = sorted(f for f in folders if not f.startswith(".") and Path(folder, f) != self.without)
-            if NAME in names:
-                yield Path(folder, NAME)
+            if ROWS in names:
+                yield Path(folder, ROWS)
 
 
 def _rank(row: Row) -> tuple[int, bool]:

@@ -12,23 +12,10 @@ import yaml
 
 from lrbench.errors import ConfigError
 from lrbench.identity import from_plain, run_id, to_plain
+from lrbench.store.arms import ARMS, PARTS, Shared, compact, key_of, shared_text, with_seed, without_seed
 from lrbench.store.curves import grid_of, to_text, updates_of
 from lrbench.store.record import DONE, RATES, Record, to_json, write_json, write_text
-from lrbench.store.rows import (
-    ARMS,
-    CURVE,
-    NAME,
-    PARTS,
-    Row,
-    Shared,
-    compact,
-    key_of,
-    read_rows,
-    rows_text,
-    shared_text,
-    with_seed,
-    without_seed,
-)
+from lrbench.store.rows import CURVE, ROWS, Row, read_rows, rows_text
 from lrbench.store.run import Run, read
 
 _LOCAL = ("host", "slurm_job", "command")  # of the provenance: what only means something on the machine itself
@@ -44,8 +31,8 @@ def write_rows(records: Iterable[Record], path: Path) -> int:
     ConfigError for a run that is not done, for another row of the same run, and for a name by which evidence is not
     found; nothing is written then.
     """
-    if path.name != NAME:
-        raise ConfigError(str(path), "", f"evidence is found by its name, {NAME}", f"give {path.parent / NAME}")
+    if path.name != ROWS:
+        raise ConfigError(str(path), "", f"evidence is found by its name, {ROWS}", f"give {path.parent / ROWS}")
     added: dict[str, Row] = {}
     for record in records:
         _add(record, path, added)

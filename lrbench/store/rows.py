@@ -1,18 +1,15 @@
-"""The files of evidence: `runs.csv`, a row a run, and beside it `arms.json`, which holds once what many rows share.
+"""`runs.csv`: evidence of runs that are done, a row a run, sorted by its id.
 
-A row holds a run's id, its arm and seed, every number of its summary in full, and its curves. `arms.json` holds, by
-arm, the resolved Experiment without the seed, the overrides that train it, the updates of its curves and what its task
-says of its metrics; and, by a hash of their content (so that files which grew on two branches merge without
-renumbering), the environments and the rates that rows name. Both are text, a line an entry, in the order of the ids.
+A row holds a run's id, its arm and seed, every number of its summary in full, and its curves; what many rows share
+stands in the `arms.json` beside it (`store.arms`), without which they mean nothing.
 """
 
 import csv
-import hashlib
 import io
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,25 +17,15 @@ from typing import Any
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
 from lrbench.identity import arm_id, from_plain, run_id, title
+from lrbench.store.arms import ARMS, Shared, key_of, parse_shared, with_seed
 from lrbench.store.curves import Corners, Curves, from_text, updates_of
-from lrbench.store.record import DONE, finite
+from lrbench.store.record import DONE
 
-NAME, ARMS = "runs.csv", "arms.json"
+ROWS = "runs.csv"
 FIXED = ("run_id", "arm", "seed", "state", "attempts", "rates")  # the columns that every file begins with
 CURVE = "curve "  # begins the name of a curve's column; all others are numbers of the summary
 ORDER = ("test/", "val/", "train/", "best/", "last")  # of numbers, by the beginning of their names
-FORMAT = 2  # of arms.json; before it there was none
-PARTS = ("arms", "provenance", "rates")
 CURE = "take both files from the commit that wrote them, or remove the line and train the run again"
-
-
-@dataclass(frozen=True)
-class Shared:
-    """arms.json: arms by their ids, environments and rates by hashes of their content."""
-
-    arms: Mapping[str, Any] = field(default_factory=dict)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    rates: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -153,32 +140,6 @@ def _varies(column: str) -> bool:
     return column in ("attempts", "rates") or "second" in column or column.startswith(CURVE)
 
 
-def key_of(value: Any) -> str:
-    """8 hex digits of its content."""
-    return hashlib.sha256(compact(value, sort=True).encode()).hexdigest()[:8]
-
-
-def compact(value: Any, sort: bool = False) -> str:
-    return json.dumps(finite(value), separators=(",", ":"), allow_nan=False, sort_keys=sort)
-
-
-def without_seed(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """An experiment's plain data as all runs of its arm have it: the seed is left out, in a fork's parent too where
-    that shares it."""
-    arm = {k: v for k, v in plain.items() if k != "seed"}
-    if "start" in arm and arm["start"]["of"]["seed"] == plain["seed"]:
-        arm["start"] = {**arm["start"], "of": without_seed(arm["start"]["of"])}
-    return arm
-
-
-def with_seed(arm: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """The inverse of `without_seed`."""
-    plain = {"seed": seed, **arm}
-    if "start" in plain:
-        plain["start"] = {**plain["start"], "of": with_seed(plain["start"]["of"], seed)}
-    return plain
-
-
 def read_rows(path: Path) -> list[Row]:
     """The rows of a file of evidence. Raises ConfigError where it is none, or one that a merge left torn, where two
     rows are of one run, and for an arms.json that is missing or cannot be read."""
@@ -188,7 +149,7 @@ def read_rows(path: Path) -> list[Row]:
 
 def parse(path: Path, content: bytes, beside: bytes | None) -> list[Row]:
     """The same, of the content of both files."""
-    shared = _parse_shared(path.with_name(ARMS), beside)
+    shared = parse_shared(path.with_name(ARMS), beside)
     rows: dict[str, Row] = {}
     for line, cells in _lines(path, content):
         row = Row(path, line, {"run_id": "", **cells}, shared)
@@ -225,29 +186,6 @@ def _foreign(path: Path, columns: list[str]) -> ConfigError:
         )
     why = "this name is kept for the evidence that `lrbench runs --export` writes, and its columns are others"
     return ConfigError(str(path), "", why, "rename the file, or export it again")
-
-
-def _parse_shared(path: Path, content: bytes | None) -> Shared:
-    if content is None:
-        why = f"it is missing, and the rows in {NAME} beside it mean nothing without"
-        raise ConfigError(str(path), "", why, "take it from the commit that wrote it, or export the runs again")
-    try:
-        plain = json.loads(content)
-        if plain["format"] != FORMAT:
-            raise ValueError(f"its format is {plain['format']} and this lrbench reads {FORMAT}")
-        return Shared(*(dict(plain[part]) for part in PARTS))
-    except (ValueError, KeyError, TypeError) as error:
-        cure = "take it from the commit that wrote it, or export the runs again"
-        raise ConfigError(str(path), "", f"it cannot be read ({type(error).__name__}: {error})", cure) from error
-
-
-def shared_text(shared: Shared) -> str:
-    """arms.json: a line an entry, in the order of their ids."""
-    parts = [
-        f'"{part}": {{\n' + ",\n".join(f'"{k}": {compact(v)}' for k, v in sorted(getattr(shared, part).items())) + "\n}"
-        for part in PARTS
-    ]
-    return ",\n".join([f'{{"format": {FORMAT}', *parts]) + "\n}\n"
 
 
 def rows_text(rows: list[Mapping[str, str]]) -> str:

@@ -13,9 +13,10 @@ import pytest
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
 from lrbench.identity import from_plain, run_id
+from lrbench.store.arms import with_seed
 from lrbench.store.export import restore, write_rows
 from lrbench.store.record import Record
-from lrbench.store.rows import read_rows, with_seed
+from lrbench.store.rows import read_rows
 from lrbench.store.run import of_row
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "evidence" / "runs.csv"
