@@ -20,8 +20,8 @@ def why_no_result(run: Run | Unread) -> str | None:
     """Why a run is no result: only finished and diverged ones are. None for one that is."""
     if run.standing in DONE:
         return None
-    if isinstance(run, Unread) and run.why:
-        return f"{run.standing}: {run.why}"
+    if isinstance(run, Unread) and run.standing == "corrupt":
+        return f"corrupt: {run.why}"
     return NOT_DONE.get(run.standing, run.standing)
 
 

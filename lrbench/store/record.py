@@ -40,8 +40,8 @@ class Damaged(Exception):
 
 
 @contextmanager
-def _reading(what: str) -> Iterator[None]:
-    """Whatever a damaged file makes of its reader."""
+def reading(what: str) -> Iterator[None]:
+    """Whatever a damaged file makes of its reader, as Damaged."""
     try:
         yield
     except Damaged:
@@ -155,11 +155,11 @@ class Record:
     def read(self) -> tuple[Experiment, dict[str, Any], dict[str, Any]]:
         """Its experiment, its status and, of a run that is done, its summary. Raises Damaged where they cannot be
         trusted."""
-        with _reading("experiment.yaml"):
+        with reading("experiment.yaml"):
             experiment = self.experiment()
             if run_id(experiment) != self.run_id:
                 raise Damaged("experiment.yaml does not hash to the folder's name")
-        with _reading("a file"):
+        with reading("a file"):
             status = self.status()
             if status["state"] not in ("running", "interrupted", "failed", *DONE):
                 raise Damaged(f"status.json has the unknown state {status['state']!r}")
@@ -167,7 +167,7 @@ class Record:
 
     def require_whole(self, status: Mapping[str, Any]) -> None:
         """Read the larger files too, given the status. Raises Damaged."""
-        with _reading("a file"):
+        with reading("a file"):
             self.rows()
             if status["state"] in DONE:
                 if not status.get("restored_from") and not (self.folder / "series.npy").exists():

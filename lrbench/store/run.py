@@ -12,7 +12,7 @@ from lrbench.experiment import Experiment
 from lrbench.identity import arm_id
 from lrbench.store.curves import Corners, Curves, corners_of, curves_of, grid_of
 from lrbench.store.lease import holder
-from lrbench.store.record import LOSS, NORM, RATES, Damaged, Record, Standing
+from lrbench.store.record import LOSS, NORM, RATES, Damaged, Record, Standing, reading
 from lrbench.store.rows import Row
 
 NOT_REPEATED = ("seed", "results", "force", "retry", "out", "hydra")  # overrides of where and when, not of what
@@ -131,6 +131,8 @@ def read_whole(record: Record) -> Run | Unread:
     if isinstance(run, Run):
         try:
             record.require_whole(run.status)
+            with reading("provenance.json"):
+                _ = run.attempts
         except Damaged as damage:
             return Unread(record.run_id, "running" if holder(record.folder) else "corrupt", str(damage))
     return run

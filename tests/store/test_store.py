@@ -97,6 +97,9 @@ def test_a_run_that_cannot_be_read(make, store):
     nothing = Store.record(store, "0" * 16)
     assert read(nothing) == Unread("0" * 16, "new")
     record = put(store.results, make())
+    (record.folder / "provenance.json").write_text("{")
+    assert read_whole(record).why.startswith("provenance.json cannot be read")
+    (record.folder / "provenance.json").unlink()
     (record.folder / "metrics.jsonl").write_text("{\n")
     assert isinstance(read(record), Run)  # its small files are whole
     assert read_whole(record) == Unread(record.run_id, "corrupt", record.damage())
