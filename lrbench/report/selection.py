@@ -54,7 +54,7 @@ def sweep_named(store: Store, name: str) -> Path | None:
 def _rows_in(path: Path) -> list[Run]:
     if not path.is_file():
         raise ConfigError(str(path), "", "there is no such file", "`lrbench runs --export FILE` writes one")
-    runs = [of_row(row) for row in Evidence(path.parent).rows() if row.path == path]
+    runs = [of_row(row) for row in Evidence(path.parent, (path,)).rows()]
     return sorted(runs, key=lambda run: (str((run.attempts or [{}])[0].get("started", "")), run.run_id))
 
 

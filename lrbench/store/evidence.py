@@ -18,13 +18,13 @@ from lrbench.store.rows import ROWS, Row, parse
 
 @dataclass(frozen=True)
 class Evidence:
-    """What lies under a folder when it is first asked: one walk, each file read once, git asked once.
+    """What stands in some files under a folder when it is first asked: each file read once, git asked once.
 
-    Whoever asks often makes one and keeps it: a plan, a command, a worker. `without` is a folder to leave out.
+    Whoever asks often makes one and keeps it: a plan, a command, a worker.
     """
 
     folder: Path
-    without: Path | None = None
+    files: tuple[Path, ...]
 
     def find(self, run_id: str) -> Row | None:
         """The row of a run: of several the one that says most, a committed one before others.
@@ -52,7 +52,7 @@ class Evidence:
     @cached_property
     def _found(self) -> tuple[dict[str, list[Row]], dict[str, str]]:
         """The rows of each run that count, and what is said of those that do not."""
-        files = {path: _contents(path) for path in self._files()}
+        files = {path: _contents(path) for path in self.files}
         commit = Commit(self.folder) if files else None
         counted: dict[str, list[Row]] = {}
         modified: dict[str, str] = {}
@@ -73,11 +73,17 @@ class Evidence:
                     counted.setdefault(row.run_id, []).append(replace(row, committed=stands))
         return {key: sorted(rows, key=_rank) for key, rows in counted.items()}, modified
 
-    def _files(self) -> Iterator[Path]:
-        for folder, folders, names in os.walk(self.folder):
-            folders[:] = sorted(f for f in folders if not f.startswith(".") and Path(folder, f) != self.without)
-            if ROWS in names:
-                yield Path(folder, ROWS)
+
+def evidence_under(results: Path, without: Path) -> Evidence:
+    """All evidence under a folder, but for one in it: the records may be ten thousand."""
+    return Evidence(results, tuple(_walked(results, without)))
+
+
+def _walked(results: Path, without: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(results):
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and Path(folder, f) != without)
+        if ROWS in names:
+            yield Path(folder, ROWS)
 
 
 def _rank(row: Row) -> tuple[int, bool]:

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lrbench.errors import ConfigError
-from lrbench.store.evidence import Evidence
+from lrbench.store.evidence import Evidence, evidence_under
 from lrbench.store.record import Record
 from lrbench.store.run import Run, Unread, read
 
@@ -32,7 +32,7 @@ class Store:
     @cached_property
     def evidence(self) -> Evidence:
         """Rows of evidence, as they stand when this is first asked."""
-        return Evidence(self.results, without=self.folder)
+        return evidence_under(self.results, without=self.folder)
 
     def record(self, run_id: str) -> Record:
         """The record of a run, whether it is there or not."""
