@@ -33,9 +33,8 @@ def write_rows(records: Iterable[Record], path: Path) -> int:
     """
     if path.name != ROWS:
         raise ConfigError(str(path), "", f"evidence is found by its name, {ROWS}", f"give {path.parent / ROWS}")
-    added: dict[str, Row] = {}
-    for record in records:
-        _add(record, path, added)
+    runs = {run.run_id: run for r in records for run in _with_parents(_done(r), r.folder.parent)}
+    added = {key: row_of(run, path) for key, run in runs.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(path.parent):
         there = {row.run_id: row for row in read_rows(path)} if path.exists() else {}
@@ -59,27 +58,27 @@ def _shared_by(rows: Iterable[Row]) -> Shared:
     """What these rows name, and nothing else; an arm's entry by the last of its rows."""
     parts: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
     for row in rows:
-        parts["arms"][row.cells["arm"]] = row.arm
-        named = row.cells["attempts"]
-        parts["provenance"] |= {k: v for k, v in row.shared.provenance.items() if f'"{k}"' in named}
-        parts["rates"] |= {k: v for k, v in row.shared.rates.items() if k == row.cells.get("rates")}
+        for part, keys in row.named().items():
+            parts[part] |= {key: row.entry(part, key) for key in keys}
     return Shared(**parts)
 
 
-def _add(record: Record, path: Path, rows: dict[str, Row]) -> None:
-    """Put the record's row among the rows, and those of the records it is forked from, where they lie beside it."""
-    if record.run_id in rows:
-        return
+def _done(record: Record) -> Run:
+    """The run of a record. Raises ConfigError for one that is no evidence."""
     run = read(record)
-    if not isinstance(run, Run) or run.standing not in DONE:
-        why = f"this run is {run.standing}; only finished and diverged ones are evidence"
-        raise ConfigError(record.run_id, "", why)
-    rows[record.run_id] = row_of(run, path)
+    if isinstance(run, Run) and run.standing in DONE:
+        return run
+    raise ConfigError(record.run_id, "", f"this run is {run.standing}; only finished and diverged ones are evidence")
+
+
+def _with_parents(run: Run, beside: Path) -> Iterator[Run]:
+    """The run, and those that it is forked from, where they lie beside it and are done."""
+    yield run
     start = run.experiment.start
     if start is not None:
-        parent = Record(record.folder.with_name(run_id(start.of)))
-        if parent.standing() in DONE:
-            _add(parent, path, rows)
+        parent = read(Record(beside / run_id(start.of)))
+        if isinstance(parent, Run) and parent.standing in DONE:
+            yield from _with_parents(parent, beside)
 
 
 def row_of(run: Run, path: Path) -> Row:

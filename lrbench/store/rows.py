@@ -45,7 +45,8 @@ class Row:
     @property
     def arm(self) -> Mapping[str, Any]:
         """Its arm's entry in arms.json. Raises ConfigError where that has none."""
-        return self._shared("arms", self.cells.get("arm", ""))
+        found: Mapping[str, Any] = self.entry("arms", self.cells.get("arm", ""))
+        return found
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -81,15 +82,15 @@ class Row:
 
     def attempts(self) -> list[dict[str, Any]]:
         """Its provenance, but for what only means something on the machine itself."""
+        own = [(key, {"from_update": at, "started": when}) for key, at, when in self._attempts()]
+        return [{**self.entry("provenance", k), **{n: v for n, v in o.items() if v is not None}} for k, o in own]
+
+    def _attempts(self) -> list[tuple[str, Any, Any]]:
+        """Of each, the key of its environment, the update it began at, and when."""
         try:
-            given = [(key, at, when) for key, at, when in json.loads(self.cells["attempts"])]
+            return [(key, at, when) for key, at, when in json.loads(self.cells["attempts"])]
         except (ValueError, TypeError, KeyError) as error:
             raise self.refused(f"its attempts cannot be read ({error})") from error
-        own = ({"from_update": at, "started": when} for _, at, when in given)
-        return [
-            {**self._shared("provenance", key), **{k: v for k, v in more.items() if v is not None}}
-            for (key, *_), more in zip(given, own, strict=True)
-        ]
 
     def overrides(self) -> list[str] | None:
         """What was typed for the arm, without the seed."""
@@ -108,7 +109,7 @@ class Row:
     def rates(self) -> dict[str, Corners]:
         """What its schedule set, by name; nothing where its record had none."""
         key = self.cells.get("rates")
-        return {name: (u, r) for name, (u, r) in self._shared("rates", key).items()} if key else {}
+        return {name: (u, r) for name, (u, r) in self.entry("rates", key).items()} if key else {}
 
     def check(self) -> None:
         """Raises ConfigError for a row that cannot be restored."""
@@ -127,7 +128,14 @@ class Row:
     def refused(self, why: str) -> ConfigError:
         return ConfigError(f"{self.path}, line {self.line}", "", why, CURE)
 
-    def _shared(self, part: str, key: str) -> Any:
+    def named(self) -> dict[str, list[str]]:
+        """The keys of what it has in arms.json, by part."""
+        rates = self.cells.get("rates")
+        environments = [key for key, *_ in self._attempts()]
+        return {"arms": [self.cells["arm"]], "provenance": environments, "rates": [rates] if rates else []}
+
+    def entry(self, part: str, key: str) -> Any:
+        """An entry of arms.json. Raises ConfigError where it is not there, or is not what it was."""
         found = getattr(self.shared, part).get(key)
         if not isinstance(found, dict):
             raise self.refused(f"{ARMS} beside it has no {part} '{key}'")
