@@ -236,7 +236,7 @@ class Settings:
     results: Path = Path("results")
     device: str = "auto"
     log_every: str = "0.1%"
-    checkpoint_every: str | None = "1ep"
+    checkpoint_every: str | None = "1min"
     keep: tuple[str, ...] = ("end",)
     tracker: Component | None = None
     workers: int = 2  # processes that read images from disk

@@ -16,6 +16,7 @@ from lrbench.errors import ConfigError
 Interval = Literal["epoch", "batch", "metric"]
 
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ep|ba|%)", re.ASCII)
+_WALL = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(s|min|h)", re.ASCII)
 _NUMERIC = re.compile(r"[-+]?\.?\d")
 GRAMMAR = "write a length as 30ep (epochs), 500ba (updates), 10% (of the horizon) or end"
 
@@ -141,6 +142,13 @@ def cadence(text: str | None, clock: Clock, option: str) -> int:
     if text is None or text == "end":
         return clock.updates
     return max(1, ceil(span(text, clock, option)))
+
+
+def wall_time(text: str) -> float | None:
+    """`30s`, `5min` or `1h` in seconds; None for a time of the run's own. What the clock on the wall decides is no part
+    of a run's numbers."""
+    match = _WALL.fullmatch(text)
+    return None if match is None else float(match[1]) * {"s": 1, "min": 60, "h": 3600}[match[2]]
 
 
 def steps(text: str, phase: Phase, option: str) -> int:

@@ -113,7 +113,7 @@ class SchedulePlan:
         args = {k: value(v, phase, group, own, f"{option}.args.{k}") for k, v in spec.args.items()}
         if isinstance(spec, Scheduler):
             if spec.peak_arg:
-                args[spec.peak_arg] = self.peaks[group]
+                args[spec.peak_arg] = own[group]
             if spec.mode_arg and args.get(spec.mode_arg) is None:
                 args = {k: v for k, v in args.items() if k != spec.mode_arg} | self._mode(spec.mode_arg)
         return args

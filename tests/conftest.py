@@ -48,7 +48,7 @@ def run(tmp_path: Path) -> Callable[..., Any]:
     from lrbench.experiment import Settings
 
     def trained(experiment: Any, **settings: Any) -> Any:
-        settings = {"results": trained.results, **settings}
+        settings = {"results": trained.results, "checkpoint_every": "1ep", **settings}
         return train(experiment, Settings(**settings), trained.shown.append, trained.said.append)
 
     trained.said, trained.shown, trained.results = [], [], tmp_path / "results"

@@ -269,7 +269,7 @@ def test_one_moment_of_the_parent_is_one_identity() -> None:
     assert len(ids) == 1
     carried = {
         run_id(small(start=Start(of=small(), at="end", carry=c)))
-        for c in (("model", "optimizer"), ("optimizer", "model"))
+        for c in (("model", "optimizer", "stream"), ("stream", "optimizer", "model"))
     }
     assert carried == ids
     assert run_id(small(start=Start(of=small(), at="29ep"))) not in ids

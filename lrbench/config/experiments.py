@@ -93,10 +93,7 @@ def settings_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Settings:
         results=results_folder(plain["results"]),
         tracker=_component(tracker, "tracker") if tracker["_target_"] else None,
         keep=tuple(plain["keep"]),
-        **{
-            k: plain[k]
-            for k in ("device", "log_every", "checkpoint_every", "workers", "test", "force", "retry", "strict")
-        },
+        **{k: plain[k] for k in _SETTINGS},
     )
 
 

@@ -138,7 +138,7 @@ class Config:
     device: str = "auto"
     results: str | None = None
     log_every: str = "0.1%"
-    checkpoint_every: str | None = "1ep"
+    checkpoint_every: str | None = "1min"
     keep: list[str] = field(default_factory=lambda: ["end"])
     workers: int = 2
     test: bool = True

@@ -1,5 +1,7 @@
 """One attempt at a run, under its lease: its legs, and after each everything that is written or shown."""
 
+import math
+import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from lrbench.engine.signals import Stop, until_signalled
 from lrbench.engine.state import Setup, State, load, save, wrap
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings
-from lrbench.horizon import cadence
+from lrbench.horizon import cadence, wall_time
 from lrbench.progress import Say, Show, View
 from lrbench.store.lease import Lease
 from lrbench.store.record import Record, write_json, write_text
@@ -33,7 +35,8 @@ class Cadence:
     """After which updates something happens beside training."""
 
     log_every: int
-    checkpoint_every: int
+    save_every: int  # updates
+    save_after: float  # seconds without a checkpoint, after which the next leg's end has one
     kept: frozenset[int]
     evaluations: frozenset[int]
     stops: list[int]  # all of them, ascending, and the end
@@ -42,13 +45,16 @@ class Cadence:
 def cadence_of(experiment: Experiment, settings: Settings) -> Cadence:
     """Raises ConfigError for times that are none."""
     clock = experiment.clock
-    checkpoint_every = cadence(settings.checkpoint_every, clock, "checkpoint_every")
+    save_after = wall_time(settings.checkpoint_every or "")
+    save_every = clock.updates
+    if save_after is None:
+        save_every = cadence(settings.checkpoint_every, clock, "checkpoint_every")
     keep = settings.keep if settings.test else {*settings.keep, "end"}  # the test set waits for the final weights
     kept = frozenset(at_update(k, experiment, None, "keep") for k in keep)
     evaluations = frozenset(evaluation_updates(experiment))
-    stops = sorted({*evaluations, *kept, *range(checkpoint_every, clock.updates, checkpoint_every), clock.updates})
+    stops = sorted({*evaluations, *kept, *range(save_every, clock.updates, save_every), clock.updates})
     log_every = cadence(settings.log_every, clock, "log_every")
-    return Cadence(log_every, checkpoint_every, kept, evaluations, stops)
+    return Cadence(log_every, save_every, save_after or math.inf, kept, evaluations, stops)
 
 
 def attempt(
@@ -163,7 +169,7 @@ def assist(setup: Setup, state: State, cadence: Cadence) -> None:
         pass
 
 
-@dataclass(frozen=True)
+@dataclass
 class Saves:
     """The state, saved where it is due, and kept where that was asked for."""
 
@@ -172,15 +178,20 @@ class Saves:
     log: Log
     stop: Stop
 
+    def __post_init__(self) -> None:
+        self._saved = time.monotonic()
+
     def __call__(self, state: State, leg: Leg) -> None:
         if leg.bad is not None:
             return
         if state.update in self.cadence.kept:
             save(state, self.record.checkpoint(kept_name(state.update)))
-        if state.update % self.cadence.checkpoint_every == 0 or leg.asked or self.stop.save:
+        due = state.update % self.cadence.save_every == 0 or time.monotonic() - self._saved >= self.cadence.save_after
+        if due or leg.asked or self.stop.save:
             self.log.flush()
             save(state, self.record.checkpoint())
             self.record.set_status("running", state.update, self.cadence.stops[-1])
+            self._saved = time.monotonic()
 
 
 def _shown(setup: Setup, log: Log, show: Show) -> Observer:

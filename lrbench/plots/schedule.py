@@ -19,6 +19,7 @@ OVERLAID = 6  # curves at most on one pair of axes: more cannot be told apart
 COLUMNS = 4
 STYLES = ("-", "--", "-.")  # of groups; further ones look like the first again
 LEGEND_LINE = 0.17  # inches
+BESIDES = {"momentum": "momentum", "weight_decay": "weight decay"}  # what may move beside the rate, and its label
 
 
 class Curve(NamedTuple):
@@ -30,9 +31,9 @@ class Curve(NamedTuple):
 
 
 def plot_schedules(curves: Sequence[Curve], path: Path) -> None:
-    """Rate over epochs, each update a step, and momentum where a schedule cycles it. Dotted: not yet known, since it
-    depends on a metric. Up to OVERLAID curves share their axes; more have a panel each. The file's ending says the
-    format. Raises ValueError for one that is none, before anything is written."""
+    """Rate over epochs, each update a step, and momentum and weight decay where a schedule moves them. Dotted: not yet
+    known, since it depends on a metric. Up to OVERLAID curves share their axes; more have a panel each. The file's
+    ending says the format. Raises ValueError for one that is none, before anything is written."""
     figure = _overlay(curves) if len(curves) <= OVERLAID else _panels(curves)
     FigureCanvasAgg(figure)
     picture = BytesIO()
@@ -42,36 +43,35 @@ def plot_schedules(curves: Sequence[Curve], path: Path) -> None:
 
 
 def _overlay(curves: Sequence[Curve]) -> Figure:
-    momenta = any(c.table.momentum is not None for c in curves)
+    moved = [kind for kind in BESIDES if any(kind in c.table.kinds for c in curves)]
     figure = Figure(layout="constrained")
-    axes = figure.subplots(2 if momenta else 1, 1, sharex=True, squeeze=False)[:, 0]
+    axes = figure.subplots(1 + len(moved), 1, sharex=True, squeeze=False)[:, 0]
     for i, curve in enumerate(curves):
         _rates(axes[0], curve, f"C{i}")
-        if momenta:
-            _momentum(axes[1], curve, f"C{i}")
+        for below, kind in zip(axes[1:], moved, strict=True):
+            _other(below, curve, kind, f"C{i}")
+            below.set_ylabel(BESIDES[kind])
     axes[0].set_ylabel("learning rate")
     axes[0].set_ylim(bottom=0)
     # Above the axes, where it covers no curve; the picture grows with it, so that long names leave the axes their room.
     legend = axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize="small", frameon=False)
     lines = sum(1 + text.get_text().count("\n") for text in legend.get_texts())
-    figure.set_size_inches(8, (6 if momenta else 4) + LEGEND_LINE * lines)
-    if momenta:
-        axes[1].set_ylabel("momentum")
+    figure.set_size_inches(8, 4 + 2 * len(moved) + LEGEND_LINE * lines)
     axes[-1].set_xlabel("epoch")
     return figure
 
 
 def _panels(curves: Sequence[Curve]) -> Figure:
-    """One small panel a curve, all to one scale; a cycled momentum in grey, on an axis of its own."""
+    """One small panel a curve, all to one scale; what else moves in grey, on an axis of its own."""
     rows = ceil(len(curves) / COLUMNS)
     figure = Figure(figsize=(3 * COLUMNS, 1.8 * rows + 0.6), layout="constrained")
     panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
     for curve, axes in zip(curves, panels, strict=False):
         _rates(axes, curve, "C0")
         axes.set_title(fill(curve.label, 40), fontsize="small")
-        if curve.table.momentum is not None:
+        for kind in curve.table.kinds[1:]:
             beside = axes.twinx()
-            _momentum(beside, curve, "0.6")
+            _other(beside, curve, kind, "0.6")
             beside.tick_params(labelsize="x-small", colors="0.6")
     panels[0].set_ylim(bottom=0)
     for unused in panels[len(curves) :]:
@@ -100,7 +100,9 @@ def _name(curve: Curve, group: int) -> str:
     return f"{curve.label} {groups[group]}{more}"
 
 
-def _momentum(axes: Axes, curve: Curve, color: str) -> None:
-    if curve.table.momentum is not None:
-        epochs = np.arange(len(curve.table.lr)) / curve.plan.clock.per_epoch
-        axes.step(epochs, curve.table.momentum[:, 0], where="post", color=color)
+def _other(axes: Axes, curve: Curve, kind: str, color: str) -> None:
+    """The momenta or weight decays of a table that moves them, in the styles of their groups."""
+    values = getattr(curve.table, kind)
+    for j, column in enumerate(() if values is None else values.T):
+        epochs = np.arange(len(column)) / curve.plan.clock.per_epoch
+        axes.step(epochs, column, STYLES[j % 3], where="post", color=color)

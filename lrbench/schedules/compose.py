@@ -59,7 +59,7 @@ def lr_table(schedule: SchedulePlan | Experiment, metrics: Sequence[float] = ())
     schedule. Its arrays cannot be written to. Raises ConfigError.
     """
     plan = schedule.schedule if isinstance(schedule, Experiment) else schedule
-    return traced(plan, metrics) if metrics and hears_metric(plan) else _planned(plan)
+    return traced(plan, metrics) if len(metrics) and hears_metric(plan) else _planned(plan)
 
 
 # The last one is kept, so that a run trains by the very table that was checked. A table of a million updates has 8 MB a

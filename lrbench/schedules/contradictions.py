@@ -58,7 +58,7 @@ class _Found(NamedTuple):
 def _beyond_its_kind(plan: SchedulePlan, table: LRTable) -> Iterator[_Found]:
     """Rates of the main schedule above a group's peak, and rises where the rate is supposed only to fall: of the first
     group that has them."""
-    begin, kind = plan.main.phase.start, plan.scheduler.only_falls
+    begin, kind = table.warmup, plan.scheduler.only_falls
     for group, lr in zip(table.groups, table.lr[begin:].T, strict=True):
         peak, top = plan.peaks[group], int(lr.argmax())
         shown = call(plan.main, plan.arguments(plan.main, group))
@@ -132,7 +132,7 @@ def _standing_still(plan: SchedulePlan, table: LRTable) -> Iterator[str]:
     unit = UNITS[spec.interval]
     if hears_metric(plan):
         table = traced(plan, [0.0] * (phase.steps - 1))
-    if (table.lr[phase.start :] != table.lr[phase.start]).any():
+    if (table.lr[table.warmup :] != table.lr[table.warmup]).any():
         return
     shown = call(plan.main, plan.arguments(plan.main, table.groups[0]))
     if phase.steps == 1:

@@ -30,9 +30,6 @@ def check_feedback(plan: SchedulePlan, measured: Sequence[str]) -> None:
     `measured` are the names of the metrics that the run will measure.
     """
     interval, monitor, name = plan.scheduler.interval, plan.monitor, plan.scheduler.name
-    if plan.decay is not None and "metric" in _built(plan, plan.decay)[0].takes:
-        why = f"{plan.decay.spec.name} is stepped with a metric, and a weight decay hears none"
-        raise ConfigError("weight_decay._target_", plan.decay.spec.target, why, "choose another class")
     if not hears_metric(plan):
         if interval == "metric":
             why = f"{name}.step() takes no metric"

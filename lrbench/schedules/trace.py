@@ -34,11 +34,14 @@ def trace(plan: SchedulePlan, part: Part, group: str, metrics: Sequence[float] |
     steps, args = part.phase.steps, plan.arguments(part, group)
     with torch_refuses(part, args), _without_chance(part):
         live = build(plan, part, args, group)
+        if metrics is None and "metric" in live.takes:
+            why = "its step() takes a metric, and only the main schedule hears one"
+            raise ConfigError(f"{part.option}._target_", part.spec.target, why, "choose another class")
         lr, momentum = _read(live, steps, metrics)
     changed = [k for k, v in _fixed(live.before).items() if _fixed(live.group).get(k) != v]
     if changed:
         why = f"{part.spec.target} also changes {', '.join(changed)}"
-        cure = "only rate and momentum (beta1) may move here; weight decay has a group of its own: weight_decay=cosine"
+        cure = "only rate and momentum (beta1) may move here; the weight decay has an option, weight_decay=cosine"
         raise ConfigError(part.option, "", why, cure)
     wrong = np.flatnonzero(~(np.isfinite(lr) & (lr >= -ROUNDING * part.own[group])))
     if wrong.size:
@@ -72,7 +75,7 @@ def _givens(live: Live, heard: int, metrics: Sequence[float] | None) -> Iterable
     """What step k is given, for k from 0, which is the constructor's own."""
     if not live.takes:
         return repeat((), heard)
-    return (live.given(k, metrics[k - 1] if metrics and k else None) for k in range(heard))
+    return (live.given(k, metrics[k - 1] if k and metrics is not None else None) for k in range(heard))
 
 
 def _fixed(group: Mapping[str, Any]) -> dict[str, Any]:

@@ -97,6 +97,16 @@ def test_cycled_momentum_has_a_panel(lrbench: Lrbench, figures: list[Figure]) ->
     assert line.get_color() == "C1" == rate.lines[2].get_color()  # the second schedule's (two lines each)
 
 
+def test_a_scheduled_weight_decay_has_a_panel(lrbench: Lrbench, figures: list[Figure]) -> None:
+    decaying = ("optimizer=adamw", "weight_decay=cosine", "param_groups=no_decay_norm_bias")
+    lrbench("plot", *TINY, "horizon=10ep", "scheduler=onecycle", *decaying)
+    _, momentum, decay = figures[0].axes
+    assert (momentum.get_ylabel(), decay.get_ylabel()) == ("momentum", "weight decay")
+    rising, none = (line.get_ydata() for line in decay.lines)
+    assert (rising[0], none.max()) == (0.05, 0)
+    assert (np.diff(rising) > 0).all()
+
+
 def test_two_groups_have_a_curve_each(lrbench: Lrbench, figures: list[Figure]) -> None:
     floors = "scheduler.args.eta_min={decay: 0.05, no_decay: 0.0}"
     said = lrbench("plot", *TINY, "horizon=10ep", "param_groups=no_decay_norm_bias", floors)

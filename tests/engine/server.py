@@ -66,7 +66,7 @@ def run(job: dict[str, Any]) -> None:
     if "largest" in job:  # bytes: what no file may exceed
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest"], resource.RLIM_INFINITY))
     experiment = from_plain(yaml.safe_load(Path(job["experiment"]).read_text()))
-    settings = Settings(results=Path(job["results"]), **job.get("settings", {}))
+    settings = Settings(results=Path(job["results"]), **{"checkpoint_every": "1ep", **job.get("settings", {})})
     event("begin")
     try:
         record = train(experiment, settings, say=lambda text: event(f"said {text}"))

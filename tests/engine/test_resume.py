@@ -339,3 +339,15 @@ def test_how_a_run_is_carried_out_may_change_on_the_way(interrupted, run, requir
     done = run(experiment, checkpoint_every="3ba", keep=("end",))
     require_same_run(done, run(experiment, results=tmp_path / "whole"))
     assert done.experiment() == experiment
+
+
+@pytest.mark.parametrize(
+    ("every", "apart", "saved"), [("30s", 10.0, [48, 64]), ("30s", 40.0, [16, 32, 48, 64]), ("1h", 1.0, [64])]
+)
+def test_a_checkpoint_may_wait_for_the_clock_on_the_wall(make, run, monkeypatch, every, apart, saved):
+    """A look at the clock a leg, so many seconds apart, and one at each checkpoint; there is always one at the end."""
+    looks, updates, real = iter(range(100)), [], attempt.save
+    monkeypatch.setattr(attempt.time, "monotonic", lambda: next(looks) * apart)
+    monkeypatch.setattr(attempt, "save", lambda state, path: (updates.append(state.update), real(state, path)))
+    run(make(), checkpoint_every=every, keep=())
+    assert updates == saved
