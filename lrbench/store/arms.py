@@ -71,6 +71,17 @@ def without_seed(plain: Mapping[str, Any]) -> dict[str, Any]:
     return arm
 
 
+def key_of_arm(arm_id: str, arm: Mapping[str, Any]) -> str:
+    """The arm's id; behind it `@` and the parent's seed for forks that share a parent of one seed. The run among them
+    that has that seed itself is, by its words alone, one of those whose parents have their own."""
+    start = arm.get("start")
+    while start is not None:
+        if "seed" in start["of"]:
+            return f"{arm_id}@{start['of']['seed']}"
+        start = start["of"].get("start")
+    return arm_id
+
+
 def with_seed(arm: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """The inverse of `without_seed`."""
     plain = {"seed": seed, **arm}

@@ -12,7 +12,7 @@ import yaml
 
 from lrbench.errors import ConfigError
 from lrbench.identity import from_plain, run_id, to_plain
-from lrbench.store.arms import ARMS, PARTS, Shared, compact, key_of, shared_text, with_seed, without_seed
+from lrbench.store.arms import ARMS, PARTS, Shared, compact, key_of, key_of_arm, shared_text, with_seed, without_seed
 from lrbench.store.curves import grid_of, to_text, updates_of
 from lrbench.store.record import DONE, RATES, Record, to_json, write_json, write_text
 from lrbench.store.rows import CURVE, ROWS, Row, read_rows, rows_text
@@ -87,6 +87,7 @@ def row_of(run: Run, path: Path) -> Row:
         "experiment": without_seed(to_plain(run.experiment)),
         "updates": grid_of(run.experiment.clock),
     }
+    key = key_of_arm(run.arm, arm["experiment"])
     if run_id(from_plain(with_seed(_through_json(arm["experiment"]), run.experiment.seed))) != run.run_id:
         why = "its experiment holds values that JSON cannot"
         raise ConfigError(run.run_id, "", why, "it cannot be exported")
@@ -97,7 +98,7 @@ def row_of(run: Run, path: Path) -> Row:
     rates = {name: list(corners) for name, corners in run.rates.items()}
     cells = {
         "run_id": run.run_id,
-        "arm": run.arm,
+        "arm": key,
         "seed": str(run.experiment.seed),
         "state": run.standing,
         "attempts": compact([[key_of(e), *map(a.get, _OWN)] for e, a in zip(environments, attempts, strict=True)]),
@@ -105,7 +106,7 @@ def row_of(run: Run, path: Path) -> Row:
         **{k: compact(v) for k, v in run.summary.items() if k not in _DERIVED},
         **{f"{CURVE}{name}": to_text(c, updates_of(name, arm["updates"])) for name, c in run.curves.items()},
     }
-    shared = Shared({run.arm: _through_json(arm)}, {key_of(e): e for e in environments}, {key_of(rates): rates})
+    shared = Shared({key: _through_json(arm)}, {key_of(e): e for e in environments}, {key_of(rates): rates})
     return Row(path, 0, {column: cell for column, cell in cells.items() if cell}, shared)
 
 

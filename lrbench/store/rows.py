@@ -43,6 +43,10 @@ class Row:
         return self.cells["run_id"]
 
     @property
+    def arm_id(self) -> str:
+        return self.cells.get("arm", "").partition("@")[0]
+
+    @property
     def arm(self) -> Mapping[str, Any]:
         """Its arm's entry in arms.json. Raises ConfigError where that has none."""
         found: Mapping[str, Any] = self.entry("arms", self.cells.get("arm", ""))
@@ -56,7 +60,7 @@ class Row:
             made: Experiment = from_plain(with_seed(entry["experiment"], int(self.cells["seed"])))
         except Exception as error:
             raise self.refused(f"its experiment cannot be read ({type(error).__name__}: {error})") from error
-        if run_id(made) != self.run_id or arm_id(made) != self.cells["arm"]:
+        if run_id(made) != self.run_id or arm_id(made) != self.arm_id:
             raise self.refused(f"its experiment hashes to {run_id(made)}, not to its id {self.run_id}")
         return made
 
@@ -73,7 +77,7 @@ class Row:
         if not isinstance(numbers.get("updates"), int):
             raise self.refused("it does not say how many updates were made")
         declared = {"metrics": self.arm["metrics"]} if "metrics" in self.arm else {}
-        what = {"run_id": self.run_id, "arm": self.cells["arm"], "title": title(self.experiment), "state": state}
+        what = {"run_id": self.run_id, "arm": self.arm_id, "title": title(self.experiment), "state": state}
         return {**what, **numbers, **declared}
 
     def status(self) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Run:
     @cached_property
     def arm(self) -> str:
         """The id that the runs share which differ in seed alone."""
-        return arm_id(self.experiment)
+        return arm_id(self.experiment) if self.row is None else self.row.arm_id
 
     @cached_property
     def attempts(self) -> list[dict[str, Any]]:

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_records import put
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Start
-from lrbench.identity import run_id
+from lrbench.identity import arm_id, run_id
 from lrbench.store import committed as git_side
 from lrbench.store.export import write_rows
 from lrbench.store.record import Record, to_json
@@ -317,6 +318,22 @@ def test_a_forks_row_brings_its_parents(make, run, tmp_path, request):
     assert write_rows([record], path) == 3
     assert run(grandchild).restored_from() == str(path)
     assert sorted(p.name for p in (run.results / "runs").iterdir()) == sorted(map(run_id, (parent, child, grandchild)))
+
+
+def test_forks_of_one_parent_and_of_their_own_are_restored_each_as_it_was(make, run):
+    """All with the same arm: a parent of seed 0 for every fork, or each fork with a parent of its own seed."""
+    asked = [
+        replace(make(f"seed={s}"), start=Start(of=make(f"seed={p}"), at="end"))
+        for s, p in ((0, 0), (1, 1), (1, 0), (2, 0))
+    ]
+    records = [put(run.results.with_name("whole"), fork, test__loss=0.5, seconds=1.0) for fork in asked]
+    assert len({arm_id(fork) for fork in asked}) == 1
+    write_rows(records, run.results / "runs.csv")
+    for fork in asked:
+        row = find(run.results, run_id(fork))
+        row.check()
+        assert row.experiment == fork
+        assert row.summary() == Record(records[0].folder.with_name(row.run_id)).summary()
 
 
 def test_a_plateau_cannot_be_found_in_restored_evidence(make, run, tmp_path):
