@@ -187,7 +187,7 @@ def test_columns_of_a_run_in_progress(make, run):
         rows = record.rates()
         lengths.append((len(rows), len(record.rows())))
 
-    train(make(), Settings(results=run.results), look)
+    train(make(), Settings(results=run.results, checkpoint_every="1ep"), look)
     whole = record.rates()
     assert [n for n, _ in lengths] == [16, 32, 48, 64]
     assert len(whole) == 64
