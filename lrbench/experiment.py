@@ -13,6 +13,7 @@ from typing import Literal
 from lrbench.components import Component, Optimizer, Scheduler, Warmup, WeightDecay, require_positive
 from lrbench.errors import ConfigError
 from lrbench.horizon import Clock, horizon_updates, moment, whole_updates
+from lrbench.metrics import Mode
 from lrbench.schedule_plan import SchedulePlan
 
 
@@ -34,26 +35,27 @@ class Augment:
 
     def __post_init__(self) -> None:
         if self.crop < 0:
-            raise ConfigError(f"data.augment.crop={self.crop}: the padding is a number of pixels, 0 for none.")
+            raise ConfigError("data.augment.crop", self.crop, "the padding is a number of pixels, 0 for none")
         for option in ("mixup", "cutmix"):
             if getattr(self, option) is not None:
                 cure = "give the alpha of a Beta distribution, a number above 0 such as 0.2 or 1.0, or null"
                 require_positive(f"data.augment.{option}", getattr(self, option), cure)
         if self.erase is not None and not 0 < self.erase <= 1:
-            raise ConfigError(
-                f"data.augment.erase={self.erase}: give a probability above 0 and at most 1, such as 0.25, or null."
-            )
+            cure = "give a probability above 0 and at most 1, such as 0.25, or null"
+            raise ConfigError("data.augment.erase", self.erase, cure)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Data(Component):
-    """`n_train`, and `fingerprint`: the content's hash, taken into the identity instead of a path.
+    """`n_train`: samples of an epoch, None for an endless stream. `fingerprint`: the content's hash, taken into the
+    identity instead of a path. `tokens`: of each sample, where all have equally many.
 
     An argument named `root` says where the data lie: the identity leaves it out.
     """
 
-    n_train: int
+    n_train: int | None = None
     fingerprint: str
+    tokens: int | None = None
     augment: Augment = Augment()
 
 
@@ -120,6 +122,7 @@ class Experiment:
     seed: int
     eval_every: str = "1ep"
     monitor: str | None = None
+    monitor_mode: Mode | None = None  # which way its task declares it better, where its name does not tell
     clip: float | None = None
     param_groups: ParamGroups | None = None  # None for one group, `all`
     lr_scaling: LRScaling | None = None
@@ -137,15 +140,14 @@ class Experiment:
         require_positive("batch_size", self.batch_size, "give the samples of one update, such as 64")
         require_positive("threads", self.threads, "give a number of CPU threads, such as 1")
         if self.seed < 0:
-            raise ConfigError(f"seed={self.seed}: a seed is a whole number from 0.")
+            raise ConfigError("seed", self.seed, "a seed is a whole number from 0")
         if self.clip is not None:
             require_positive("clip", self.clip, "give the largest gradient norm, such as 1.0, or null")
-        if self.batch_size > self.data.n_train:
-            raise ConfigError(
-                f"batch_size={self.batch_size}: the training set has only {self.data.n_train} samples; "
-                "take a batch no larger than that."
-            )
+        if self.data.n_train is not None and self.batch_size > self.data.n_train:
+            why = f"the training set has only {self.data.n_train} samples"
+            raise ConfigError("batch_size", self.batch_size, why, "take a batch no larger than that")
         self._require_even_parts()
+        self._require_epochs()
         if self.scheduler.own_warmup and self.warmup is not None:
             raise ConfigError(
                 "warmup.length",
@@ -162,11 +164,23 @@ class Experiment:
             if parts is not None:
                 require_positive(option, parts, "give how many equal parts a batch is cut into")
         if self.batch_size % self.parts:
-            raise ConfigError(
-                f"accumulate={self.accumulate or 1}: batch_size={self.batch_size} is cut into {self.parts} equal parts "
-                f"({self.accumulate or 1} micro-batches on each of {self.ranks or 1} ranks), and they must come out "
-                "even; change one of the three. (batch_size counts all samples of an update.)"
+            why = (
+                f"batch_size={self.batch_size} is cut into {self.parts} equal parts ({self.accumulate or 1} "
+                f"micro-batches on each of {self.ranks or 1} ranks), and they must come out even"
             )
+            cure = "change one of the three. (batch_size counts all samples of an update.)"
+            raise ConfigError("accumulate", self.accumulate or 1, why, cure)
+
+    def _require_epochs(self) -> None:
+        """Refuse to step once an epoch where there are none."""
+        for option, part in (("scheduler", self.scheduler), ("warmup", self.warmup)):
+            if self.data.n_train is None and part is not None and part.interval == "epoch":
+                raise ConfigError(
+                    f"{option}.interval",
+                    "epoch",
+                    "these data have no end, so no epochs",
+                    f"use {option}.interval=batch",
+                )
 
     @property
     def parts(self) -> int:
@@ -176,14 +190,14 @@ class Experiment:
     @cached_property
     def clock(self) -> Clock:
         """Updates of the whole run, of an epoch (the tail of each permutation left out), and between evaluations."""
-        per_epoch = self.data.n_train // self.batch_size
-        clock = Clock(horizon_updates(self.horizon, per_epoch), per_epoch, 0)
+        n_train = self.data.n_train
+        per_epoch = None if n_train is None else n_train // self.batch_size
+        clock = Clock(0, per_epoch, 0, self.batch_size, self.data.tokens)
+        clock = replace(clock, updates=horizon_updates(self.horizon, clock))
         per_eval = whole_updates(self.eval_every, clock, "eval_every")
         if per_eval > clock.updates:
-            raise ConfigError(
-                f"eval_every={self.eval_every}: that is {per_eval} updates and the horizon only {clock.updates}, so "
-                "nothing would be measured on the way; evaluate more often or lengthen `horizon`."
-            )
+            why = f"that is {per_eval} updates and the horizon only {clock.updates}: nothing would be measured underway"
+            raise ConfigError("eval_every", self.eval_every, why, "evaluate more often or lengthen `horizon`")
         return replace(clock, per_eval=per_eval)
 
     @property
@@ -213,6 +227,7 @@ class Experiment:
             scheduler=self.scheduler,
             warmup=self.warmup,
             monitor=self.monitor,
+            monitor_mode=self.monitor_mode,
             weight_decay=self.weight_decay,
             decays=self.decays if self.weight_decay else None,
         )
@@ -248,6 +263,5 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.workers < 0:
-            raise ConfigError(
-                f"workers={self.workers}: give a number of processes that read images from disk, 0 for none."
-            )
+            cure = "give a number of processes that read images from disk, 0 for none"
+            raise ConfigError("workers", self.workers, cure)

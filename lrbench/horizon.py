@@ -1,8 +1,9 @@
 """Time: from the words of a config (`30ep`, `500ba`, `10%`, `end`, `@30ep`) to whole updates and scheduler steps.
 
-`ep` = epochs, `ba` = updates ("batches"), as in Composer; `%` = a share of the whole horizon; `end` = up to the
-end of the horizon; a leading `@` makes a position, counted from update 0 of the run, where a length counts from
-the start of its phase. Everything is exact (fractions) until it is a whole number, and what is not whole is refused.
+`ep` = epochs, `ba` = updates ("batches"), `sa` = samples, `tok` = tokens (where all samples have equally many), as in
+Composer; `%` = a share of the whole horizon; `end` = up to the end of the horizon; a leading `@` makes a position,
+counted from update 0 of the run, where a length counts from the start of its phase. Everything is exact (fractions)
+until it is a whole number, and what is not whole is refused.
 """
 
 import re
@@ -15,23 +16,37 @@ from lrbench.errors import ConfigError
 
 Interval = Literal["epoch", "batch", "metric"]
 
-_LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ep|ba|%)", re.ASCII)
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ep|ba|sa|tok|%)", re.ASCII)
 _WALL = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(s|min|h)", re.ASCII)
 _NUMERIC = re.compile(r"[-+]?\.?\d")
-GRAMMAR = "write a length as 30ep (epochs), 500ba (updates), 10% (of the horizon) or end"
+GRAMMAR = "write a length as 30ep (epochs), 500ba (updates), 32000sa (samples), 10% (of the horizon) or end"
 
 
 @dataclass(frozen=True)
 class Clock:
-    """The fixed times of a run, in updates: its horizon, an epoch, and the distance between evaluations."""
+    """The fixed times of a run, in updates: its horizon, an epoch, and the distance between evaluations.
+
+    per_epoch: None for a stream without end. samples: of an update. tokens: of a sample, None where it has no fixed
+    number.
+    """
 
     updates: int
-    per_epoch: int
+    per_epoch: int | None
     per_eval: int
+    samples: int = 1
+    tokens: int | None = None
 
     def tick(self, interval: Interval) -> int:
         """Updates between two steps of a scheduler with this interval."""
-        return {"batch": 1, "epoch": self.per_epoch, "metric": self.per_eval}[interval]
+        if interval == "epoch":
+            assert self.per_epoch is not None  # an Experiment refuses it
+            return self.per_epoch
+        return 1 if interval == "batch" else self.per_eval
+
+    @property
+    def unit(self) -> tuple[int, str]:
+        """What a person counts the run in: the updates of it, and its name."""
+        return (1, "update") if self.per_epoch is None else (self.per_epoch, "epoch")
 
     def evaluations(self) -> list[int]:
         """After which updates the validation set is measured: every `per_eval`, and at the end."""
@@ -79,12 +94,28 @@ def span(text: str, clock: Clock, option: str, given: str | None = None) -> Frac
     """
     match = _LENGTH.fullmatch(text)
     if match is None:
-        raise ConfigError(f"{option}={given or text}: this is no length of time; {GRAMMAR}, without a space or sign.")
+        raise ConfigError(option, given or text, "this is no length of time", f"{GRAMMAR}, without a space or sign")
     amount, unit = Fraction(match[1]), match[2]
     if unit == "%" and amount > 100:
-        raise ConfigError(f"{option}={given or text}: a share of the horizon is at most 100%; {GRAMMAR}.")
-    scale = {"ep": Fraction(clock.per_epoch), "ba": Fraction(1), "%": Fraction(clock.updates, 100)}[unit]
-    return amount * scale
+        raise ConfigError(option, given or text, "a share of the horizon is at most 100%", GRAMMAR)
+    return amount * _updates_of(unit, clock, option, given or text)
+
+
+def _updates_of(unit: str, clock: Clock, option: str, given: str) -> Fraction:
+    """The updates of one unit. Raises ConfigError where the data have no such unit."""
+    other = "count updates (500ba) or samples (32000sa)"
+    if unit == "ep" and clock.per_epoch is None:
+        raise ConfigError(option, given, "these data have no end, so there are no epochs", other)
+    if unit == "tok" and clock.tokens is None:
+        raise ConfigError(option, given, "these data have no fixed number of tokens a sample", other)
+    sample = Fraction(1, clock.samples)
+    return {
+        "ep": Fraction(clock.per_epoch or 0),
+        "ba": Fraction(1),
+        "sa": sample,
+        "tok": sample / (clock.tokens or 1),
+        "%": Fraction(clock.updates, 100),
+    }[unit]
 
 
 def round_half_up(value: Fraction) -> int:
@@ -93,15 +124,13 @@ def round_half_up(value: Fraction) -> int:
 
 def whole_updates(text: str, clock: Clock, option: str) -> int:
     """A length in whole updates, at least one. Shares round half up; epochs and updates must come out whole."""
-    exact = span(text, clock, option)
+    exact, (size, unit) = span(text, clock, option), clock.unit
     if exact.denominator > 1 and not text.endswith("%"):
-        raise ConfigError(
-            f"{option}={text}: this is {float(exact):g} updates ({clock.per_epoch} an epoch), not a whole number; "
-            f"the nearest are {floor(exact)}ba and {ceil(exact)}ba."
-        )
+        why = f"this is {float(exact):g} updates ({size} an {unit}), not a whole number"
+        raise ConfigError(option, text, why, f"the nearest are {floor(exact)}ba and {ceil(exact)}ba")
     updates = round_half_up(exact)
     if updates == 0:
-        raise ConfigError(f"{option}={text}: this is zero updates; give a longer time.")
+        raise ConfigError(option, text, "this is zero updates", "give a longer time")
     return updates
 
 
@@ -111,29 +140,32 @@ def moment(text: str, clock: Clock, option: str) -> int:
         return clock.updates
     update = whole_updates(text, clock, option)
     if update > clock.updates:
-        raise ConfigError(f"{option}={text}: that is update {update}, past the end of the run ({clock.updates}).")
+        why = f"that is update {update}, past the end of the run ({clock.updates})"
+        raise ConfigError(option, text, why, "give an earlier one, or end")
     return update
 
 
-def horizon_updates(text: str, per_epoch: int) -> int:
-    """The horizon (`30ep`, `2000ba`) in updates. It may end inside an epoch."""
-    if not text.endswith(("ep", "ba")):
-        raise ConfigError(f"horizon={text}: say how long to train in epochs (30ep) or updates (2000ba).")
-    return whole_updates(text, Clock(0, per_epoch, 0), "horizon")
+def horizon_updates(text: str, clock: Clock) -> int:
+    """The horizon (`30ep`, `2000ba`, `128000sa`) in updates, by a clock that does not know it yet. It may end inside an
+    epoch."""
+    if not text.endswith(("ep", "ba", "sa", "tok")):
+        raise ConfigError("horizon", text, "say how long to train in epochs (30ep) or updates (2000ba)")
+    return whole_updates(text, clock, "horizon")
 
 
 def warmup_updates(text: str, clock: Clock, interval: Interval) -> int:
     """The warmup's length in updates: whole epochs where it is stepped per epoch, and shorter than the horizon."""
     if text == "end":
-        raise ConfigError("warmup.length=end: a warmup must leave room for the main schedule; give 5ep or 10%.")
+        why = "a warmup must leave room for the main schedule"
+        raise ConfigError("warmup.length", text, why, "give 5ep or 10%")
     updates = whole_updates(text, clock, "warmup.length")
-    if interval == "epoch" and span(text, clock, "warmup.length") % clock.per_epoch:
-        raise _not_whole("warmup.length", text, span(text, clock, "warmup.length"), clock.per_epoch, "epoch", "warmup")
+    if interval == "epoch" and span(text, clock, "warmup.length") % clock.tick("epoch"):
+        exact = span(text, clock, "warmup.length")
+        raise _not_whole("warmup.length", text, exact, clock.tick("epoch"), "epoch", "warmup")
     if updates >= clock.updates:
-        raise ConfigError(
-            f"warmup.length={text}: the warmup is {updates} updates and the horizon {clock.updates}; "
-            "shorten the warmup (a share such as 10% follows the horizon) or lengthen `horizon`."
-        )
+        why = f"the warmup is {updates} updates and the horizon {clock.updates}"
+        cure = "shorten the warmup (a share such as 10% follows the horizon) or lengthen `horizon`"
+        raise ConfigError("warmup.length", text, why, cure)
     return updates
 
 
@@ -163,12 +195,10 @@ def steps(text: str, phase: Phase, option: str) -> int:
     else:
         count = int(exact)
     if count == 0:
-        raise ConfigError(f"{option}={text}: this is zero steps; give a longer time.")
+        raise ConfigError(option, text, "this is zero steps", "give a longer time")
     if count > phase.steps:
-        raise ConfigError(
-            f"{option}={text}: this is {count} steps (interval={phase.interval}), and only {phase.steps} are left in "
-            "this phase; shorten it, lengthen `horizon`, or write end."
-        )
+        why = f"this is {count} steps (interval={phase.interval}), and only {phase.steps} are left in this phase"
+        raise ConfigError(option, text, why, "shorten it, lengthen `horizon`, or write end")
     return count
 
 
@@ -182,25 +212,22 @@ def position(text: str, phase: Phase, option: str) -> int:
     if exact % phase.tick:
         raise _not_whole(option, text, exact, phase.tick, phase.interval, option.split(".")[0])
     if exact > phase.stop:
-        raise ConfigError(
-            f"{option}={text}: this position is update {exact}, past the end of the horizon ({phase.stop} updates); "
-            "move it, lengthen `horizon`, or write it as a share such as @60%."
-        )
+        why = f"this position is update {exact}, past the end of the horizon ({phase.stop} updates)"
+        raise ConfigError(option, text, why, "move it, lengthen `horizon`, or write it as a share such as @60%")
     if exact < phase.start:
-        raise ConfigError(
-            f"{option}={text}: this position is update {exact}, inside the warmup (updates 0 to {phase.start - 1}); "
-            "positions count from the start of the run: move it behind the warmup, or shorten the warmup."
-        )
+        why = f"this position is update {exact}, inside the warmup (updates 0 to {phase.start - 1})"
+        cure = "positions count from the start of the run: move it behind the warmup, or shorten the warmup"
+        raise ConfigError(option, text, why, cure)
     return int(exact) // phase.tick - phase.start // phase.tick
 
 
 def factor_per_step(factor: float, text: str, phase: Phase, option: str) -> float:
     """`0.95/ep`: the factor for one step that makes `factor` over the length `text`."""
-    unit = "1" + text if text in ("ep", "ba") else text
+    unit = "1" + text if text in ("ep", "ba", "sa", "tok") else text
     given = f"{factor:g}/{text}"
     count = Fraction(phase.steps) if unit == "end" else span(unit, phase.clock, option, given) / phase.tick
     if count == 0:
-        raise ConfigError(f"{option}={given}: this is a factor over no time at all; give a longer time.")
+        raise ConfigError(option, given, "this is a factor over no time at all", "give a longer time")
     return factor ** float(1 / count)
 
 
@@ -212,11 +239,11 @@ def _not_whole(option: str, text: str, exact: Fraction, tick: int, interval: str
     suffix = "ep" if interval == "epoch" else "ba"
     near = [f"{at}{n * unit}{suffix}" for n in (low, high) if n > 0]
     if interval == "batch":
-        return ConfigError(
-            f"{option}={text}: this is {float(exact):g} updates, not a whole number; the nearest: {' and '.join(near)}."
-        )
-    return ConfigError(
-        f"{option}={text}: this is {float(exact / tick):g} {noun}, not a whole number, and {owner} is stepped once "
-        f"{'an epoch' if interval == 'epoch' else 'an evaluation'} ({tick} updates); the nearest: {' and '.join(near)}"
-        f"{f'; or set {owner}.interval=batch' if interval == 'epoch' else '; or change eval_every'}."
+        why = f"this is {float(exact):g} updates, not a whole number"
+        return ConfigError(option, text, why, f"the nearest: {' and '.join(near)}")
+    why = (
+        f"this is {float(exact / tick):g} {noun}, not a whole number, and {owner} is stepped once "
+        f"{'an epoch' if interval == 'epoch' else 'an evaluation'} ({tick} updates)"
     )
+    other = f"set {owner}.interval=batch" if interval == "epoch" else "change eval_every"
+    return ConfigError(option, text, why, f"the nearest: {' and '.join(near)}; or {other}")

@@ -6,7 +6,9 @@ fallback, for the summary of a run that declares nothing.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
+
+Mode = Literal["min", "max"]
 
 LOWER = ("loss", "nll", "mse", "rmse", "mae", "error", "error_rate", "perplexity", "wer", "cer")
 HIGHER = ("accuracy", "acc", "precision", "recall", "f1", "auc", "iou", "map", "bleu")
@@ -32,6 +34,11 @@ class Metric:
     def text(self, value: float) -> str:
         """A value as a person reads it on the way."""
         return f"{value:.2%}" if self.unit == "%" else f"{value:.4f}"
+
+
+def mode_of(metric: Metric) -> Mode | None:
+    """Which way it is better, in the word of torch's schedulers."""
+    return None if metric.higher_is_better is None else "max" if metric.higher_is_better else "min"
 
 
 def metric_of(name: str, declared: Mapping[str, Metric]) -> Metric:

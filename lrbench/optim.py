@@ -34,12 +34,15 @@ def group_parameters(model: nn.Module, spec: Component | None) -> list[Group]:
     name = "one" if spec is None else spec.target.rpartition(".")[2]
     for group in groups:
         if not group.parameters:
-            raise ConfigError(f"param_groups={name}: no parameter falls into the group '{group.name}'.")
+            raise ConfigError("param_groups", name, f"no parameter falls into the group '{group.name}'")
     members = [id(p) for group in groups for p in group.parameters]
     if sorted(members) != sorted(map(id, trainable)):
         raise ConfigError(
-            f"param_groups={name}: of {len(trainable)} trainable parameters, {len(set(members))} fall into a group, "
-            f"{len(members) - len(set(members))} of them into more than one; each must fall into exactly one."
+            "param_groups",
+            name,
+            f"of {len(trainable)} trainable parameters, {len(set(members))} fall into a group, "
+            f"{len(members) - len(set(members))} of them into more than one",
+            "each must fall into exactly one",
         )
     return groups
 
@@ -68,7 +71,7 @@ def build_optimizer(model: nn.Module, experiment: Experiment) -> torch.optim.Opt
             parameter_groups(model, experiment), lr=experiment.optimizer.lr, **args
         )
     except (TypeError, ValueError, IndexError) as error:
-        raise ConfigError(f"optimizer: {experiment.optimizer.target} refuses {args}: {error}.") from error
+        raise ConfigError("optimizer", "", f"{experiment.optimizer.target} refuses {args}: {error}") from error
     if isinstance(optimizer, Averaging):
         optimizer.train()
     return optimizer

@@ -76,11 +76,13 @@ def layer_decay(model: nn.Module, decay: float = 0.75) -> list[Group]:
     from timm.optim import param_groups_layer_decay  # timm takes a second to import
 
     if not 0 < decay < 1:
-        raise ConfigError(f"param_groups.args.decay={decay}: give a factor between 0 and 1, such as 0.75.")
+        raise ConfigError("param_groups.args.decay", decay, "give a factor between 0 and 1, such as 0.75")
     if not hasattr(model, "group_matcher"):
         raise ConfigError(
-            f"param_groups=layer_decay: {type(model).__name__} does not say which layers it has (timm's "
-            "group_matcher()); take a model of timm or model=vit_micro."
+            "param_groups",
+            "layer_decay",
+            f"{type(model).__name__} does not say which layers it has (timm's group_matcher())",
+            "take a model of timm or model=vit_micro",
         )
     made = param_groups_layer_decay(model, weight_decay=1.0, no_weight_decay_list=_spared(model), layer_decay=decay)
     layers = sorted({g["lr_scale"] for g in made})
@@ -103,24 +105,26 @@ def _spared(model: nn.Module) -> Collection[str]:
 
 def _require_share(option: str, scale: float) -> None:
     if isinstance(scale, bool | str) or not 0 < scale < float("inf"):
-        raise ConfigError(f"param_groups.args.{option}={scale}: give a share of the peak rate above 0, such as 0.1.")
+        raise ConfigError(f"param_groups.args.{option}", scale, "give a share of the peak rate above 0, such as 0.1")
 
 
 def _head(model: nn.Module, names: str | None) -> list[nn.Parameter]:
     """The head's parameters: those whose names match, else the classifier's."""
     if names is not None:
         if not isinstance(names, str):
-            raise ConfigError(f"param_groups.args.head_names={names}: give a regular expression of parameter names.")
+            raise ConfigError("param_groups.args.head_names", names, "give a regular expression of parameter names")
         try:
             return [p for name, p in model.named_parameters() if re.match(names, name)]
         except re.error as error:
-            raise ConfigError(f"param_groups.args.head_names={names}: no regular expression ({error}).") from error
+            raise ConfigError("param_groups.args.head_names", names, f"no regular expression ({error})") from error
     if isinstance(model, Classifying):
         return list(model.get_classifier().parameters())
     linear = [m for m in model.modules() if isinstance(m, nn.Linear)]
     if not linear:
         raise ConfigError(
-            f"param_groups=backbone_head: {type(model).__name__} has no classifier to tell from its backbone; name "
-            "its parameters by param_groups.args.head_names=REGEX."
+            "param_groups",
+            "backbone_head",
+            f"{type(model).__name__} has no classifier to tell from its backbone",
+            "name its parameters by param_groups.args.head_names=REGEX",
         )
     return list(linear[-1].parameters())

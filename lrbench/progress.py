@@ -48,7 +48,7 @@ class Reporter:
         self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
         self._live = self._console.is_terminal
         self._bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
+            TextColumn("{task.fields[at]}"),
             BarColumn(bar_width=20),
             TextColumn("{task.percentage:>3.0f}%  {task.fields[speed]}"),
             TimeRemainingColumn(compact=True),
@@ -57,7 +57,7 @@ class Reporter:
             transient=True,
             disable=not self._live,
         )
-        self._task = self._bar.add_task("train", total=self._clock.updates, epoch="", speed="", numbers="")
+        self._task = self._bar.add_task("train", total=self._clock.updates, at="", speed="", numbers="")
         self._began: tuple[float, int] | None = None
         self._said = 0.0
         self._latest: dict[str, float] = {}
@@ -78,12 +78,13 @@ class Reporter:
         began = self._began = self._began or (now, view.update)
         self._latest.update(view.latest)
         rate = (view.update - began[1]) * self._batch / (now - began[0]) if now > began[0] else 0.0
-        epoch = f"{view.update / self._clock.per_epoch:.1f}/{self._clock.updates / self._clock.per_epoch:g}"
+        size, unit = self._clock.unit
+        at = f"{unit} {view.update / size:.{0 if size == 1 else 1}f}/{self._clock.updates / size:g}"
         speed = f"{rate:,.0f} samples/s" if rate else ""
         line = numbers(self._latest, view.metrics) + (f"  {view.note}" if view.note else "")
         if self._live:
-            self._bar.update(self._task, completed=view.update, epoch=epoch, speed=speed, numbers=line)
+            self._bar.update(self._task, completed=view.update, at=at, speed=speed, numbers=line)
         elif now - self._said >= QUIET_EVERY or view.update == self._clock.updates:
             self._said = now
             left = (self._clock.updates - view.update) * self._batch / rate if rate else 0.0
-            self.say(f"epoch {epoch}  {line}" + (f"  {speed}, {left:.0f} s left" if rate else ""))
+            self.say(f"{at}  {line}" + (f"  {speed}, {left:.0f} s left" if rate else ""))

@@ -14,7 +14,7 @@ from lrbench.components import Component, Optimizer, Scheduler, Warmup, WeightDe
 from lrbench.errors import ConfigError
 from lrbench.hashing import canonical, digest, names_set
 from lrbench.horizon import Clock, Phase, warmup_updates
-from lrbench.metrics import metric_of
+from lrbench.metrics import Mode, metric_of, mode_of
 
 # Of a warmup and a scheduler, what `resolved` has in other words: arguments, times, and what their level says of them.
 _SAID_OTHERWISE = ("args", "interval", "length", "own_warmup", "peak_arg", "floor_arg", "mode_arg", "only_falls")
@@ -38,7 +38,8 @@ class Part(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class SchedulePlan:
     """`peaks` is the peak rate of every parameter group, in the optimizer's order. `monitor` is the metric that a
-    feedback schedule hears. `weight_decay` moves that of each group from its value in `decays`.
+    feedback schedule hears, `monitor_mode` which way its task declares it better. `weight_decay` moves that of each
+    group from its value in `decays`.
 
     Plans are told apart by their content, words and all: equal ones have equal tables, and a plan can be the key of a
     cache. (Two that differ in words alone, `30ep` and `480ba`, have one `resolved`.)
@@ -50,6 +51,7 @@ class SchedulePlan:
     scheduler: Scheduler
     warmup: Warmup | None = None
     monitor: str | None = None
+    monitor_mode: Mode | None = None
     weight_decay: WeightDecay | None = None
     decays: Mapping[str, float] | None = None
 
@@ -122,14 +124,13 @@ class SchedulePlan:
         """The argument that follows the monitored metric; none without a metric to follow. Raises ConfigError."""
         if self.monitor is None:
             return {}
-        mode = direction(self.monitor)
-        if mode is None:
+        if self.mode is None:
             why = f"it follows the monitored metric, and which way {self.monitor} is better is not known"
             raise ConfigError(f"scheduler.args.{argument}", None, why, "give min or max")
-        return {argument: mode}
+        return {argument: self.mode}
 
-
-def direction(metric: str) -> str | None:
-    """`min` for a metric of which less is better, `max` for one of which more is; None where that is not known."""
-    higher = metric_of(metric, {}).higher_is_better
-    return None if higher is None else "max" if higher else "min"
+    @property
+    def mode(self) -> Mode | None:
+        """`min` where less of the monitored metric is better, `max` where more is: as its task declares it, else as its
+        name tells; None where neither does."""
+        return self.monitor_mode or (mode_of(metric_of(self.monitor, {})) if self.monitor else None)

@@ -48,7 +48,7 @@ def check_arguments(path: str, args: Mapping[str, Any], given: Collection[str], 
     already, or that is missing. A target that takes **kwargs cannot be checked for unknown names.
     """
     parameters = _parameters(path, option)
-    named = {n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    named = named_parameters(path, option).keys()
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     offered = named - set(given)
     name = path.rpartition(".")[2]
@@ -64,6 +64,12 @@ def check_arguments(path: str, args: Mapping[str, Any], given: Collection[str], 
             f"{option}.args: {name} needs {', '.join(missing)}; add '+{option}.args.{missing[0]}=...' or write it "
             "in the level's file."
         )
+
+
+def named_parameters(path: str, option: str) -> Mapping[str, inspect.Parameter]:
+    """The parameters of a target that can be given by name. Raises ConfigError where it has no signature."""
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {n: p for n, p in _parameters(path, option).items() if p.kind in named}
 
 
 def _parameters(path: str, option: str) -> Mapping[str, inspect.Parameter]:

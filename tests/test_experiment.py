@@ -131,6 +131,7 @@ OTHER: dict[str, Any] = {
     "data.numerics": 2,
     "data.n_train": 1078,
     "data.fingerprint": "6ebb3d20",
+    "data.tokens": 65,
     "data.augment.crop": 3,
     "data.augment.hflip": False,
     "data.augment.mixup": 0.2,

@@ -126,19 +126,19 @@ def test_what_is_not_whole_is_refused(text: str, words: tuple[str, ...]) -> None
 
 @pytest.mark.parametrize(("text", "updates"), [("30ep", 300), ("2000ba", 2000), ("2.5ep", 25), ("1ba", 1)])
 def test_the_horizon(text: str, updates: int) -> None:
-    assert horizon_updates(text, 10) == updates
+    assert horizon_updates(text, Clock(0, 10, 0, 8)) == updates
 
 
 @pytest.mark.parametrize("text", ["30", "10%", "end", "5 epochs", "30epochs", "@30ep%", ""])
 def test_the_horizon_is_epochs_or_updates(text: str) -> None:
     with refused(f"horizon={text}", "30ep", "2000ba"):
-        horizon_updates(text, 10)
+        horizon_updates(text, Clock(0, 10, 0, 8))
 
 
 @pytest.mark.parametrize(("text", "words"), [("-3ep", "no length"), ("0ep", "zero"), ("2.55ep", "25ba and 26ba")])
 def test_a_horizon_that_is_no_length(text: str, words: str) -> None:
     with refused(f"horizon={text}", words):
-        horizon_updates(text, 10)
+        horizon_updates(text, Clock(0, 10, 0, 8))
 
 
 @pytest.mark.parametrize(
@@ -324,10 +324,10 @@ def experiment(**fields: Any) -> Experiment:
 
 
 def test_an_epoch_leaves_the_tail_out() -> None:
-    assert experiment().clock == Clock(updates=480, per_epoch=16, per_eval=16)  # 1077 // 64
-    assert experiment(batch_size=1077).clock == Clock(30, 1, 1)
-    assert experiment(horizon="100ba", eval_every="2ep").clock == Clock(100, 16, 32)
-    assert experiment(horizon="100ba", eval_every="10%").clock == Clock(100, 16, 10)
+    assert experiment().clock == Clock(updates=480, per_epoch=16, per_eval=16, samples=64)  # 1077 // 64
+    assert experiment(batch_size=1077).clock == Clock(30, 1, 1, 1077)
+    assert experiment(horizon="100ba", eval_every="2ep").clock == Clock(100, 16, 32, 64)
+    assert experiment(horizon="100ba", eval_every="10%").clock == Clock(100, 16, 10, 64)
 
 
 def test_micro_batches_change_no_clock() -> None:

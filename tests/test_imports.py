@@ -58,6 +58,7 @@ NO_TORCH = ("errors", "horizon", "hashing", "components", "arguments", "schedule
             "store.record", "store.lease", "store.locks", "store.evidence", "store.index", "store.runs",
             "store.export", "store.run", "store.store",
             "data", "data.digits", "data.fashion_mnist", "data.cifar", "data.image_folder", "data.local",
+            "data.kinds", "data.tree",
             "config.schema", "config.compose", "config.experiments", "config.hydra_errors", "config.composer",
             "config.grid", "config.levels", "cli.flags", "cli.main", "cli.completion", "cli.help",
             "sweep.named", "commands", "commands.runs", "report.compare", "report.html",

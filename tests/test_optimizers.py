@@ -9,6 +9,7 @@ from torch import nn
 
 from lrbench import CONF
 from lrbench.config import experiments as config
+from lrbench.engine.attempt import RunFailed
 from lrbench.engine.averaging import evaluating
 from lrbench.engine.evaluation import evaluate
 from lrbench.engine.fork import start_state
@@ -125,13 +126,12 @@ def test_schedule_free_is_its_authors_loop():
     setup, state = set_up(experiment, CPU), new_state(experiment, CPU)
     model = new_state(experiment, CPU).model
     optimizer = schedulefree.AdamWScheduleFree(model.parameters(), lr=2.5e-3)
-    x_val, y_val = setup.splits.val
-    x_val = (x_val.float() / 255 - setup.splits.mean.view(-1, 1, 1)) / setup.splits.std.view(-1, 1, 1)
+    ((x_val, y_val),) = setup.splits.val.in_order()
     for stop in (10, 20, 30, 40):
         trained(experiment, state, stop)
         optimizer.train()
         for update in range(stop - 10, stop):
-            x, y = setup.batches(update)
+            x, y = setup.splits.train.batch(update)
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(x), y).backward()
             optimizer.step()
@@ -139,6 +139,17 @@ def test_schedule_free_is_its_authors_loop():
         with torch.no_grad():
             theirs = nn.functional.cross_entropy(model(x_val), y_val).item()
         assert evaluate(setup, state, setup.splits.val, "val")["val/loss"] == pytest.approx(theirs, rel=1e-5)
+
+
+def test_the_rate_that_an_optimizer_really_used_is_what_is_read_back(run):
+    """RAdam's schedule-free kin warms up by itself, from a rate of 0, and no argument says so: the audit does."""
+    pytest.importorskip("schedulefree")
+    experiment = config.experiment(
+        "tracker=none", "model=mlp", "horizon=20ba", "eval_every=10ba", "scheduler=constant", AVERAGING,
+        "optimizer._target_=schedulefree.RAdamScheduleFree",
+    )  # fmt: skip
+    with pytest.raises(RunFailed, match=r"update 0 used the rates \[0.0\] and \[0.0025\] were planned"):
+        run(experiment)
 
 
 def test_batchnorm_sees_the_averaged_weights():
@@ -152,7 +163,7 @@ def test_batchnorm_sees_the_averaged_weights():
         inside = norm.running_mean.clone()
         with torch.no_grad():
             first = next(m for m in state.model.modules() if isinstance(m, nn.Conv2d))
-            means = torch.stack([first(setup.batches(u)[0]).mean((0, 2, 3)) for u in range(20)])
+            means = torch.stack([first(setup.splits.train.batch(u)[0]).mean((0, 2, 3)) for u in range(20)])
         assert (inside - means.mean(0)).abs().max() < (before - means.mean(0)).abs().max() + 1e-3
         assert not torch.equal(inside, before)
     for name, buffer in state.model.named_buffers():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrbench.commands import Job, labels, naming
-from lrbench.commands.train import tell_of
+from lrbench.commands.notes import tell_of
 from lrbench.config.experiments import experiment_from
 from lrbench.errors import ConfigError
 from lrbench.identity import run_id

@@ -53,5 +53,9 @@ def _text(record: Record, run: Run | Unread, last: int) -> str:
     if run.standing in DONE and (picture := picture_of(record)):
         parts.append(f"picture  {picture}")
     rows, declared = record.rows()[-last:] if last else [], declared_in(run.summary)
-    parts += [f"  {row['update']:>7}  epoch {row['epoch']:<8g} {numbers(row, declared)}" for row in rows]
+    parts += [f"  {row['update']:>7}  {_epoch(row)}{numbers(row, declared)}" for row in rows]
     return "\n".join(parts)
+
+
+def _epoch(row: dict[str, float]) -> str:
+    return f"epoch {row['epoch']:<8g} " if "epoch" in row else ""  # an endless stream has none

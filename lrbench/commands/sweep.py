@@ -16,7 +16,8 @@ from rich.text import Text
 
 from lrbench.cli.flags import Asked, Flags, Slurm
 from lrbench.commands import labels, naming
-from lrbench.commands.train import Checks, checked, tell_of
+from lrbench.commands.notes import tell_of
+from lrbench.commands.train import Checks, checked
 from lrbench.config.composer import Job, composer
 from lrbench.engine.attempt import Interrupted
 from lrbench.engine.ranks import leads, rank_count
@@ -59,7 +60,6 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
         start_server()  # it imports torch while the plan is made
     entries, refused = _frozen(overrides, asked, flags.skip_invalid)
     plan = make_plan([e for e in entries if e is not None], refused)
-    tell_of(e.experiment for e in plan.entries)
     if not leads():  # rank 0 shows and tells
         for entry in plan.entries:
             train(entry.experiment, entry.settings)
@@ -67,11 +67,13 @@ def run(overrides: Sequence[Sequence[str]], asked: Asked, flags: Flags) -> tuple
     many = 1 if alone else max(1, min(workers or default_workers(plan), len(plan.to_do)))
     if flags.dry_run:
         print("\n".join([plan.headline(), *plan.listing(), *plan.remarks(), plan.cost_line(many)]).rstrip())
+        tell_of(e.experiment for e in plan.to_do)
         return 0, [None] * len(entries)
     sweep = sweep_of(plan, flags.name, asked.overrides)
     check_locks(plan.entries[0].settings.results)
     for line in filter(None, (plan.headline(), *plan.refusals(), *plan.remarks(), plan.cost_line(many))):
         print(line, file=sys.stderr)
+    tell_of(e.experiment for e in plan.to_do)
     sweep.save()
     # All ranks must come to the same runs, so with several none is passed over for being done.
     here = plan.to_do if rank_count() == 1 else plan.entries
@@ -101,9 +103,9 @@ def _on_slurm(overrides: Sequence[Sequence[str]], asked: Asked, options: Slurm, 
     check(options)
     entries, refused = _frozen(overrides, asked, flags.skip_invalid, options)
     plan = make_plan([e for e in entries if e is not None], refused)
-    tell_of(e.experiment for e in plan.entries)
     lines = [plan.headline(), *(plan.listing() if flags.dry_run else plan.refusals()), plan.cost_line(1)]
     print("\n".join(filter(None, lines)), file=sys.stdout if flags.dry_run else sys.stderr)
+    tell_of(e.experiment for e in plan.to_do)
     if flags.dry_run:
         return 0, [None] * len(entries)
     sweep = sweep_of(plan, flags.name, asked.overrides)

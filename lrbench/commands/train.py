@@ -3,14 +3,15 @@
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
 import yaml
 
 from lrbench.commands import Job
-from lrbench.config.experiments import experiment_from, settings_from
+from lrbench.commands.notes import tell_of
+from lrbench.config.experiments import Grouped, experiment_from, settings_from
 from lrbench.engine.attempt import Interrupted, RunFailed, cadence_of
 from lrbench.engine.fork import check_start
 from lrbench.engine.ranks import leads
@@ -21,7 +22,7 @@ from lrbench.experiment import Experiment, Settings
 from lrbench.identity import run_id
 from lrbench.metrics import declared_in
 from lrbench.progress import Reporter, numbers
-from lrbench.schedules import check, hears_metric
+from lrbench.schedules import hears_metric
 from lrbench.store.record import DONE, Record
 from lrbench.store.store import Store
 from lrbench.sweep.entry import hydra_files
@@ -53,6 +54,7 @@ class Checks:
         """device: whether it has to be on this machine."""
         self._found: dict[str, ConfigError | None] = {}
         self.device = device
+        self.grouped: list[Grouped] = []
 
     def __call__(self, what: object, check: Callable[[], object]) -> None:
         """Make a check, or repeat what it said of an equal thing. Raises ConfigError."""
@@ -67,17 +69,10 @@ class Checks:
             raise found
 
 
-def tell_of(experiments: Iterable[Experiment]) -> None:
-    """Say once what is worth knowing of their schedules before they are trained."""
-    for line in dict.fromkeys(line for e in experiments for line in check(e.schedule)):
-        if leads():
-            print(f"note     {line}", file=sys.stderr)
-
-
 def checked(job: Job, checks: Checks) -> tuple[Experiment, Settings]:
     """A job's Experiment and Settings, and what only building shows: nothing of a sweep is trained, and no file is
     made, if a part is refused. Raises ConfigError."""
-    e, s = experiment_from(job.plain), settings_from(job.plain)
+    e, s = experiment_from(job.plain, checks.grouped), settings_from(job.plain)
     checks(("times", e.clock, s.keep, s.log_every, s.checkpoint_every), lambda: cadence_of(e, s))
     if checks.device:
         checks(("device", s.device), lambda: choose_device(s.device))
@@ -130,6 +125,7 @@ def describe(record: Record) -> str:
     head = f"{s['run_id']} {s['state']}: {s['title']}"
     if s["state"] == "diverged":
         head += f"\n  the loss was no longer finite after update {s['first_bad_update']} of {status['updates']}"
+    epochs = f"{s['epochs']:g} epochs, " if "epochs" in s else ""  # an endless stream has none
     source = record.restored_from()
     restored = f"  restored from {source}: its curves and rates at some points, no weights (force=true trains it)"
     return "\n".join(
@@ -137,7 +133,7 @@ def describe(record: Record) -> str:
             head,
             *([restored] if source else []),
             f"  {numbers(finals, declared_in(s))}",
-            f"  {s['updates']} updates, {s['epochs']:g} epochs, {s['seconds']:.1f} s of training, "
+            f"  {s['updates']} updates, {epochs}{s['seconds']:.1f} s of training, "
             f"{s['samples_per_second']:,.0f} samples/s; schedule: {s['audit']}",
             *([f"  resumed at update {', '.join(resumed)}"] if resumed else []),
             f"  record   {record.folder}",

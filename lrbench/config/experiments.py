@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass, replace
 from functools import cache
-from typing import Any, get_type_hints
+from inspect import Parameter
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from omegaconf import DictConfig
 
@@ -17,9 +18,12 @@ from lrbench.config.compose import compose, resolved
 from lrbench.config.hydra_errors import explain
 from lrbench.config.schema import Config
 from lrbench.errors import ConfigError, did_you_mean
-from lrbench.metrics import Metric, metric_of
+from lrbench.metrics import Metric, metric_of, mode_of
 from lrbench.store.record import results_folder
 from lrbench.store.store import Store
+
+if TYPE_CHECKING:
+    from lrbench.data import DataInfo
 
 
 def experiment(*overrides: str) -> ex.Experiment:
@@ -27,12 +31,19 @@ def experiment(*overrides: str) -> ex.Experiment:
     return experiment_from(compose(overrides))
 
 
-def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
+# Grouping, model and data: each group's share of the peak, and those without weight decay.
+Grouped = tuple[tuple[ex.Component, ...], tuple[dict[str, float], tuple[str, ...] | None]]
+
+
+def experiment_from(cfg: DictConfig | Mapping[str, Any], grouped: list[Grouped] | None = None) -> ex.Experiment:
     """Check a composed configuration (or a resolved one, as plain data) and make its Experiment: every `_target_`
     resolved and its arguments bound, the data described, the times made whole, the schedule traced.
 
     Every number is taken at 15 significant digits, which is what a person can write: 0.1 + 0.2 is 0.3, and the value
-    trained is the value hashed. Raises ConfigError."""
+    trained is the value hashed.
+
+    grouped: what was found of models whose parameters are grouped, for the next ones: building one takes a while.
+    Raises ConfigError."""
     from lrbench.engine.numerics import of_the_loop
     from lrbench.engine.ranks import rank_count
     from lrbench.schedules import check
@@ -40,7 +51,8 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
 
     plain = _typed(resolved(cfg))
     _refuse_unknown(plain, Config)
-    model, data = _component(plain["model"], "model", ("shape", "num_classes")), _data(plain["data"])
+    data, info = _data(plain["data"])
+    model = _model(plain["model"], data, info.spec)
     made = ex.Experiment(
         model=model,
         data=data,
@@ -49,7 +61,7 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
         scheduler=_scheduler(plain["scheduler"]),
         warmup=_warmup(plain["warmup"]),
         weight_decay=_weight_decay(plain["weight_decay"]),
-        param_groups=_param_groups(plain["param_groups"], model, data),
+        param_groups=_param_groups(plain["param_groups"], model, data, [] if grouped is None else grouped),
         lr_scaling=None if plain["lr_scaling"]["rule"] == "none" else ex.LRScaling(**plain["lr_scaling"]),
         start=_start(plain["start"], plain["results"], plain["seed"]),
         numerics=of_the_loop(),
@@ -61,9 +73,12 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Experiment:
         compile=plain["compile"] or None,
         **{k: plain[k] for k in _SCALARS},
     )
-    check_feedback(made.schedule, [*measured(made)])
+    metrics = measured(made)
+    if made.monitor in metrics and (declared := mode_of(metrics[made.monitor])) != made.schedule.mode:
+        made = replace(made, monitor_mode=declared)
+    check_feedback(made.schedule, [*metrics])
     if not hears_metric(made.schedule):  # what nobody listens to is not part of the run's identity
-        made = replace(made, monitor=None)
+        made = replace(made, monitor=None, monitor_mode=None)
     check(made.schedule)
     return made
 
@@ -112,7 +127,7 @@ def _refuse_unknown(plain: dict[str, Any], schema: type, prefix: str = "") -> No
     kinds = _kinds(schema)
     for key, value in plain.items():
         if key not in kinds:
-            raise ConfigError(f"{prefix}{key}={value}: there is no such option.{did_you_mean(key, kinds)}")
+            raise ConfigError(f"{prefix}{key}", value, f"there is no such option.{did_you_mean(key, kinds)}")
         if is_dataclass(kinds[key]):
             _refuse_unknown(value, kinds[key], f"{prefix}{key}.")
 
@@ -133,14 +148,30 @@ def _component(plain: dict[str, Any], option: str, given: Sequence[str] = ()) ->
     return ex.Component(**_checked(plain, option, given))
 
 
-def _data(plain: dict[str, Any]) -> ex.Data:
+def _data(plain: dict[str, Any]) -> tuple[ex.Data, "DataInfo"]:
     from lrbench.targets import resolve
 
     checked = _checked(plain, "data", ())
     info = resolve(plain["_target_"], "data")(**plain["args"]).info()
-    return ex.Data(
-        **checked, n_train=info.n_train, fingerprint=info.fingerprint, augment=ex.Augment(**plain["augment"])
-    )
+    known = {"n_train": info.n_train, "tokens": info.tokens, "fingerprint": info.fingerprint}
+    return ex.Data(**checked, **known, augment=ex.Augment(**plain["augment"])), info
+
+
+def _model(plain: dict[str, Any], data: ex.Data, spec: Mapping[str, Any]) -> ex.Component:
+    """The model, for which the data's spec gives the parameters that have a name in it."""
+    from lrbench.targets import named_parameters
+
+    path, name = plain["_target_"], plain["_target_"].rpartition(".")[2]
+    for needed, parameter in named_parameters(path, "model").items():
+        if parameter.default is Parameter.empty and needed not in {*spec, *plain["args"]}:
+            raise ConfigError(
+                "model._target_",
+                path,
+                f"{name} needs {needed}, which data={data.target.rpartition('.')[2]} does not give (it gives "
+                f"{', '.join(spec) or 'nothing'})",
+                f"choose a model for these data or data for this model, or add '+model.args.{needed}=...'",
+            )
+    return _component(plain, "model", tuple(spec))
 
 
 def _optimizer(plain: dict[str, Any]) -> ex.Optimizer:
@@ -161,7 +192,7 @@ def _warmup(plain: dict[str, Any]) -> ex.Warmup | None:
                 raise ConfigError(f"warmup.{option}", plain[option], why, "choose a level such as warmup=linear5 first")
         return None
     if plain["length"] is None:
-        raise ConfigError("warmup.length=null: say how long the warmup is, such as 5ep or 10%, or use warmup=none.")
+        raise ConfigError("warmup.length", None, "say how long the warmup is, such as 5ep or 10%, or use warmup=none")
     rest = {k: plain[k] for k in ("interval", "length", "join")}
     return ex.Warmup(**_checked(plain, "warmup", ("optimizer",)), **rest)
 
@@ -175,27 +206,29 @@ def _weight_decay(plain: dict[str, Any]) -> ex.WeightDecay | None:
     return ex.WeightDecay(**_checked(plain, "weight_decay", ("optimizer",)), interval=plain["interval"])
 
 
-def _param_groups(plain: dict[str, Any], model: ex.Component, data: ex.Data) -> ex.ParamGroups | None:
+def _param_groups(
+    plain: dict[str, Any], model: ex.Component, data: ex.Data, grouped: list[Grouped]
+) -> ex.ParamGroups | None:
     """The grouping, with the groups that it makes of this model: only a model tells which layers it has."""
     if plain["_target_"] is None:
         if plain["args"]:
-            raise ConfigError(f"param_groups.args={plain['args']}: one group takes no arguments; choose another level.")
+            raise ConfigError(
+                "param_groups.args", plain["args"], "one group takes no arguments", "choose another level"
+            )
         return None
     spec = _component(plain, "param_groups", ("model",))
-    key = repr((spec, model, data))
-    if key not in _grouped:
+    asked = (spec, model, data)
+    found = next((found for key, found in grouped if key == asked), None)
+    if found is None:
         from lrbench.engine.state import build_model
         from lrbench.optim import group_parameters
 
         groups = group_parameters(build_model(model, data), spec)
         spared = tuple(g.name for g in groups if not g.weight_decay)
-        _grouped[key] = {g.name: g.lr_scale for g in groups}, spared or None
-    scales, no_decay = _grouped[key]
+        found = {g.name: g.lr_scale for g in groups}, spared or None
+        grouped.append((asked, found))
+    scales, no_decay = found
     return ex.ParamGroups(**vars(spec), lr_scales=scales, no_decay=no_decay)
-
-
-# The groups of models grouped in this process: building one takes a while.
-_grouped: dict[str, tuple[dict[str, float], tuple[str, ...] | None]] = {}
 
 
 def _start(plain: dict[str, Any], results: str | None, seed: int) -> ex.Start | None:
@@ -223,6 +256,6 @@ def _naming(option: str, value: Any) -> Any:
     try:
         yield
     except ConfigError as error:
-        raise ConfigError(f"{option}={value}: {error}") from error
+        raise ConfigError(option, value, str(error)) from error
     except Exception as error:
-        raise ConfigError(f"{option}={value}: {explain(error, [])}") from error
+        raise ConfigError(option, value, explain(error, [])) from error

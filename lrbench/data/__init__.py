@@ -1,60 +1,116 @@
-"""Data sets: labelled images, held in memory where they fit, else read from disk by workers.
+"""Data sets: what a run trains on, whatever it is, and how it is read.
 
 A data set is a class whose constructor takes its options by keyword, with two methods (`DataSet`):
 
-- `info() -> DataInfo`: sizes and shapes. Cheap: constants and arithmetic on the options; nothing is loaded,
-  so a schedule can be laid out before any data is there.
-- `load(seed) -> Splits`: three disjoint splits, each a `Split` of CPU tensors, or a `Source` that reads an image when
-  it is needed. They depend on nothing but the seed and the options.
+- `info() -> DataInfo`: sizes, and the `spec` of which models and tasks take what they need by name. Cheap: constants
+  and arithmetic on the options; nothing is loaded, so a schedule can be laid out before any data is there.
+- `load(seed) -> Splits`: three disjoint splits, CPU tensors where they fit in memory. They depend on nothing but the
+  seed and the options.
+
+There are three kinds of splits in `kinds`, and a class of yours with a method `stream` is a fourth (`Split`):
+
+- `Samples(tree)`: tensors in memory, in tuples, lists and dicts; row i of each is sample i. A batch is the same tree.
+- `Images(x, y, mean, std, num_classes)`: images in memory; normalised and augmented by tensor operations.
+- `ImageFiles(source, mean, std, num_classes)`: images read by worker processes when they are needed.
 
 To bring your own, write such a class in a module of yours and name it in a config level:
 
     _target_: my_package.my_data.MyData
     args: {val_size: 1000}
-    augment: {crop: 0, hflip: false}
+
+A text of which 10 characters predict the next, for instance:
+
+    class Characters:
+        def info(self):
+            return DataInfo(900, 50, 50, {"vocab_size": 128, "length": 10}, sha256(TEXT).hexdigest(), tokens=10)
+
+        def load(self, seed):
+            blocks = torch.tensor(list(TEXT[:11000])).view(1000, 11)[draw_order(1000, seed)]
+            return Splits(*(Samples({"tokens": part}) for part in blocks.split([900, 50, 50])))
 
 An argument named `root` is where the data lie; a run's identity leaves it out and takes the fingerprint instead.
-`draw_order` and `mean_and_std` below are there to write `load` with. Importing this package, or a module of
+`draw_order` below and `kinds.labelled_images` are there to write `load` with. Importing this package, or a module of
 the data sets in it, does not import torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from lrbench.errors import ConfigError
+from lrbench.experiment import Augment
 from lrbench.randomness import generator
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+UNCHANGED = Augment()
+
+T = TypeVar("T")
+Batch = Any  # tensors on the device, in tuples, lists and dicts as the task takes them
+
 
 @dataclass(frozen=True)
 class DataInfo:
     """What is known of a data set before it is loaded."""
 
-    n_train: int
+    n_train: int | None  # samples of an epoch; None for an endless stream
     n_val: int
     n_test: int
     spec: Mapping[str, Any]  # what models and tasks ask of the data, by name; see `image_spec`
     fingerprint: str  # sha256 of the content the splits are drawn from, whatever the options
+    tokens: int | None = None  # of each sample, where all have equally many: what a horizon in `tok` counts
 
 
-class Split(NamedTuple):
-    """Images `x`, (n, C, H, W) uint8, and their labels `y`, (n,) int64."""
+@dataclass(frozen=True)
+class Reading:
+    """How a run reads its data. Each update takes `batch_size` samples, cut into `parts` equal parts, of which this
+    process asks for `mine`."""
 
-    x: Tensor
-    y: Tensor
+    batch_size: int
+    seed: int
+    augment: Augment = UNCHANGED
+    channels_last: bool = False  # the memory format of images
+    device: torch.device | str = "cpu"
+    workers: int = 0  # processes that read from disk
+    mine: range = range(1)
+    parts: int = 1
 
-    def to(self, device: torch.device | str) -> Split:
-        return Split(self.x.to(device), self.y.to(device))
+
+class Stream(Protocol):
+    """A split as it is read."""
+
+    @property
+    def per_epoch(self) -> int | None:
+        """Updates of an epoch; None for a stream without end."""
+        ...
+
+    def batch(self, update: int, part: int = 0, parts: int = 1) -> Batch:
+        """A part of an update's samples for training, on the device; a copy. The parts in order are the whole.
+
+        A pure function of the seed and these three numbers, whatever was asked before: so a run can be resumed at any
+        update, and a rank or a micro-batch makes its own part alone.
+        """
+        ...
+
+    def in_order(self) -> Iterable[Batch]:
+        """Every sample once, for evaluation, some at a time."""
+        ...
+
+
+class Split(Protocol):
+    """One of three disjoint sets of samples."""
+
+    def stream(self, reading: Reading) -> Stream:
+        """Cheap: nothing is read or moved to the device yet. Raises `ConfigError` for what cannot be read so."""
+        ...
 
 
 class Source(Protocol):
-    """A split that does not fit in memory. Worker processes get a copy: it must pickle."""
+    """Images that do not fit in memory. Worker processes get a copy: it must pickle."""
 
     shape: tuple[int, int, int]  # of every image that is read: channels, height, width
     y: Tensor  # the labels, (n,) int64
@@ -68,15 +124,12 @@ class Source(Protocol):
         ...
 
 
-class Splits(NamedTuple):
-    """Three disjoint splits, all in memory or none; mean and standard deviation, (C,) float32, of the training pixels
-    in [0, 1]."""
+class Splits(NamedTuple, Generic[T]):
+    """Three disjoint splits, or their streams."""
 
-    train: Split | Source
-    val: Split | Source
-    test: Split | Source
-    mean: Tensor
-    std: Tensor
+    train: T
+    val: T
+    test: T
 
 
 class DataSet(Protocol):
@@ -84,7 +137,7 @@ class DataSet(Protocol):
 
     def info(self) -> DataInfo: ...
 
-    def load(self, seed: int) -> Splits: ...
+    def load(self, seed: int) -> Splits[Split]: ...
 
 
 def image_spec(channels: int, height: int, width: int, num_classes: int) -> dict[str, Any]:
@@ -120,4 +173,4 @@ def mean_and_std(x: Tensor) -> tuple[Tensor, Tensor]:
 def require_whole(option: str, value: int, low: int, high: int) -> None:
     """Raise `ConfigError` unless `value` is a whole number from `low` to `high`, both included."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"{option}={value!r}: give a whole number from {low} to {high}.")
+        raise ConfigError(option, repr(value), f"give a whole number from {low} to {high}")

@@ -40,11 +40,15 @@ class Augmentation:
     ) -> None:
         self.moves = bool(augment.crop or augment.hflip)
         self.mixes = augment.mixup is not None or augment.cutmix is not None
+        self._epoch: int | None = None  # the one whose changes are drawn
         self._augment, self._n, self._height, self._width = augment, n, height, width
         self._num_classes, self._seed, self._device = num_classes, seed, device
 
     def start(self, epoch: int) -> None:
-        """Draw an epoch's changes for all samples."""
+        """Draw an epoch's changes for all samples, unless they are drawn."""
+        if epoch == self._epoch:
+            return
+        self._epoch = epoch
         n, crop, erase = self._n, self._augment.crop, self._augment.erase
         if crop:
             corners = torch.randint(2 * crop + 1, (n, 2), generator=self._generator(epoch, "crop"))
@@ -87,22 +91,25 @@ class Augmentation:
             x = torch.cat([x, x.flip(-1)]).index_select(0, places)
         return x
 
-    def mixed(self, x: Tensor, y: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised images (b, C, H, W) of these rows, changed in place, and their labels (b,), erased and mixed.
+    def mixed(self, x: Tensor, y: Tensor, rows: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """Normalised images (b, C, H, W) of these rows, changed in place, and their labels (b,), erased and mixed: the
+        first `size` of them.
 
-        Erased pixels become 0, the mean of the training set. A sample's partner is the one as far from the batch's
-        other end. With mixup or cutmix the targets are soft: (b, num_classes) float32, each sample's own class at its
-        share of the image.
+        Erased pixels become 0, the mean of the training set. The partners of the samples stand behind them, else each
+        sample's is the one as far from the batch's other end. With mixup or cutmix the targets are soft: (size,
+        num_classes) float32, each sample's own class at its share of the image.
         """
         if self._augment.erase is not None:
             x.mul_(outside(self._erased[rows], self._height, self._width))
         if not self.mixes:
             return x, y
-        kept = self._kept[rows].view(-1, 1, 1, 1)
+        mine, apart = rows[:size], len(rows) > size
+        kept = self._kept[mine].view(-1, 1, 1, 1)
         if self._augment.cutmix is not None:
-            kept = kept * outside(self._pasted[rows], self._height, self._width)
+            kept = kept * outside(self._pasted[mine], self._height, self._width)
         classes = one_hot(y, self._num_classes).float()
-        return torch.lerp(x.flip(0), x, kept), torch.lerp(classes.flip(0), classes, self._own[rows][:, None])
+        (own_x, other_x), (own_y, other_y) = ((t[:size], t[size:] if apart else t.flip(0)) for t in (x, classes))
+        return torch.lerp(other_x, own_x, kept), torch.lerp(other_y, own_y, self._own[mine][:, None])
 
     def _generator(self, epoch: int, name: str) -> torch.Generator:
         return generator("augment", self._seed, epoch, name)

@@ -14,9 +14,14 @@ from collections.abc import Mapping
 from functools import cache
 from hashlib import md5, sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, local, mean_and_std, require_whole
+from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, local, require_whole
+from lrbench.data.kinds import labelled_images
 from lrbench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Part of the identity of every run that uses this module. Raise it with any change that alters the tensors it
 # returns for the same options and seed, so that old runs are not taken for new ones.
@@ -46,8 +51,10 @@ class CIFAR10:
         require_whole("data.args.val_size", val_size, 1, POOL - 1)
         if train_size + val_size > POOL:
             raise ConfigError(
-                f"data.args.train_size={train_size} with data.args.val_size={val_size}: CIFAR has {POOL} images beside "
-                f"its test set; make their sum at most {POOL}."
+                "data.args.train_size",
+                f"{train_size} with data.args.val_size={val_size}",
+                f"CIFAR has {POOL} images beside its test set",
+                f"make their sum at most {POOL}",
             )
         self.train_size, self.val_size = train_size, val_size
 
@@ -57,15 +64,15 @@ class CIFAR10:
         fingerprint = sha256(sums.encode()).hexdigest()
         return DataInfo(self.train_size, self.val_size, TEST, image_spec(3, SIDE, SIDE, self.classes), fingerprint)
 
-    def load(self, seed: int) -> Splits:
+    def load(self, seed: int) -> Splits[Split]:
         """The splits of this seed. Raises `ConfigError` where the files cannot be had, or have changed."""
         folder = self._find() or self._download()
         x, y = self._read(folder, self.train_files)
         # Training comes first, validation from the end: a larger training set includes a smaller one, and
         # neither size changes which images are in the other split.
         order = draw_order(POOL, seed)
-        train, val = (Split(x[rows], y[rows]) for rows in (order[: self.train_size], order[POOL - self.val_size :]))
-        return Splits(train, val, self._read(folder, self.test_files), *mean_and_std(train.x))
+        train, val = ((x[rows], y[rows]) for rows in (order[: self.train_size], order[POOL - self.val_size :]))
+        return labelled_images(train, val, self._read(folder, self.test_files), self.classes)
 
     def _find(self) -> Path | None:
         """The first folder that holds all files."""
@@ -76,11 +83,11 @@ class CIFAR10:
     def _download(self) -> Path:
         """Let torchvision fetch the files; returns their folder. The error names all ways to get them."""
         ways = (
-            f"data={self.name}: the files were not found. Set LRBENCH_DATA to a folder that holds the files "
+            "the files were not found. Set LRBENCH_DATA to a folder that holds the files "
             f"{', '.join((*self.train_files, *self.test_files))} of the Python version (in it, or in {self.folder}/ "
             "below it: unpack the published archive there)"
         )
-        return local.download(self.folder, self._fetch, ways)
+        return local.download(self.folder, self._fetch, self.name, ways)
 
     def _fetch(self, scratch: str) -> None:
         """Download the files to scratch/folder."""
@@ -88,13 +95,13 @@ class CIFAR10:
 
         getattr(datasets, type(self).__name__)(scratch, download=True)
 
-    def _read(self, folder: Path, files: Mapping[str, str]) -> Split:
+    def _read(self, folder: Path, files: Mapping[str, str]) -> tuple[Tensor, Tensor]:
         """The images and labels of some files, one after the other."""
         import torch
 
         parts = [_unpickled(self.name, folder / name, checksum) for name, checksum in files.items()]
         images = [torch.from_numpy(part["data"]).view(-1, 3, SIDE, SIDE) for part in parts]
-        return Split(torch.cat(images), torch.tensor([label for part in parts for label in part[self.labels]]))
+        return torch.cat(images), torch.tensor([label for part in parts for label in part[self.labels]])
 
 
 class CIFAR100(CIFAR10):
@@ -111,12 +118,14 @@ def _unpickled(name: str, path: Path, checksum: str) -> dict:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"data={name}: cannot read {path} ({error.strerror}); replace it.") from error
+        raise ConfigError("data", name, f"cannot read {path} ({error.strerror})", "replace it") from error
     found = md5(raw, usedforsecurity=False).hexdigest()
     if found != checksum:
         raise ConfigError(
-            f"data={name}: {path} is not the known file (the MD5 sum of its bytes is {found}, expected {checksum}); "
-            "replace or remove it."
+            "data",
+            name,
+            f"{path} is not the known file (the MD5 sum of its bytes is {found}, expected {checksum})",
+            "replace or remove it",
         )
     content: dict = pickle.loads(raw, encoding="latin1")
     return content

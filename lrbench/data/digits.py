@@ -16,7 +16,8 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
-from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, mean_and_std, require_whole
+from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, require_whole
+from lrbench.data.kinds import labelled_images
 from lrbench.errors import ConfigError
 
 # Part of the identity of every run that uses this module. Raise it with any change that alters the tensors it
@@ -40,8 +41,10 @@ class Digits:
         require_whole("data.args.test_size", test_size, 1, TOTAL - 2)
         if val_size + test_size >= TOTAL:
             raise ConfigError(
-                f"data.args.val_size={val_size} with data.args.test_size={test_size}: together they leave "
-                f"nothing of the {TOTAL} digits for training; make their sum smaller than {TOTAL}."
+                "data.args.val_size",
+                f"{val_size} with data.args.test_size={test_size}",
+                f"together they leave nothing of the {TOTAL} digits for training",
+                f"make their sum smaller than {TOTAL}",
             )
         self.val_size, self.test_size = val_size, test_size
 
@@ -50,7 +53,7 @@ class Digits:
         n_train = TOTAL - self.val_size - self.test_size
         return DataInfo(n_train, self.val_size, self.test_size, image_spec(1, SIDE, SIDE, CLASSES), SHA256)
 
-    def load(self, seed: int) -> Splits:
+    def load(self, seed: int) -> Splits[Split]:
         """The splits of this seed. Raises `ConfigError` where the file is missing or not the known one."""
         import torch
 
@@ -58,8 +61,8 @@ class Digits:
         x = table[:, :-1].reshape(TOTAL, 1, SIDE, SIDE) * SCALE
         y = table[:, -1].long()
         sizes = [self.val_size, self.test_size, TOTAL - self.val_size - self.test_size]
-        val, test, train = (Split(x[rows], y[rows]) for rows in draw_order(TOTAL, seed).split(sizes))
-        return Splits(train, val, test, *mean_and_std(train.x))
+        val, test, train = ((x[rows], y[rows]) for rows in draw_order(TOTAL, seed).split(sizes))
+        return labelled_images(train, val, test, CLASSES)
 
 
 def _path() -> Path:
@@ -67,7 +70,10 @@ def _path() -> Path:
     package = find_spec("sklearn")
     if package is None or not package.submodule_search_locations:
         raise ConfigError(
-            "data=digits: the digits ship inside scikit-learn, which is not installed; run `pip install scikit-learn`."
+            "data",
+            "digits",
+            "the digits ship inside scikit-learn, which is not installed",
+            "run `pip install scikit-learn`",
         )
     return Path(package.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
 
@@ -77,10 +83,13 @@ def _read(path: Path) -> bytearray:
     try:
         text = gzip.decompress(path.read_bytes())
     except (OSError, EOFError, zlib.error) as error:
-        raise ConfigError(f"data=digits: cannot read {path} ({error}); reinstall scikit-learn.") from error
+        raise ConfigError("data", "digits", f"cannot read {path} ({error})", "reinstall scikit-learn") from error
     if sha256(text).hexdigest() != SHA256:
         raise ConfigError(
-            f"data=digits: {path} is not the known file (the sha256 of its unzipped bytes is "
-            f"{sha256(text).hexdigest()}, expected {SHA256}); reinstall scikit-learn."
+            "data",
+            "digits",
+            f"{path} is not the known file (the sha256 of its unzipped bytes is "
+            f"{sha256(text).hexdigest()}, expected {SHA256})",
+            "reinstall scikit-learn",
         )
     return bytearray(map(int, text.replace(b"\n", b",").rstrip(b",").split(b",")))

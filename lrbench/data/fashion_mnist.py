@@ -21,7 +21,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, local, mean_and_std, require_whole
+from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, local, require_whole
+from lrbench.data.kinds import labelled_images
 from lrbench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,8 +57,10 @@ class FashionMNIST:
         require_whole("data.args.val_size", val_size, 1, POOL - 1)
         if train_size + val_size > POOL:
             raise ConfigError(
-                f"data.args.train_size={train_size} with data.args.val_size={val_size}: Fashion-MNIST has "
-                f"{POOL} images beside its test set; make their sum at most {POOL}."
+                "data.args.train_size",
+                f"{train_size} with data.args.val_size={val_size}",
+                f"Fashion-MNIST has {POOL} images beside its test set",
+                f"make their sum at most {POOL}",
             )
         self.resolution, self.train_size, self.val_size = resolution, train_size, val_size
 
@@ -66,7 +69,7 @@ class FashionMNIST:
         spec = image_spec(1, self.resolution, self.resolution, CLASSES)
         return DataInfo(self.train_size, self.val_size, TEST, spec, FINGERPRINT)
 
-    def load(self, seed: int) -> Splits:
+    def load(self, seed: int) -> Splits[Split]:
         """The splits of this seed. Raises `ConfigError` where the files cannot be had, or have changed."""
         folder = _find() or _download()
         x, y = _images(folder, "train", POOL), _labels(folder, "train")
@@ -74,11 +77,11 @@ class FashionMNIST:
         # neither size changes which images are in the other split.
         order = draw_order(POOL, seed)
         train, val = (
-            Split(shrink(x[rows], self.resolution), y[rows])
+            (shrink(x[rows], self.resolution), y[rows])
             for rows in (order[: self.train_size], order[POOL - self.val_size :])
         )
-        test = Split(shrink(_images(folder, "t10k", TEST), self.resolution), _labels(folder, "t10k"))
-        return Splits(train, val, test, *mean_and_std(train.x))
+        test = shrink(_images(folder, "t10k", TEST), self.resolution), _labels(folder, "t10k")
+        return labelled_images(train, val, test, CLASSES)
 
 
 def shrink(images: Tensor, resolution: int) -> Tensor:
@@ -124,11 +127,11 @@ def _file(folder: Path, name: str) -> Path | None:
 def _download() -> Path:
     """Let torchvision fetch the files; returns their folder. The error names all ways to get them."""
     ways = (
-        "data=fashion_mnist: the files were not found. Set LRBENCH_DATA to a folder that holds the four files "
+        "the files were not found. Set LRBENCH_DATA to a folder that holds the four files "
         f"{', '.join(f'{name}.gz' for name in SHA256)} (in it, or in fashion-mnist/ or FashionMNIST/raw/ below it); "
         f"or, on Debian or Ubuntu, run `apt-get install dataset-fashion-mnist`, which puts them in {DEBIAN}"
     )
-    return local.download("FashionMNIST", _fetch, ways) / "raw"
+    return local.download("FashionMNIST", _fetch, "fashion_mnist", ways) / "raw"
 
 
 def _fetch(root: str) -> None:
@@ -142,16 +145,19 @@ def _read(folder: Path, name: str) -> bytearray:
     """The unzipped bytes of one file, checked."""
     path = _file(folder, name)
     if path is None:
-        raise ConfigError(f"data=fashion_mnist: {folder / name} is missing; remove {folder} and run again.")
+        raise ConfigError("data", "fashion_mnist", f"{folder / name} is missing", f"remove {folder} and run again")
     try:
         content = path.read_bytes()
         raw = gzip.decompress(content) if path.suffix == ".gz" else content
     except (OSError, EOFError, zlib.error) as error:
-        raise ConfigError(f"data=fashion_mnist: cannot read {path} ({error}); replace it.") from error
+        raise ConfigError("data", "fashion_mnist", f"cannot read {path} ({error})", "replace it") from error
     if sha256(raw).hexdigest() != SHA256[name]:
         raise ConfigError(
-            f"data=fashion_mnist: {path} is not the known file (the sha256 of its unzipped bytes is "
-            f"{sha256(raw).hexdigest()}, expected {SHA256[name]}); replace or remove it."
+            "data",
+            "fashion_mnist",
+            f"{path} is not the known file (the sha256 of its unzipped bytes is "
+            f"{sha256(raw).hexdigest()}, expected {SHA256[name]})",
+            "replace or remove it",
         )
     return bytearray(raw)
 

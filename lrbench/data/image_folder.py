@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from lrbench.data import DataInfo, Splits, draw_order, image_spec, require_whole
+from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, require_whole
+from lrbench.data.kinds import ImageFiles
 from lrbench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -78,24 +80,28 @@ class ImageFolder:
         n_train = len(listing.train) - self.val_size
         if n_train < 1:
             raise ConfigError(
-                f"data.args.val_size={self.val_size}: {self.root / 'train'} holds {len(listing.train)} images, so none "
-                "would be left for training; hold fewer out for validation."
+                "data.args.val_size",
+                self.val_size,
+                f"{self.root / 'train'} holds {len(listing.train)} images, so none would be left for training",
+                "hold fewer out for validation",
             )
         spec = image_spec(3, self.size, self.size, len(listing.classes))
         return DataInfo(n_train, self.val_size, len(listing.val), spec, listing.fingerprint)
 
-    def load(self, seed: int) -> Splits:
-        """The splits of this seed, read when they are needed. Raises `ConfigError` as `info` does."""
+    def load(self, seed: int) -> Splits[Split]:
+        """The splits of this seed, read when they are needed: the test images once now, a process, so that a run does
+        not end at one. Raises `ConfigError` as `info` does, and for a test image that cannot be read."""
         import torch
 
         n_train, listing = self.info().n_train, _listing(self.root)
+        _require_readable(self.root)
         order = draw_order(len(listing.train), seed).tolist()
         train, val = ([listing.train[i] for i in rows] for rows in (order[:n_train], order[n_train:]))
-        mean, std = torch.tensor(MEAN), torch.tensor(STD)
-        return Splits(Images(self, train), Images(self, val), Images(self, listing.val), mean, std)
+        how = torch.tensor(MEAN), torch.tensor(STD), len(listing.classes)
+        return Splits(*(ImageFiles(Files(self, images), *how) for images in (train, val, listing.val)))
 
 
-class Images:
+class Files:
     """A `Source`: the images of one split, with their labels `y`."""
 
     def __init__(self, folder: ImageFolder, images: Sequence[tuple[str, int]]) -> None:
@@ -143,11 +149,32 @@ def _opened(path: Path, whole: bool = True) -> Image:
 
     try:
         with Image.open(path) as image:
+            _require_bytes(path, image.mode)
             return image.convert("RGB") if whole else image
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ConfigError(
-            f"data=image_folder: {path} cannot be read as an image ({error}); repair or remove it."
+            "data", "image_folder", f"{path} cannot be read as an image ({error})", "repair or remove it"
         ) from error
+
+
+@cache
+def _require_readable(root: Path) -> None:
+    """Read every test image: training images are met in the first epoch, validation at the first evaluation, and these
+    at the end of all. Pillow decodes outside of Python's lock, so threads help."""
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(_opened, [root / path for path, _ in _listing(root).val]):
+            pass
+
+
+def _require_bytes(path: Path, mode: str) -> None:
+    """Raise `ConfigError` for pixels that do not fit in a byte: Pillow would clip them to black and white."""
+    if mode.startswith(("I", "F")):
+        raise ConfigError(
+            "data",
+            "image_folder",
+            f"{path} has pixels of more than 8 bits (Pillow's mode {mode})",
+            "scale them to 0 ... 255 and save them with 8 bits",
+        )
 
 
 @cache
@@ -156,32 +183,36 @@ def _listing(root: Path) -> Listing:
     try:
         return _listed(root)
     except OSError as error:
-        raise ConfigError(f"data.args.root={root}: cannot be read ({error}).") from error
+        raise ConfigError("data.args.root", root, f"cannot be read ({error})") from error
 
 
 def _listed(root: Path) -> Listing:
     layout = f"the layout is {root}/train/CLASS/IMAGE and {root}/val/CLASS/IMAGE"
     for part in ("train", "val"):
         if not (root / part).is_dir():
-            raise ConfigError(f"data.args.root={root}: there is no folder {root / part}; {layout}.")
+            raise ConfigError("data.args.root", root, f"there is no folder {root / part}", layout)
     classes, others = (_folders(root / part) for part in ("train", "val"))
     if not classes:
-        raise ConfigError(f"data.args.root={root}: {root / 'train'} holds no folders, one for each class; {layout}.")
+        raise ConfigError("data.args.root", root, f"{root / 'train'} holds no folders, one for each class", layout)
     if classes != others:
         alone = [f"{name} only in train" for name in classes if name not in others]
         alone += [f"{name} only in val" for name in others if name not in classes]
         shown = ", ".join(alone[:3]) + (f", and {len(alone) - 3} more" if len(alone) > 3 else "")
         raise ConfigError(
-            f"data.args.root={root}: train and val must hold the same classes ({shown}). (ImageNet's validation images "
-            f"come in one folder: sort them by class first.) For lrbench {layout}."
+            "data.args.root",
+            root,
+            f"train and val must hold the same classes ({shown}). (ImageNet's validation images come "
+            f"in one folder: sort them by class first.) For lrbench {layout}",
         )
     found = {part: [_images(root, part, name) for name in classes] for part in ("train", "val")}
     for part, of_class in found.items():
         for name, images in zip(classes, of_class, strict=True):
             if not images:
                 raise ConfigError(
-                    f"data.args.root={root}: {root / part / name} holds no image ({', '.join(SUFFIXES)}); add some, or "
-                    "remove the class from train and val."
+                    "data.args.root",
+                    root,
+                    f"{root / part / name} holds no image ({', '.join(SUFFIXES)})",
+                    "add some, or remove the class from train and val",
                 )
             _opened(root / images[0][0], whole=False)
     everything = [image for part in found.values() for of_class in part for image in of_class]
@@ -196,14 +227,17 @@ def _folders(folder: Path) -> list[str]:
 
 
 def _images(root: Path, part: str, name: str) -> list[tuple[str, int]]:
-    """The images of a class, at any depth: path below the root and size in bytes, sorted."""
+    """The images of a class, at any depth, but for hidden files and folders: path below the root and size in bytes,
+    sorted."""
     found, waiting = [], [f"{part}/{name}"]
     while waiting:
         below = waiting.pop()
         for entry in list(os.scandir(root / below)):
+            if entry.name.startswith("."):  # a notebook keeps copies in such a folder
+                continue
             if entry.is_dir():
                 waiting.append(f"{below}/{entry.name}")
-            elif entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith("."):
+            elif entry.name.lower().endswith(SUFFIXES):
                 found.append((f"{below}/{entry.name}", entry.stat().st_size))
     return sorted(found)
 
@@ -223,4 +257,4 @@ def _require_range(option: str, values: Sequence[float], high: float, cure: str)
     """Raise `ConfigError` unless `values` are two numbers, the lower one first, above 0 and at most `high`."""
     numbers = isinstance(values, Sequence) and all(type(v) in (int, float) for v in values)
     if not (numbers and len(values) == 2 and 0 < values[0] <= values[1] <= high and math.isfinite(values[1])):
-        raise ConfigError(f"{option}={values}: give two numbers above 0, the lower one first: {cure}.")
+        raise ConfigError(option, values, f"give two numbers above 0, the lower one first: {cure}")

@@ -1,4 +1,4 @@
-"""Batches of a data set that is read from disk, by worker processes; order and randomness are those of `batches`.
+"""Batches of images that are read from disk, by worker processes; order and randomness are those of `batches`.
 
 Every random number is drawn here, by generators keyed by (seed, epoch), and handed to the workers with the rows, so
 their number changes nothing.
@@ -6,6 +6,7 @@ their number changes nothing.
 
 import signal
 from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -14,95 +15,87 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from lrbench.data import Source, Split
-from lrbench.data.augment import Augmentation
-from lrbench.data.batches import UNCHANGED, normalised, normaliser, order, require_fit
+from lrbench.data import Reading, Source
+from lrbench.data.batches import asked_rows, augmentation, formatted, normaliser
+from lrbench.data.samples import Order
 from lrbench.errors import ConfigError
-from lrbench.experiment import Augment
 from lrbench.randomness import generator
 
 CHUNK = 256  # images evaluated at a time
 
+Key = tuple[int, int, int]  # update, part, parts
 Request = tuple[NDArray[np.int64], NDArray[np.float32] | None]  # rows (b,), and what is drawn for them (b, draws)
 
 
 class Loader:
-    """The training batches of a `Source`: call it with the number of an update, as `Batches`, in any order.
+    """The stream of images on disk: the batches that `Batches` gives of the same images in memory.
 
-    Asked for one update after the other, it finds them read ahead by `workers` processes; after a jump they start
-    anew. 0 workers: images are read when they are asked for, in this process. Raises `ConfigError` where a batch is
-    larger than the split, or an image cannot be read.
+    Asked for the parts of this process (`Reading.mine`) one after the other, or for one and the same part of every
+    update, it finds them read ahead by `workers` processes; after a jump they start anew. 0 workers: images are read
+    when they are asked for, in this process. Raises `ConfigError` where the crop is not smaller than the image, or an
+    image cannot be read.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        mean: Tensor,
-        std: Tensor,
-        batch_size: int,
-        seed: int,
-        augment: Augment = UNCHANGED,
-        device: torch.device | str = "cpu",
-        num_classes: int = 0,
-        workers: int = 0,
-    ) -> None:
-        n, (_, height, width) = len(source.y), source.shape
-        require_fit(batch_size, n, augment.crop, min(height, width))
-        self.batch_size, self.per_epoch = batch_size, n // batch_size
-        self._source, self._n, self._seed, self._device, self._workers = source, n, seed, torch.device(device), workers
-        self._epoch: int | None = None  # the one whose order and augmentation are drawn
-        self._next = -1  # the update that the stream gives next
-        self._stream: Iterator[Tensor] = iter(())
-        self._held: tuple[int, Tensor] | None = None  # the last update and its raw images: it may be asked for again
-        self._augmentation = Augmentation(augment, n, height, width, num_classes, seed, device)
-        self._normalise = normaliser(mean.to(device), std.to(device))
+    def __init__(self, source: Source, mean: Tensor, std: Tensor, num_classes: int, reading: Reading) -> None:
+        self._source, self._reading, self._n = source, reading, len(source.y)
+        _, height, width = source.shape
+        self._order = Order(self._n, reading.batch_size, reading.seed)
+        self.per_epoch = self._order.per_epoch
+        self._device = torch.device(reading.device)
+        self._augmentation = augmentation(reading, self._n, height, width, num_classes)
+        self._normalise = normaliser(mean, std, reading)
+        self._next: Key | None = None  # what `_images` gives next
+        self._coming: Iterator[Key] = iter(())  # what it gives after that
+        self._images: Iterator[Tensor] = iter(())
+        self._held: dict[Key, Tensor] = {}  # raw images of the last update: it may be asked for again
 
-    def __call__(self, update: int) -> tuple[Tensor, Tensor]:
-        """Images (batch_size, C, H, W) float32, normalised, and targets, as `Batches` gives them."""
-        epoch, place = divmod(update, self.per_epoch)
-        if epoch != self._epoch:
-            self._order = order(self._n, self.batch_size, self._seed, epoch)
-            self._augmentation.start(epoch)
-            self._epoch = epoch
-        x, rows = self._raw(update).to(self._device, non_blocking=True), self._order[place]
+    def batch(self, update: int, part: int = 0, parts: int = 1) -> tuple[Tensor, Tensor]:
+        """Images (b, C, H, W) float32, normalised, and targets, as `Batches` gives them."""
+        rows, size = asked_rows(self._order.rows(update), part, parts, self._augmentation.mixes)
+        self._augmentation.start(update // self.per_epoch)
+        x = self._raw((update, part, parts)).to(self._device, non_blocking=True)
         y, rows = self._source.y[rows].to(self._device), rows.to(self._device)
-        return self._augmentation.mixed(self._normalise(self._augmentation.moved(x, rows)), y, rows)
+        x, y = self._augmentation.mixed(self._normalise(self._augmentation.moved(x, rows)), y, rows, size)
+        return formatted(x, self._reading), y
 
-    def _raw(self, update: int) -> Tensor:
-        """The images of an update as the source reads them, (batch_size, C, H, W) uint8."""
-        if self._held is None or self._held[0] != update:
-            if update != self._next:
-                asked = requests(self._n, self._source.draws, self.batch_size, self._seed, update)
-                self._stream = read(self._source, asked, self._device, self._workers)
-            self._next = -1  # until the images are here
-            self._held = update, next(self._stream)
-            self._next = update + 1
-        return self._held[1]
+    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
+        asked: list[Request] = [(rows.numpy(), None) for rows in torch.arange(self._n).split(CHUNK)]
+        workers = self._reading.workers if len(asked) > 1 else 0  # starting them takes longer than a few images
+        images = read(self._source, asked, self._device, workers)
+        for x, y in zip(images, self._source.y.split(CHUNK), strict=True):
+            yield formatted(self._normalise(x.to(self._device)), self._reading), y.to(self._device)
 
+    def _raw(self, key: Key) -> Tensor:
+        """The images as the source reads them, (b, C, H, W) uint8, each part's own before their partners."""
+        if key not in self._held:
+            if key != self._next:
+                self._coming, ahead = self._keys(key), self._keys(key)
+                self._images = read(self._source, self._requests(ahead), self._device, self._reading.workers)
+                next(self._coming)
+            self._next = None  # until the images are here
+            images = next(self._images)
+            self._next = next(self._coming)
+            self._held = {k: x for k, x in self._held.items() if k[0] == key[0]} | {key: images}
+        return self._held[key]
 
-def requests(n: int, draws: int, batch_size: int, seed: int, update: int) -> Iterator[Request]:
-    """What the workers are asked for, from an update on, without end. draws: how many numbers each image takes."""
-    epoch, place = divmod(update, n // batch_size)
-    while True:
-        drawn = torch.rand(n, draws, generator=generator("augment", seed, epoch, "read"))
-        for rows in order(n, batch_size, seed, epoch)[place:]:
+    def _keys(self, key: Key) -> Iterator[Key]:
+        """What is asked for from here on, without end."""
+        update, part, parts = key
+        together = parts == self._reading.parts and part in self._reading.mine
+        mine = self._reading.mine if together else range(part, part + 1)
+        yield from ((update, p, parts) for p in mine if p >= part)
+        yield from ((later, p, parts) for later in count(update + 1) for p in mine)
+
+    def _requests(self, keys: Iterable[Key]) -> Iterator[Request]:
+        """What the workers are asked for."""
+        order, drawn, epoch = Order(self._n, self._reading.batch_size, self._reading.seed), torch.empty(0), -1
+        for update, part, parts in keys:
+            rows, _ = asked_rows(order.rows(update), part, parts, self._augmentation.mixes)
+            if update // order.per_epoch != epoch:
+                epoch = update // order.per_epoch
+                draws = generator("augment", self._reading.seed, epoch, "read")
+                drawn = torch.rand(self._n, self._source.draws, generator=draws)
             yield rows.numpy(), drawn[rows].numpy()
-        epoch, place = epoch + 1, 0
-
-
-def in_order(
-    split: Split | Source, mean: Tensor, std: Tensor, device: torch.device | str = "cpu", workers: int = 0
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """A whole split in order, for evaluation: normalised float32 images and labels on `device`, some at a time."""
-    if isinstance(split, Split):
-        yield from normalised(split, mean, std, device)
-        return
-    normalise = normaliser(mean.to(device), std.to(device))
-    labels = split.y.split(CHUNK)
-    asked: list[Request] = [(rows.numpy(), None) for rows in torch.arange(len(split.y)).split(CHUNK)]
-    workers = workers if len(asked) > 1 else 0  # starting them takes longer than reading a few images
-    for x, y in zip(read(split, asked, torch.device(device), workers), labels, strict=True):
-        yield normalise(x.to(device)), y.to(device)
 
 
 def read(source: Source, asked: Iterable[Request], device: torch.device, workers: int) -> Iterator[Tensor]:

@@ -15,10 +15,11 @@ def root() -> Path:
     return Path(os.environ.get("LRBENCH_DATA") or "~/.cache/lrbench").expanduser()
 
 
-def download(folder: str, fetch: Callable[[str], None], otherwise: str) -> Path:
+def download(folder: str, fetch: Callable[[str], None], name: str, otherwise: str) -> Path:
     """Let `fetch(scratch)` make `scratch/folder`, and move that to `root()`; returns where it is.
 
-    Raises `ConfigError`, beginning with `otherwise` (what was sought, and the other ways to get it).
+    Raises `ConfigError` for the data set of this name, beginning with `otherwise`: what is missing, and the other ways
+    to get it.
     """
     target = root() / folder
     try:
@@ -30,7 +31,9 @@ def download(folder: str, fetch: Callable[[str], None], otherwise: str) -> Path:
                 (Path(scratch) / folder).rename(target)
     except (ImportError, OSError, RuntimeError) as error:
         raise ConfigError(
-            f"{otherwise}; or run once with access to the internet: torchvision's download to {target} failed just now "
-            f"({error})."
+            "data",
+            name,
+            otherwise,
+            f"or run once with access to the internet: torchvision's download to {target} failed just now ({error})",
         ) from error
     return target

@@ -5,4 +5,4 @@ record, `fork` begins from another run's state, and `train` puts them together: 
 """
 
 # Raised when the loop's numbers change for the same Experiment (design section 6).
-NUMERICS = 1
+NUMERICS = 2

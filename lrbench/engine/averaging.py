@@ -42,9 +42,8 @@ def _average(setup: Setup, state: State) -> list[tuple[Tensor, Tensor]]:
         with torch.no_grad():
             now = setup.shift + state.update
             for update in range(max(0, now - RECALIBRATION), now):
-                x, _ = setup.batches(update)
                 with setup.autocast():
-                    state.model(setup.formatted(x))
+                    setup.task.meter().add(state.model, setup.splits.train.batch(update))
         for norm in norms:
             norm.eval()
     return kept

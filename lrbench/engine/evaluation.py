@@ -1,13 +1,11 @@
 """Measure a model on a whole split, and let a schedule that listens hear it."""
 
-from collections import defaultdict
-
 import torch
 
-from lrbench.data import Source, Split
-from lrbench.data.loader import in_order
+from lrbench.data import Stream
 from lrbench.engine.averaging import evaluating
 from lrbench.engine.state import Setup, State
+from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
 
 
@@ -16,16 +14,26 @@ def evaluation_updates(experiment: Experiment) -> list[int]:
     return experiment.clock.evaluations()
 
 
-def evaluate(setup: Setup, state: State, split: Split | Source, prefix: str) -> dict[str, float]:
-    """The mean of every metric over a split, named `prefix/metric`. Leaves everything that trains as it was."""
-    sums: dict[str, float] = defaultdict(float)
+def evaluate(setup: Setup, state: State, split: Stream, prefix: str) -> dict[str, float]:
+    """Every metric of the task over a split, named `prefix/metric`. Leaves everything that trains as it was.
+
+    Raises ConfigError where the task measures something else than it declares.
+    """
+    meter = setup.task.meter()
     with evaluating(setup, state), torch.no_grad():
-        for x, y in in_order(split, setup.splits.mean, setup.splits.std, setup.device, setup.workers):
+        for batch in split.in_order():
             with setup.autocast():
-                output = state.model(setup.formatted(x))
-            for name, values in setup.task.measure(output, y).items():
-                sums[name] += values.double().sum().item()
-    return {f"{prefix}/{name}": total / len(split.y) for name, total in sums.items()}
+                meter.add(state.model, batch)
+    found = meter.result()
+    if found.keys() != setup.metrics.keys():
+        task = setup.experiment.task.target
+        raise ConfigError(
+            "task._target_",
+            task,
+            f"its meter gives {', '.join(found)}, and it declares {', '.join(setup.metrics)}",
+            "make the two the same",
+        )
+    return {f"{prefix}/{name}": float(value) for name, value in found.items()}
 
 
 def validate(setup: Setup, state: State) -> dict[str, float]:

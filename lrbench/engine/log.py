@@ -61,7 +61,8 @@ class Log:
         return row
 
     def _at(self, update: int) -> Row:
-        return {"update": update, "epoch": round(update / self._per_epoch, 6)}
+        """When it was; a stream without end has no epochs."""
+        return {"update": update} | ({"epoch": round(update / self._per_epoch, 6)} if self._per_epoch else {})
 
     def _append(self, rows: list[Row]) -> None:
         self._metrics.write(_lines(rows))

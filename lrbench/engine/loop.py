@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from lrbench.data import Batch
 from lrbench.engine.state import Setup, State
 from lrbench.randomness import seed_of
 from lrbench.schedules.build import momentum_of
@@ -152,35 +153,32 @@ def _clear_gradients(optimizer: torch.optim.Optimizer) -> None:
 
 
 def _gradients(setup: Setup, state: State, update: int, generator: torch.Generator | None) -> Tensor:
-    """Forward and backward over this rank's micro-batches; the mean loss over their samples, detached.
+    """Forward and backward over this rank's micro-batches; their share of the update's loss, detached.
 
-    All parts of an update are equally large, so the mean of their means is the mean over the batch.
+    The loss is the sum over the update's batch divided by the batch's weight: exact however unequal the parts are.
     """
-    experiment, rank = setup.experiment, setup.ranks.rank
-    images, labels = setup.batches(setup.shift + update)
-    if experiment.parts == 1:
-        if generator:
-            generator.manual_seed(seed_of("noise", experiment.seed, setup.shift + update, 0, 0))
-        return _backward(setup, state, images, labels, accumulate=1)
-    accumulate = experiment.accumulate or 1
-    mine = slice(rank * accumulate, (rank + 1) * accumulate)
-    parts = zip(images.chunk(experiment.parts), labels.chunk(experiment.parts), strict=True)
+    experiment, ranks, at = setup.experiment, setup.ranks, setup.shift + update
+    accumulate, parts = experiment.accumulate or 1, experiment.parts
+    batches = [setup.splits.train.batch(at, ranks.rank * accumulate + i, parts) for i in range(accumulate)]
+    divisor = sum(setup.task.weight(batch) for batch in batches)
+    if ranks.size > 1:  # the weight over the ranks, whose gradients DDP averages, divided by how many there are
+        divisor = ranks.mean(torch.zeros((), device=setup.device) + divisor)
     losses = []
-    for micro, (x, y) in enumerate(list(parts)[mine]):
+    for micro, batch in enumerate(batches):
         if generator:
-            generator.manual_seed(seed_of("noise", experiment.seed, setup.shift + update, micro, rank))
+            generator.manual_seed(seed_of("noise", experiment.seed, at, micro, ranks.rank))
         with _unsynchronised(state) if micro + 1 < accumulate else nullcontext():
-            losses.append(_backward(setup, state, x, y, accumulate))
-    return torch.stack(losses).mean()
+            losses.append(_backward(setup, state, batch, divisor))
+    return losses[0] if accumulate == 1 else torch.stack(losses).sum()
 
 
-def _backward(setup: Setup, state: State, images: Tensor, labels: Tensor, accumulate: int) -> Tensor:
-    """Forward, and backward for one of `accumulate` micro-batches; its loss, detached."""
+def _backward(setup: Setup, state: State, batch: Batch, divisor: Tensor | float) -> Tensor:
+    """Forward, and backward for one micro-batch; its loss, detached. Both divided: autograd begins from 1 / divisor,
+    which saves it the division."""
     with setup.autocast():
-        loss = setup.task.loss(state.forward(setup.formatted(images)), labels)
-    share = loss if accumulate == 1 else loss / accumulate
-    (state.scaler.scale(share) if state.scaler else share).backward()
-    return loss.detach()
+        loss = setup.task.loss(state.forward, batch)
+    (state.scaler.scale(loss) if state.scaler else loss).backward(torch.ones_like(loss) / divisor)
+    return loss.detach() / divisor
 
 
 def _unsynchronised(state: State) -> AbstractContextManager[None]:
@@ -202,7 +200,14 @@ def _set(groups: list[dict], kinds: Sequence[str], row: list[float]) -> None:
 
 def _columns(groups: list[dict], kinds: Sequence[str]) -> list[float]:
     """What the groups hold after a step: it differs from the row if anything touched them in between."""
-    return [momentum_of(g) if kind == "momentum" else g[kind] for kind in kinds for g in groups]  # type: ignore[misc]
+    return [_held(group, kind) for kind in kinds for group in groups]
+
+
+def _held(group: dict, kind: str) -> float:
+    """An optimizer that changes its rate before it uses it (schedulefree) says in `scheduled_lr` which one it used."""
+    if kind == "momentum":
+        return momentum_of(group)  # type: ignore[return-value]
+    return group.get("scheduled_lr", group["lr"]) if kind == "lr" else group[kind]
 
 
 # Modules that draw no random number when they are called. Whatever is not known to be one may draw.

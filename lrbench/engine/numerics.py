@@ -28,8 +28,11 @@ def require_current(experiment: Experiment) -> None:
     changed = [name for name, (then, now) in found.items() if then != now]
     if changed:
         raise ConfigError(
-            f"{run_id(e)}: the code of {', '.join(changed)} has changed since this run was planned, so it would not "
-            "compute what was asked; give the sweep's command again, which plans it anew."
+            run_id(e),
+            "",
+            f"the code of {', '.join(changed)} has changed since this run was planned, so it would not "
+            "compute what was asked",
+            "give the sweep's command again, which plans it anew",
         )
     if e.start is not None:
         require_current(e.start.of)

@@ -45,8 +45,8 @@ def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[s
     if differ.size:
         t = int(differ[0])
         found.append(f"update {t} used the rates {used[t].tolist()} and {columns[t].tolist()} were planned")
-    if setup.batches.per_epoch != clock.per_epoch:
-        found.append(f"an epoch had {setup.batches.per_epoch} updates and {clock.per_epoch} were planned")
+    if setup.splits.train.per_epoch != clock.per_epoch:
+        found.append(f"an epoch had {setup.splits.train.per_epoch} updates and {clock.per_epoch} were planned")
     evaluated = {int(r["update"]): r for r in rows if any(k.startswith("val/") for k in r)}
     if list(evaluated) != evaluation_updates(experiment):
         found.append(f"evaluations were made after updates {list(evaluated)}, planned {evaluation_updates(experiment)}")
@@ -71,7 +71,7 @@ def summary(setup: Setup, state: State, record: Record, rows: list[Row], final: 
         "title": title(experiment),
         "state": "finished" if bad is None else "diverged",
         "updates": state.update,
-        "epochs": round(state.update / clock.per_epoch, 6),
+        **({"epochs": round(state.update / clock.per_epoch, 6)} if clock.per_epoch else {}),
         **({} if bad is None else {"first_bad_update": bad}),
         **final,
         **{k: v for r in evaluations[-1:] for k, v in r.items() if k.startswith("val/")},
@@ -90,6 +90,8 @@ def summary(setup: Setup, state: State, record: Record, rows: list[Row], final: 
         out["skipped_steps"] = state.skipped
     if experiment.parts > 1 and any(isinstance(m, _BatchNorm) for m in state.model.modules()):
         out["ghost_batch"] = experiment.batch_size // experiment.parts  # what BatchNorm saw at once
+    if experiment.parts > 1 and getattr(setup.task, "ghost_normaliser", False):
+        out["ghost_normaliser"] = experiment.batch_size // experiment.parts  # over what the loss took its means
     out["seconds"] = round(state.seconds, 3)
     out["samples_per_second"] = round(state.update * experiment.batch_size / max(state.seconds, 1e-9), 1)
     return out

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from lrbench.data import DataInfo, Split, Splits
-from lrbench.data.batches import Batches
-from lrbench.data.loader import Loader
+from lrbench.data import DataInfo, Reading, Split, Splits, Stream
 from lrbench.engine.ranks import ALONE, Ranks
 from lrbench.errors import ConfigError
 from lrbench.experiment import Component, Experiment
@@ -21,7 +19,7 @@ from lrbench.optim import build_optimizer
 from lrbench.randomness import seed_of
 from lrbench.schedules import Feedback, LRTable, hears_metric, lr_table
 from lrbench.store.record import write_bytes
-from lrbench.targets import resolve
+from lrbench.targets import named_parameters, resolve
 from lrbench.tasks import Task
 
 FULL = nullcontext()  # the precision without autocast
@@ -38,7 +36,7 @@ class State:
     seconds: float = 0.0
     skipped: int = 0  # steps that the fp16 scaler refused and that were tried again
     scaler: torch.amp.GradScaler | None = None  # of fp16's loss
-    forward: Callable[[Tensor], Tensor] = field(init=False)
+    forward: Callable[..., Any] = field(init=False)
 
     def __post_init__(self) -> None:
         self.forward = self.model  # `wrap` puts a compiler or DDP around it
@@ -53,8 +51,7 @@ class Setup:
     table: LRTable
     task: Task
     metrics: Mapping[str, Metric]  # what the task measures, by name
-    splits: Splits
-    batches: Batches | Loader
+    splits: Splits[Stream]
     ranks: Ranks = ALONE
     workers: int = 0  # processes that read images from disk
     shift: int = 0  # update t trains on batch and noise `shift + t` of the seed's streams: see `fork.stream_start`
@@ -66,10 +63,6 @@ class Setup:
             return FULL
         return torch.autocast(self.device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[amp])
 
-    def formatted(self, x: Tensor) -> Tensor:
-        """Images in the experiment's memory format."""
-        return x.contiguous(memory_format=torch.channels_last) if self.experiment.channels_last else x
-
 
 def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
     """`auto` is CUDA where there is one (each rank its own), else the CPU. Raises ConfigError if it is not there."""
@@ -80,7 +73,7 @@ def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"device={name}: not available here ({reason}); use auto or cpu.") from error
+        raise ConfigError("device", name, f"not available here ({reason})", "use auto or cpu") from error
     return device
 
 
@@ -89,10 +82,10 @@ def set_up(
     device: torch.device,
     ranks: Ranks = ALONE,
     workers: int = 0,
-    splits: Splits | None = None,
+    splits: Splits[Split] | None = None,
     shift: int = 0,
 ) -> Setup:
-    """Trace the schedule, load the data (onto the device, where they are held in memory), pin the threads.
+    """Trace the schedule, load the data, pin the threads.
 
     splits: the experiment's data, where they are loaded already. shift: see `Setup`.
     """
@@ -102,19 +95,23 @@ def set_up(
     info: DataInfo = data.info()
     if info.fingerprint != experiment.data.fingerprint:
         raise ConfigError(
-            f"data._target_={experiment.data.target}: the data are not those that this experiment was made for (their "
-            "fingerprints differ); bring the old content back, or make the experiment anew."
+            "data._target_",
+            experiment.data.target,
+            "the data are not those that this experiment was made for (their fingerprints differ)",
+            "bring the old content back, or make the experiment anew",
         )
-    splits = splits or data.load(experiment.seed)
-    train, val, mean, std = splits.train, splits.val, splits.mean, splits.std
-    how = (mean, std, experiment.batch_size, experiment.seed, experiment.data.augment, device, info.spec["num_classes"])
-    batches = Batches(train, *how) if isinstance(train, Split) else Loader(train, *how, workers)
-    on_device = splits._replace(
-        val=val.to(device) if isinstance(val, Split) else val, mean=mean.to(device), std=std.to(device)
-    )
+    reading = _reading(experiment, device, ranks, workers)
+    streams = Splits(*(split.stream(reading) for split in splits or data.load(experiment.seed)))
     task: Task = resolve(experiment.task.target, "task")(**experiment.task.args)
     metrics = {m.name: m for m in task.metrics(info.spec)}
-    return Setup(experiment, device, table, task, metrics, on_device, batches, ranks, workers, shift)
+    return Setup(experiment, device, table, task, metrics, streams, ranks, workers, shift)
+
+
+def _reading(experiment: Experiment, device: torch.device, ranks: Ranks, workers: int) -> Reading:
+    """How this rank reads the data: its own parts of every update."""
+    e, accumulate = experiment, experiment.accumulate or 1
+    mine = range(ranks.rank * accumulate, (ranks.rank + 1) * accumulate)
+    return Reading(e.batch_size, e.seed, e.data.augment, bool(e.channels_last), device, workers, mine, e.parts)
 
 
 def new_state(experiment: Experiment, device: torch.device) -> State:
@@ -130,9 +127,11 @@ def new_state(experiment: Experiment, device: torch.device) -> State:
 
 
 def build_model(model: Component, data: Component) -> nn.Module:
-    """The model for the images and classes of a data set, its weights drawn from torch's default generator."""
-    info = resolve(data.target, "data")(**data.args).info()
-    made: nn.Module = resolve(model.target, "model")(**info.spec, **model.args)
+    """The model for a data set: what its parameters ask for by a name that stands in the data's spec is taken from
+    there. Its weights are drawn from torch's default generator."""
+    spec = resolve(data.target, "data")(**data.args).info().spec
+    asked = {name: value for name, value in spec.items() if name in named_parameters(model.target, "model")}
+    made: nn.Module = resolve(model.target, "model")(**asked, **model.args)
     return made
 
 
@@ -153,7 +152,9 @@ def _require_compiler(device: torch.device) -> None:
         torch.compile(lambda x: x + 1)(torch.zeros(2, device=device))
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ConfigError(f"compile=true: torch.compile does not work here ({reason}); use compile=false.") from error
+        raise ConfigError(
+            "compile", True, f"torch.compile does not work here ({reason})", "use compile=false"
+        ) from error
 
 
 def save(state: State, path: Path) -> None:

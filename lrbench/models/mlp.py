@@ -22,9 +22,9 @@ def mlp(
     Initial weights are torch's own for Linear. Raises `ConfigError` on bad options.
     """
     if isinstance(hidden, (str, int)) or not all(type(units) is int and units > 0 for units in hidden):
-        raise ConfigError(f"model.args.hidden={hidden!r}: give a list of whole numbers above 0, as [64, 64].")
+        raise ConfigError("model.args.hidden", repr(hidden), "give a list of whole numbers above 0, as [64, 64]")
     if isinstance(dropout, str) or not 0 <= dropout < 1:
-        raise ConfigError(f"model.args.dropout={dropout!r}: give a probability of at least 0 and below 1.")
+        raise ConfigError("model.args.dropout", repr(dropout), "give a probability of at least 0 and below 1")
     layers: list[nn.Module] = [nn.Flatten()]
     widths = [prod(shape), *hidden]
     for before, after in pairwise(widths):

@@ -34,7 +34,7 @@ def resnet32(shape: tuple[int, int, int], num_classes: int, width: int = 16) -> 
 def _resnet(channels: int, num_classes: int, width: int, n: int) -> nn.Module:
     """6n + 2 layers: a convolution, three stages of n blocks (strides 1, 2, 2), a linear classifier."""
     if type(width) is not int or width < 1:
-        raise ConfigError(f"model.args.width={width!r}: give a whole number above 0.")
+        raise ConfigError("model.args.width", repr(width), "give a whole number above 0")
     layers: list[nn.Module] = [_conv(channels, width, size=3, stride=1), nn.BatchNorm2d(width), nn.ReLU()]
     before = width
     for after, stride in ((width, 1), (2 * width, 2), (4 * width, 2)):

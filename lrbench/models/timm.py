@@ -49,7 +49,7 @@ def by_name(
 
     options = _checked(options)
     if not isinstance(pretrained, bool):
-        raise ConfigError(f"model.args.pretrained={pretrained!r}: give true or false.")
+        raise ConfigError("model.args.pretrained", repr(pretrained), "give true or false")
     _require_known(name, pretrained)
     cfg = timm.get_pretrained_cfg(name)
     if cfg is not None and cfg.fixed_input_size:
@@ -61,10 +61,10 @@ def by_name(
 
 def _checked(options: Mapping[str, Any] | None) -> dict[str, Any]:
     if not isinstance(options, Mapping | None):
-        raise ConfigError(f"model.args.options={options!r}: give a mapping, such as {{drop_path_rate: 0.1}}.")
+        raise ConfigError("model.args.options", repr(options), "give a mapping, such as {drop_path_rate: 0.1}")
     options = dict(options or {})
     for option in OURS.keys() & options.keys():
-        raise ConfigError(f"model.args.options.{option}: this comes from {OURS[option]}; remove it.")
+        raise ConfigError(f"model.args.options.{option}", "", f"this comes from {OURS[option]}", "remove it")
     return options
 
 
@@ -77,23 +77,29 @@ def _require_known(name: str, pretrained: bool) -> None:
     if architecture not in known:
         near = difflib.get_close_matches(architecture, known, n=5, cutoff=0.6)
         raise ConfigError(
-            f"model.args.name={name}: timm {timm.__version__} has no model of this name."
-            + (f" Did you mean {', '.join(near)}?" if near else "")
-            + " timm.list_models() lists all of them."
+            "model.args.name",
+            name,
+            f"timm {timm.__version__} has no model of this name."
+            + (f" Did you mean {', '.join(near)}?" if near else ""),
+            "timm.list_models() lists all of them",
         )
     weights = timm.list_pretrained(architecture)
     listing = f"timm {timm.__version__} has {', '.join(weights) or 'none'} for it"
     if tag and name not in weights:
-        raise ConfigError(f"model.args.name={name}: there are no pretrained weights of this tag; {listing}.")
+        raise ConfigError("model.args.name", name, "there are no pretrained weights of this tag", listing)
     if tag and not pretrained:
         raise ConfigError(
-            f"model.args.name={name}: '{tag}' names pretrained weights; add model.args.pretrained=true to begin from "
-            f"them, or give the bare name {architecture}."
+            "model.args.name",
+            name,
+            f"'{tag}' names pretrained weights",
+            f"add model.args.pretrained=true to begin from them, or give the bare name {architecture}",
         )
     if pretrained and name not in weights:
         raise ConfigError(
-            f"model.args.pretrained=true: say which weights in model.args.name, as they are part of the run's "
-            f"identity; {listing}."
+            "model.args.pretrained",
+            True,
+            "say which weights in model.args.name, as they are part of the run's identity",
+            listing,
         )
 
 
@@ -106,11 +112,16 @@ def _create(name: str, pretrained: bool, arguments: dict[str, Any]) -> nn.Module
         if pretrained:
             _create(name.partition(".")[0], False, arguments)  # if the options are at fault, it says so
             raise ConfigError(
-                f"model.args.pretrained=true: the weights of {name} cannot be had ({_words(error)}). Run once with "
-                "access to the internet (timm keeps them in HF_HOME, or in TORCH_HOME); or copy that folder from a "
-                "machine that has them and set HF_HUB_OFFLINE=1; or begin without them: model.args.pretrained=false."
+                "model.args.pretrained",
+                True,
+                f"the weights of {name} cannot be had ({_words(error)}). Run once with access to the "
+                "internet (timm keeps them in HF_HOME, or in TORCH_HOME); or copy that folder from a "
+                "machine that has them and set HF_HUB_OFFLINE=1",
+                "or begin without them: model.args.pretrained=false",
             ) from error
-        raise ConfigError(f"model.args.options: timm cannot make {name} with {arguments}: {_words(error)}.") from error
+        raise ConfigError(
+            "model.args.options", "", f"timm cannot make {name} with {arguments}: {_words(error)}"
+        ) from error
     return model
 
 
@@ -123,9 +134,11 @@ def _require_fit(model: nn.Module, name: str, shape: tuple[int, int, int], num_c
         if embedding.dynamic_img_pad or not any(map(int.__mod__, shape[1:], patch)):
             continue
         raise ConfigError(
-            f"model.args.name={name}: its patches of {patch[0]}x{patch[1]} pixels do not fill an image of "
-            f"{shape[1]}x{shape[2]}, and timm would drop the rest; choose others by "
-            "+model.args.options.patch_size=..., or other images."
+            "model.args.name",
+            name,
+            f"its patches of {patch[0]}x{patch[1]} pixels do not fill an image of "
+            f"{shape[1]}x{shape[2]}, and timm would drop the rest",
+            "choose others by +model.args.options.patch_size=..., or other images",
         )
     images = f"images of shape {shape}"
     try:
@@ -133,14 +146,18 @@ def _require_fit(model: nn.Module, name: str, shape: tuple[int, int, int], num_c
             found = model.eval()(torch.zeros(2, *shape))
     except Exception as error:
         raise ConfigError(
-            f"model.args.name={name}: it cannot take {images} ({_words(error)}); choose another model, other "
-            "options or other images."
+            "model.args.name",
+            name,
+            f"it cannot take {images} ({_words(error)})",
+            "choose another model, other options or other images",
         ) from error
     model.train()
     if not isinstance(found, torch.Tensor) or found.shape != (2, num_classes):
         raise ConfigError(
-            f"model.args.name={name}: for {images} it does not give one logit a class ({num_classes}); choose another "
-            "model or other options."
+            "model.args.name",
+            name,
+            f"for {images} it does not give one logit a class ({num_classes})",
+            "choose another model or other options",
         )
 
 

@@ -125,7 +125,7 @@ def _linear(before: int, after: int, parts: int = 1) -> nn.Linear:
 def _require_whole(**options: int) -> None:
     for option, value in options.items():
         if type(value) is not int or value < 1:
-            raise ConfigError(f"model.args.{option}={value!r}: give a whole number above 0.")
+            raise ConfigError(f"model.args.{option}", repr(value), "give a whole number above 0")
 
 
 def _require_division(shape: tuple[int, int, int], patch: int, dim: int, heads: int) -> None:
@@ -133,19 +133,25 @@ def _require_division(shape: tuple[int, int, int], patch: int, dim: int, heads: 
     height, width = shape[1:]
     if height % patch or width % patch:
         raise ConfigError(
-            f"model.args.patch={patch}: patches of {patch}x{patch} pixels do not fill an image of {height}x{width}; "
-            "give a side that divides both."
+            "model.args.patch",
+            patch,
+            f"patches of {patch}x{patch} pixels do not fill an image of {height}x{width}",
+            "give a side that divides both",
         )
     if dim % heads:
-        raise ConfigError(f"model.args.heads={heads}: dim={dim} cannot be shared out evenly; give a divisor of it.")
+        raise ConfigError("model.args.heads", heads, f"dim={dim} cannot be shared out evenly", "give a divisor of it")
 
 
 def _require_block(dim: int, mlp_ratio: float, dropout: float, norm: str) -> None:
     if type(mlp_ratio) not in (int, float) or not mlp_ratio > 0 or mlp_ratio * dim % 1:
         raise ConfigError(
-            f"model.args.mlp_ratio={mlp_ratio!r}: give a number above 0 that makes a whole number with dim={dim}, as 4."
+            "model.args.mlp_ratio",
+            repr(mlp_ratio),
+            f"give a number above 0 that makes a whole number with dim={dim}, as 4",
         )
     if type(dropout) not in (int, float) or not 0 <= dropout < 1:
-        raise ConfigError(f"model.args.dropout={dropout!r}: give a probability of at least 0 and below 1.")
+        raise ConfigError("model.args.dropout", repr(dropout), "give a probability of at least 0 and below 1")
     if norm not in ("pre", "post"):
-        raise ConfigError(f"model.args.norm={norm!r}: give pre (before attention and MLP) or post (after their sums).")
+        raise ConfigError(
+            "model.args.norm", repr(norm), "give pre (before attention and MLP) or post (after their sums)"
+        )

@@ -57,7 +57,7 @@ def _overlay(curves: Sequence[Curve]) -> Figure:
     legend = axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize="small", frameon=False)
     lines = sum(1 + text.get_text().count("\n") for text in legend.get_texts())
     figure.set_size_inches(8, 4 + 2 * len(moved) + LEGEND_LINE * lines)
-    axes[-1].set_xlabel("epoch")
+    axes[-1].set_xlabel(curves[0].plan.clock.unit[1])
     return figure
 
 
@@ -76,14 +76,14 @@ def _panels(curves: Sequence[Curve]) -> Figure:
     panels[0].set_ylim(bottom=0)
     for unused in panels[len(curves) :]:
         unused.set_axis_off()
-    figure.supxlabel("epoch", fontsize="medium")
+    figure.supxlabel(curves[0].plan.clock.unit[1], fontsize="medium")
     figure.supylabel("learning rate", fontsize="medium")
     return figure
 
 
 def _rates(axes: Axes, curve: Curve, color: str) -> None:
     table, known = curve.table, curve.table.known
-    epochs = np.arange(len(table.lr)) / curve.plan.clock.per_epoch
+    epochs = np.arange(len(table.lr)) / curve.plan.clock.unit[0]
     for j in range(len(table.groups)):
         name = fill(_name(curve, j), 80) if j < len(STYLES) else None
         axes.step(epochs[:known], table.lr[:known, j], STYLES[j % 3], where="post", color=color, label=name)
@@ -104,5 +104,5 @@ def _other(axes: Axes, curve: Curve, kind: str, color: str) -> None:
     """The momenta or weight decays of a table that moves them, in the styles of their groups."""
     values = getattr(curve.table, kind)
     for j, column in enumerate(() if values is None else values.T):
-        epochs = np.arange(len(column)) / curve.plan.clock.per_epoch
+        epochs = np.arange(len(column)) / curve.plan.clock.unit[0]
         axes.step(epochs, column, STYLES[j % 3], where="post", color=color)

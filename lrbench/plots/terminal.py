@@ -18,14 +18,14 @@ LETTERS = "abcdefgh"
 
 def chart(curves: Sequence[Curve]) -> str:
     """The rates of several schedules over epochs, each drawn with its letter, and below what the letters stand for."""
-    _begin("learning rate", "epoch")
+    _begin("learning rate", curves[0].plan.clock.unit[1])
     lines = []
     for letter, curve in zip(LETTERS, curves, strict=False):
-        peaks, clock = curve.plan.peaks, curve.plan.clock
+        peaks, (size, _) = curve.plan.peaks, curve.plan.clock.unit
         lr = curve.table.lr[:, int(np.argmax(list(peaks.values())))]  # of several groups, the one with the highest peak
         picked = np.unique(np.linspace(0, len(lr) - 1, POINTS).astype(int))
         marker = "braille" if len(curves) == 1 else letter
-        plotext.plot((picked / clock.per_epoch).tolist(), lr[picked].tolist(), marker=marker)
+        plotext.plot((picked / size).tolist(), lr[picked].tolist(), marker=marker)
         lines.append(f"  {'' if len(curves) == 1 else letter + ' '}{curve.label}: {in_a_line(curve.plan, curve.table)}")
     if len(curves) > len(LETTERS):
         lines.append(f"  and {len(curves) - len(LETTERS)} more, in the picture")
@@ -40,6 +40,9 @@ def in_a_line(plan: SchedulePlan, table: LRTable) -> str:
         f"first {shown.first:.4g}, highest {shown.peak:.4g} (update {shown.peak_at}), last {shown.last:.4g}",
         f"{clock.updates} updates, {clock.per_epoch} an epoch, warmup {table.warmup}",
     ]
+    if table.weight_decay is not None:
+        decay = table.weight_decay[:, int(table.weight_decay[0].argmax())]  # some groups have none
+        parts.append(f"weight decay {decay[0]:.4g} to {decay[-1]:.4g}")
     if len(peaks) > 1:
         parts.append(f"peaks: {', '.join(f'{g} {p:.4g}' for g, p in peaks.items())}")
     if table.known < clock.updates:

@@ -21,7 +21,7 @@ def metric_curve(arm: int, runs: Sequence[Run], metric: str, level: float) -> Cu
     values = np.array([[s[u] for u in updates] for s in series])
     bands = [t_interval(column, level) for column in values.T]
     low, high = ([_short(b[side]) for b in bands if b is not None] for side in (0, 1))
-    several, per_epoch = len(series) > 1, runs[0].experiment.clock.per_epoch
+    several, per_epoch = len(series) > 1, runs[0].experiment.clock.unit[0]
     return Curve(
         arm=arm,
         n=len(series),
@@ -42,7 +42,7 @@ def rate_curves(arm: int, runs: Sequence[Run]) -> list[RateCurve]:
     found: list[RateCurve] = []
     drawn: list[Corners] = []
     for run in used[:1] if alike else used:
-        per_epoch = run.experiment.clock.per_epoch
+        per_epoch = run.experiment.clock.unit[0]
         for name, corners in run.rates.items():
             if name.startswith("lr/") and corners not in drawn:
                 drawn.append(corners)

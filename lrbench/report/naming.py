@@ -89,6 +89,8 @@ def _words(differs: Flat, short: dict[str, str], several_warmups: bool) -> list[
             words.append("no warmup" if value is None else f"warmup={value}")
         elif key == "warmup.target":
             words += [_class(value)] if several_warmups and value else []
+        elif key == "weight_decay.target":
+            words.append("constant weight decay" if value is None else f"weight decay by {_class(value)}")
         elif key == "start.of":
             words.append(f"from {value[:8]}" if value else "no fork")
         elif key.startswith("start."):

@@ -30,9 +30,9 @@ class LRTable:
     groups: tuple[str, ...]
     lr: Floats
     momentum: Floats | None
-    weight_decay: Floats | None
     warmup: int
     known: int
+    weight_decay: Floats | None = None
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ def traced(plan: SchedulePlan, metrics: Sequence[float] | None) -> LRTable:
     for array in (lr, momentum, weight_decay):
         if array is not None:
             array.flags.writeable = False
-    return LRTable(tuple(plan.peaks), lr, momentum, weight_decay, warmup, known)
+    return LRTable(tuple(plan.peaks), lr, momentum, warmup, known, weight_decay)
 
 
 def _weight_decay(plan: SchedulePlan, part: Part) -> Floats:

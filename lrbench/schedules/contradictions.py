@@ -15,10 +15,10 @@ import numpy as np
 
 from lrbench.errors import ConfigError
 from lrbench.horizon import Phase
-from lrbench.schedule_plan import SchedulePlan
+from lrbench.schedule_plan import Part, SchedulePlan
 from lrbench.schedules.build import call, settings_of
 from lrbench.schedules.compose import LRTable, lr_table, traced
-from lrbench.schedules.feedback import hears_metric
+from lrbench.schedules.feedback import built, hears_metric
 from lrbench.schedules.trace import Floats
 
 MATTERS = 1e-9  # of the peak: a rise of less is rounding
@@ -29,11 +29,13 @@ UNITS = {"epoch": "epochs", "batch": "updates", "metric": "evaluations"}
 def check(plan: SchedulePlan) -> tuple[str, ...]:
     """Trace the plan and refuse what cannot be meant; what is worth telling, a line each. Raises ConfigError."""
     _refuse_second_warmup(plan)
+    _refuse_contrary_mode(plan)
     table = lr_table(plan)
     _refuse_high_floor(plan)
-    if isinstance(plan.scheduler.numerics, str):  # neither torch's nor ours: it may draw from anywhere
-        _refuse_another_table(plan, table)
-    if plan.scheduler.only_falls is not None and (found := next(_beyond_its_kind(plan, table), None)):
+    strange = [p for p in plan.parts if isinstance(p.spec.numerics, str)]  # neither torch's nor ours: may draw anywhere
+    if strange:
+        _refuse_another_table(plan, table, strange)
+    if plan.scheduler.only_falls is not None and (found := next(beyond_its_kind(plan, table), None)):
         raise ConfigError("scheduler", "", found.why, found.cure)
     return tuple(remarks(plan, table))
 
@@ -41,21 +43,24 @@ def check(plan: SchedulePlan) -> tuple[str, ...]:
 def remarks(plan: SchedulePlan, table: LRTable) -> list[str]:
     """What a person should know of a legal schedule before it is trained under, a line each: that it does not do what
     its kind says, that a rate never moves, and what its bare numbers mean."""
-    beyond = () if plan.scheduler.only_falls is not None else _beyond_its_kind(plan, table)
+    beyond = () if plan.scheduler.only_falls is not None else beyond_its_kind(plan, table)
+    still = list(_standing_still(plan, table))
     return [
         *(f"scheduler: {found.why}. If it should not, {found.cure}." for found in beyond),
         *_high_warmup(plan, table),
-        *_standing_still(plan, table),
-        *_bare_numbers(plan),
+        *(still or _bare_lengths(plan)),
+        *_bare_positions(plan),
     ]
 
 
-class _Found(NamedTuple):
+class Contradiction(NamedTuple):
+    """What the rates do that they should not, and what would mend it."""
+
     why: str
     cure: str
 
 
-def _beyond_its_kind(plan: SchedulePlan, table: LRTable) -> Iterator[_Found]:
+def beyond_its_kind(plan: SchedulePlan, table: LRTable) -> Iterator[Contradiction]:
     """Rates of the main schedule above a group's peak, and rises where the rate is supposed only to fall: of the first
     group that has them."""
     begin, kind = table.warmup, plan.scheduler.only_falls
@@ -65,7 +70,7 @@ def _beyond_its_kind(plan: SchedulePlan, table: LRTable) -> Iterator[_Found]:
         if lr[top] > peak * (1 + MATTERS):
             why = f"goes up to {lr[top]:.4g} (update {begin + top}), above {peak:.4g}, the peak of the group '{group}'"
             cure = "give floors and other rates relative to the peak, as 0.1x: optimizer.lr is it under every scheduler"
-            yield _Found(f"{shown} {why}", cure)
+            yield Contradiction(f"{shown} {why}", cure)
             return
         since = top if kind is None else 0  # what nobody described may warm up by itself
         if kind is not False and (climb := _climb(lr[since:], peak)):
@@ -75,7 +80,7 @@ def _beyond_its_kind(plan: SchedulePlan, table: LRTable) -> Iterator[_Found]:
                 "let its length reach the end (end), or hold the floor after the decay (scheduler=cosine_hold); "
                 "scheduler.only_falls=false says that the rise is meant"
             )
-            yield _Found(f"{shown} {why}", cure)
+            yield Contradiction(f"{shown} {why}", cure)
             return
 
 
@@ -108,12 +113,24 @@ def _refuse_second_warmup(plan: SchedulePlan) -> None:
             raise ConfigError(f"optimizer.args.{name}", value, why, cure)
 
 
-def _refuse_another_table(plan: SchedulePlan, table: LRTable) -> None:
+def _refuse_contrary_mode(plan: SchedulePlan) -> None:
+    """A scheduler that takes a metric's getting better for its getting worse, by an argument or by its default."""
+    if plan.monitor is None or not hears_metric(plan):
+        return
+    mode, right = getattr(built(plan, plan.main)[0].scheduler, "mode", None), plan.mode
+    if mode in ("min", "max") and right is not None and mode != right:
+        better = "less" if right == "min" else "more"
+        why = f"{better} of {plan.monitor} is better, and {plan.scheduler.name} would wait for the contrary"
+        raise ConfigError("scheduler.args.mode", mode, why, f"set it to {right}")
+
+
+def _refuse_another_table(plan: SchedulePlan, table: LRTable, strange: Sequence[Part]) -> None:
     """The second trace must be the first: no generator of its own without a seed, no clock on the wall."""
     again = traced(plan, () if hears_metric(plan) else None)
-    if not np.array_equal(again.lr, table.lr):
-        why = f"{plan.scheduler.target} gives other rates when it is built again, so that they cannot be planned"
-        raise ConfigError("scheduler", "", why, "make them a function of the steps; draw with a fixed seed")
+    if not np.array_equal(again.columns, table.columns):
+        option, spec = strange[0].option, strange[0].spec
+        why = f"{spec.target} gives other {strange[0].moves}s when it is built again, so that they cannot be planned"
+        raise ConfigError(option, "", why, "make them a function of the steps; draw with a fixed seed")
 
 
 def _high_warmup(plan: SchedulePlan, table: LRTable) -> Iterator[str]:
@@ -145,24 +162,40 @@ def _standing_still(plan: SchedulePlan, table: LRTable) -> Iterator[str]:
     yield f"scheduler: {shown} {why}{cure}."
 
 
-def _bare_numbers(plan: SchedulePlan) -> Iterator[str]:
-    """Bare numbers go to torch untouched, which counts them from the end of the warmup."""
+def _bare_positions(plan: SchedulePlan) -> Iterator[str]:
+    """Bare numbers in a list go to torch untouched, which counts them from the end of the warmup."""
     phase, unit = plan.main.phase, UNITS[plan.scheduler.interval]
-    shift, whole = phase.start // phase.tick, ceil(phase.stop / phase.tick)
+    shift = phase.start // phase.tick
+    for option, value in _given(plan):
+        if not (isinstance(value, list | tuple) and value and all(map(_is_count, value))):
+            continue
+        if shift:
+            yield (
+                f"{option}: bare numbers count from the end of the warmup, so these are {unit} "
+                f"{_and([v + shift for v in value])} of the run; {_positions(value, phase)} count from its start."
+            )
+        if never := [v for v in value if v >= phase.steps]:
+            yield f"{option}: the schedule has {phase.steps} {unit}, so that it never comes to {_and(never)}."
+
+
+def _bare_lengths(plan: SchedulePlan) -> Iterator[str]:
+    """Steps that the schedule does not have: most often those of the warmup, which nobody took off."""
+    phase, unit = plan.main.phase, UNITS[plan.scheduler.interval]
+    whole = ceil(phase.stop / phase.tick)
+    for option, value in _given(plan):
+        if not _is_count(value) or value <= phase.steps:
+            continue
+        if value <= whole:
+            yield f"{option}: the warmup leaves {phase.steps} of the {whole} {unit}; write end for all of them."
+        elif plan.scheduler.only_falls:  # of another kind, it may be no time at all
+            yield f"{option}: the schedule has {phase.steps} {unit}, and is cut off there; end is all of them."
+
+
+def _given(plan: SchedulePlan) -> Iterator[tuple[str, Any]]:
+    """The main schedule's arguments as they were written, for each group where they are."""
     for name, raw in plan.scheduler.args.items():
         for value in raw.values() if isinstance(raw, Mapping) else [raw]:
-            option = f"scheduler.args.{name}={value}"
-            if shift and _is_count(value) and phase.steps < value <= whole:
-                yield f"{option}: the warmup leaves {phase.steps} of the {whole} {unit}; write end for all of them."
-            if not (isinstance(value, list | tuple) and value and all(map(_is_count, value))):
-                continue
-            if shift:
-                yield (
-                    f"{option}: bare numbers count from the end of the warmup, so these are {unit} "
-                    f"{_and([v + shift for v in value])} of the run; {_positions(value, phase)} count from its start."
-                )
-            if never := [v for v in value if v >= phase.steps]:
-                yield f"{option}: the schedule has {phase.steps} {unit}, so that it never comes to {_and(never)}."
+            yield f"scheduler.args.{name}={value}", value
 
 
 def _positions(steps: Sequence[int], phase: Phase) -> list[str]:

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from lrbench.errors import ConfigError
-from lrbench.schedule_plan import Part, SchedulePlan, direction
+from lrbench.schedule_plan import Part, SchedulePlan
 from lrbench.schedules.build import Live, build, torch_refuses
 
 
 @lru_cache(maxsize=4096)  # asked of every job of a sweep, and told by building the scheduler
 def hears_metric(plan: SchedulePlan) -> bool:
     """Whether the scheduler's step() requires a metric. Raises ConfigError where it cannot be built."""
-    return "metric" in _built(plan, plan.main)[0].takes
+    return "metric" in built(plan, plan.main)[0].takes
 
 
-def _built(plan: SchedulePlan, part: Part) -> list[Live]:
+def built(plan: SchedulePlan, part: Part) -> list[Live]:
     """The scheduler of a part for every group."""
     made = []
     for group in plan.peaks:
@@ -52,16 +52,6 @@ def check_feedback(plan: SchedulePlan, measured: Sequence[str]) -> None:
     if interval == "batch" and monitor != "train/loss":
         why = "with interval=batch the metric must exist at every update, which only train/loss does"
         raise ConfigError("monitor", monitor, why, "or use interval=metric")
-    _check_mode(plan, monitor)
-
-
-def _check_mode(plan: SchedulePlan, monitor: str) -> None:
-    """Refuse a scheduler that takes a metric's getting better for its getting worse, by its own word or by default."""
-    mode, right = getattr(_built(plan, plan.main)[0].scheduler, "mode", None), direction(monitor)
-    if mode in ("min", "max") and right in ("min", "max") and mode != right:
-        better = "less" if right == "min" else "more"
-        why = f"{better} of {monitor} is better, and {plan.scheduler.name} would wait for the contrary"
-        raise ConfigError("scheduler.args.mode", mode, why, f"set it to {right}")
 
 
 class Feedback:
@@ -72,7 +62,7 @@ class Feedback:
 
     def __init__(self, plan: SchedulePlan, metrics: Sequence[float] = ()) -> None:
         self.metrics: list[float] = []
-        self._live = _built(plan, plan.main)
+        self._live = built(plan, plan.main)
         for metric in metrics:
             self.step(metric)
 

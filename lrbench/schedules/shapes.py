@@ -52,9 +52,10 @@ def stable_decay(
     After a warmup this is warmup-stable-decay (Hu et al. 2024, MiniCPM; the 1 - sqrt shape: Haegele et al. 2024).
     """
     if shape not in DECAYS:
-        raise ConfigError(f"scheduler.args.shape={shape}: choose one of {', '.join(DECAYS)}.")
+        raise ConfigError("scheduler.args.shape", shape, f"choose one of {', '.join(DECAYS)}")
     if not 0 < decay_iters <= total_iters:
-        raise ConfigError(f"scheduler.args.decay_iters={decay_iters}: the decay is part of the {total_iters} steps.")
+        why = f"the decay is part of the {total_iters} steps"
+        raise ConfigError("scheduler.args.decay_iters", decay_iters, why, "give a length above 0, and no longer")
     begin = total_iters - decay_iters
 
     def factor(step: int) -> float:
@@ -161,7 +162,7 @@ def exponential_to(optimizer: Optimizer, final_lr: float, total_iters: int) -> L
     total_iters)."""
     peak = float(optimizer.param_groups[0]["lr"])
     if not final_lr > 0:
-        raise ConfigError(f"scheduler.args.final_lr={final_lr}: an exponential never reaches 0; give a rate above it.")
+        raise ConfigError("scheduler.args.final_lr", final_lr, "an exponential never reaches 0", "give a rate above it")
     return LambdaLR(optimizer, lambda step: (final_lr / peak) ** min(step / total_iters, 1.0))
 
 
@@ -173,7 +174,7 @@ def linear_ramp(optimizer: Optimizer, total_iters: int, first: Literal["zero", "
     hand-written loops).
     """
     if first not in ("zero", "one_over_w"):
-        raise ConfigError(f"warmup.args.first={first}: choose zero or one_over_w.")
+        raise ConfigError("warmup.args.first", first, "choose zero or one_over_w")
     shift = 0 if first == "zero" else 1
     return LambdaLR(optimizer, lambda step: min((step + shift) / total_iters, 1.0))
 
@@ -209,5 +210,5 @@ def ramp_from(
 def exponential_ramp(optimizer: Optimizer, total_iters: int, start_factor: float) -> LambdaLR:
     """A warmup by a constant factor a step, from `start_factor` to the peak at the first step after the warmup."""
     if not 0 < start_factor <= 1:
-        raise ConfigError(f"warmup.args.start_factor={start_factor}: give a factor above 0, at most 1.")
+        raise ConfigError("warmup.args.start_factor", start_factor, "give a factor above 0, at most 1")
     return LambdaLR(optimizer, lambda step: start_factor ** max(1 - step / total_iters, 0.0))

@@ -137,7 +137,8 @@ def _metrics(row: Row) -> list[dict[str, float]]:
     for name, curve in row.curves().items():
         for update, value in curve.items():
             key = update, name.startswith("val/")
-            found.setdefault(key, {"update": update, "epoch": round(update / per_epoch, 6)})[name] = value
+            epoch = {"epoch": round(update / per_epoch, 6)} if per_epoch else {}  # a stream without end has none
+            found.setdefault(key, {"update": update, **epoch})[name] = value
     return [found[key] for key in sorted(found)]
 
 

@@ -114,11 +114,11 @@ class Display:
             cells = ["", "", ""]
             if entry.run_id in running:
                 latest, note = running[entry.run_id]
-                epoch = f"{latest.get('update', 0) / clock.per_epoch:.1f}/{clock.updates / clock.per_epoch:g}"
+                epoch = f"{latest.get('update', 0) / clock.unit[0]:.1f}/{clock.updates / clock.unit[0]:g}"
                 cells = ["running", epoch, f"{numbers({k: latest[k] for k in SHOWN if k in latest})}  {note}"]
             elif entry.run_id in self._ended:
                 how, finals = self._ended[entry.run_id]
-                cells = [how, f"{clock.updates / clock.per_epoch:g}", finals.partition("  val/")[0]]
+                cells = [how, f"{clock.updates / clock.unit[0]:g}", finals.partition("  val/")[0]]
             label, last = (Text(text, no_wrap=True, overflow="ellipsis") for text in (entry.label, cells.pop()))
             table.add_row(entry.run_id[:8], label, *cells, last)
         return table

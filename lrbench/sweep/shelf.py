@@ -4,6 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from lrbench.data import Split, Splits
+from lrbench.data.tree import leaves
 from lrbench.experiment import Data
 from lrbench.sweep.entry import Entry
 from lrbench.targets import resolve
@@ -14,9 +15,9 @@ class Shelf:
     """The splits of the `size` data sets and seeds asked for last; workers that train on others still hold theirs."""
 
     size: int
-    _held: OrderedDict[str, Splits | None] = field(default_factory=OrderedDict)
+    _held: OrderedDict[str, Splits[Split] | None] = field(default_factory=OrderedDict)
 
-    def splits(self, entry: Entry) -> Splits | None:
+    def splits(self, entry: Entry) -> Splits[Split] | None:
         """The data of a run in shared memory; None where a worker has to load them itself."""
         data, seed = entry.experiment.data, entry.experiment.seed
         key = repr((data.target, data.args, data.fingerprint, seed))
@@ -28,16 +29,16 @@ class Shelf:
         return self._held[key]
 
 
-def _shared(data: Data, seed: int) -> Splits | None:
-    """None for images read from disk, for data that cannot be loaded (the run will say why), and where the machine has
-    no such memory left (a container often has 64 MB)."""
+def _shared(data: Data, seed: int) -> Splits[Split] | None:
+    """None for what is not held in tensors (images on disk), for data that cannot be loaded (the run will say why), and
+    where the machine has no such memory left (a container often has 64 MB)."""
     try:
-        splits: Splits = resolve(data.target, "data")(**data.args).load(seed)
-        held = [split for split in (splits.train, splits.val, splits.test) if isinstance(split, Split)]
-        if len(held) < 3:
-            return None
-        for tensor in (*(t for split in held for t in split), splits.mean, splits.std):
-            tensor.share_memory_()
+        splits: Splits[Split] = resolve(data.target, "data")(**data.args).load(seed)
+        for held in leaves(splits):
+            if hasattr(held, "share_memory_"):
+                held.share_memory_()
+            elif not isinstance(held, int | float | str | None):
+                return None
     except Exception:
         return None
     return splits

@@ -9,14 +9,17 @@ from torch.nn.functional import cross_entropy
 
 from lrbench.errors import ConfigError
 from lrbench.metrics import Metric
+from lrbench.tasks import Model
 
 # Part of the identity of every run that uses this module. Raise it with any change that alters a number.
-NUMERICS = 1
+NUMERICS = 2
+
+Batch = tuple[Tensor, Tensor]  # images or what the model takes, (n, ...); targets
 
 
 class Classification:
-    """Cross-entropy of logits (n, classes) against labels (n,) int64, or in the loss against soft targets (n, classes)
-    float32, which mixup and cutmix make.
+    """Of batches (x, target): cross-entropy of the model's logits (n, classes) against labels (n,) int64, or in the
+    loss against soft targets (n, classes) float32, which mixup and cutmix make.
 
     label_smoothing: share of the target spread evenly over all classes, in [0, 1) (Szegedy et al. 2015,
     section 7). It is part of the training loss alone; the measured loss is without it, so that runs with and
@@ -26,8 +29,9 @@ class Classification:
     def __init__(self, label_smoothing: float = 0.0) -> None:
         if isinstance(label_smoothing, (bool, str)) or not 0 <= label_smoothing < 1:
             raise ConfigError(
-                f"task.args.label_smoothing={label_smoothing!r}: give a number of at least 0 and below 1 "
-                "(0.1 is usual)."
+                "task.args.label_smoothing",
+                repr(label_smoothing),
+                "give a number of at least 0 and below 1 (0.1 is usual)",
             )
         self.label_smoothing = label_smoothing
 
@@ -46,14 +50,31 @@ class Classification:
             Metric("accuracy", "%", higher_is_better=True, low=0.0, high=1.0, chance=1 / classes),
         )
 
-    def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Mean cross-entropy in nats, with label smoothing: a scalar."""
-        return cross_entropy(output, target, label_smoothing=self.label_smoothing)
+    def loss(self, model: Model, batch: Batch) -> Tensor:
+        """The sum of the samples' cross-entropies in nats, with label smoothing: a scalar."""
+        x, target = batch
+        return cross_entropy(model(x), target, reduction="sum", label_smoothing=self.label_smoothing)
 
-    def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Of each sample, (n,) float32: cross-entropy in nats, not smoothed; 1 for the right class or 0."""
-        output = output.float()  # under autocast the logits may be bfloat16
-        return {
-            "loss": cross_entropy(output, target, reduction="none"),
-            "accuracy": (output.argmax(1) == target).float(),
-        }
+    def weight(self, batch: Batch) -> int:
+        """The samples."""
+        return len(batch[1])
+
+    def meter(self) -> "Means":
+        return Means()
+
+
+class Means:
+    """Means over samples: cross-entropy in nats, not smoothed, and the share of right classes."""
+
+    def __init__(self) -> None:
+        self._n, self._loss, self._right = 0, 0.0, 0.0
+
+    def add(self, model: Model, batch: Batch) -> None:
+        x, target = batch
+        output = model(x).float()  # under autocast the logits may be bfloat16
+        self._n += len(target)
+        self._loss += cross_entropy(output, target, reduction="none").double().sum().item()
+        self._right += (output.argmax(1) == target).double().sum().item()
+
+    def result(self) -> dict[str, float]:
+        return {"loss": self._loss / self._n, "accuracy": self._right / self._n}

@@ -26,8 +26,10 @@ from lrbench.commands.train import Checks, checked
 from lrbench.config import experiments as config
 from lrbench.config.composer import composer
 from lrbench.config.grid import axes, jobs
-from lrbench.data import Split
-from lrbench.data.batches import Batches, normaliser
+from lrbench.data import Reading, Stream
+from lrbench.data.batches import normaliser
+from lrbench.data.digits import Digits
+from lrbench.data.kinds import Images
 from lrbench.engine.log import Log
 from lrbench.engine.loop import advance
 from lrbench.engine.state import Setup, new_state, set_up
@@ -68,8 +70,8 @@ def _bare_loop(setup: Setup) -> float:
     model = new_state(setup.experiment, CPU).model
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=UPDATES)
-    images, labels = setup.splits.train
-    x, y, loss_of = normaliser(setup.splits.mean, setup.splits.std)(images), labels, nn.CrossEntropyLoss()
+    images, labels, mean, std, _ = Digits().load(setup.experiment.seed).train
+    x, y, loss_of = normaliser(mean, std, Reading(64, 0))(images), labels, nn.CrossEntropyLoss()
     began = time.perf_counter()
     done = 0
     while done < UPDATES:
@@ -102,8 +104,8 @@ def batches() -> None:
     figures = {}
     for side, width in ((14, 8), (14, 16), (28, 16)):
         x = torch.randint(256, (5000, 1, side, side), dtype=torch.uint8)
-        split = Split(x, torch.randint(10, (5000,)))
-        made = Batches(split, torch.tensor([0.3]), torch.tensor([0.3]), 64, 0, Augment(crop=2, hflip=True))
+        split = Images(x, torch.randint(10, (5000,)), torch.tensor([0.3]), torch.tensor([0.3]), 10)
+        made = split.stream(Reading(64, 0, Augment(crop=2, hflip=True)))
         result = interleaved(_steps(resnet8((1, side, side), 10, width), made), _batches(made), rounds=15)
         figures[f"{side}x{side}_width{width}"] = {
             "share_of_step": result["ratio"],
@@ -118,12 +120,12 @@ def augment() -> None:
     changes = {"crop": 4, "hflip": True, "erase": 0.25, "mixup": 0.2, "cutmix": 1.0}
     options = {"none": {}, **{name: {name: value} for name, value in changes.items()}, "all": changes}
     n = 20  # batches an epoch; the model takes as many steps in four rounds
-    split = Split(torch.randint(256, (n * 128, 3, 32, 32), dtype=torch.uint8), torch.randint(10, (n * 128,)))
-    how = torch.full((3,), 0.3), torch.full((3,), 0.3), 128, 0
-    steps = _steps(resnet8((3, 32, 32), 10, 16), Batches(split, *how), n // 4)
+    x, y, shade = torch.randint(256, (n * 128, 3, 32, 32), dtype=torch.uint8), torch.randint(10, (n * 128,)), [0.3] * 3
+    split = Images(x, y, torch.tensor(shade), torch.tensor(shade), 10)
+    steps = _steps(resnet8((3, 32, 32), 10, 16), split.stream(Reading(128, 0)), n // 4)
     figures = {}
     for name, given in options.items():
-        result = interleaved(steps, _epochs(Batches(split, *how, Augment(**given), num_classes=10)), rounds=9)
+        result = interleaved(steps, _epochs(split.stream(Reading(128, 0, Augment(**given))), n), rounds=9)
         figures[name] = {
             "us_per_image": round(result["second_s"] / n / 128 * 1e6, 2),
             "share_of_step": round(result["ratio"] / 4, 4),
@@ -136,21 +138,21 @@ def augment() -> None:
     )
 
 
-def _epochs(made: Batches) -> Callable[[], float]:
+def _epochs(made: Stream, n: int) -> Callable[[], float]:
     """Times an epoch of batches, the next one at every call."""
     updates = count()
-    return lambda: seconds(lambda: [made(next(updates)) for _ in range(made.per_epoch)])
+    return lambda: seconds(lambda: [made.batch(next(updates)) for _ in range(n)])
 
 
-def _batches(made: Batches) -> Callable[[], float]:
+def _batches(made: Stream) -> Callable[[], float]:
     """Times 20 batches."""
-    return lambda: seconds(lambda: [made(update) for update in range(20)])
+    return lambda: seconds(lambda: [made.batch(update) for update in range(20)])
 
 
-def _steps(model: nn.Module, made: Batches, n: int = 20) -> Callable[[], float]:
+def _steps(model: nn.Module, made: Stream, n: int = 20) -> Callable[[], float]:
     """Times n training steps on one ready batch."""
     optimizer, loss_of = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), nn.CrossEntropyLoss()
-    x, y = made(0)
+    x, y = made.batch(0)
 
     def update() -> None:
         optimizer.zero_grad()

@@ -99,7 +99,8 @@ def test_cycled_momentum_has_a_panel(lrbench: Lrbench, figures: list[Figure]) ->
 
 def test_a_scheduled_weight_decay_has_a_panel(lrbench: Lrbench, figures: list[Figure]) -> None:
     decaying = ("optimizer=adamw", "weight_decay=cosine", "param_groups=no_decay_norm_bias")
-    lrbench("plot", *TINY, "horizon=10ep", "scheduler=onecycle", *decaying)
+    said = lrbench("plot", *TINY, "horizon=10ep", "scheduler=onecycle", *decaying)
+    assert "weight decay 0.05 to 0.39" in said.out
     _, momentum, decay = figures[0].axes
     assert (momentum.get_ylabel(), decay.get_ylabel()) == ("momentum", "weight decay")
     rising, none = (line.get_ydata() for line in decay.lines)

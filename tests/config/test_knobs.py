@@ -16,8 +16,8 @@ from conf_files import FACTORS, ROOMY, changed, chosen, composed, content, level
 from omegaconf import OmegaConf
 from omegaconf.errors import ValidationError
 
-from lrbench.data import Split, fashion_mnist
-from lrbench.data.batches import Batches
+from lrbench.data import Reading, fashion_mnist
+from lrbench.data.kinds import ImageFiles, Images
 from lrbench.engine import state as engine_state
 from lrbench.engine.evaluation import evaluation_updates, validate
 from lrbench.engine.loop import advance
@@ -28,7 +28,8 @@ from lrbench.experiment import Experiment, Settings
 from lrbench.horizon import is_time
 from lrbench.identity import run_id
 from lrbench.optim import build_optimizer
-from lrbench.schedules import lr_table
+from lrbench.schedules import LRTable, lr_table
+from lrbench.schedules.contradictions import beyond_its_kind
 from lrbench.targets import resolve
 
 CPU = torch.device("cpu")
@@ -135,9 +136,8 @@ def seen_of_data(experiment: Experiment) -> Any:
     """The stream of augmented batches: of a few made-up images, to be quick."""
     data = experiment.data
     images = torch.arange(40 * 64, dtype=torch.int64).remainder(251).to(torch.uint8).view(40, 1, 8, 8)
-    few = Split(images, torch.zeros(40, dtype=torch.int64))
-    batches = Batches(few, torch.zeros(1), torch.ones(1), 8, 0, data.augment, num_classes=1)
-    return fingerprint(batches(0))
+    few = Images(images, torch.zeros(40, dtype=torch.int64), torch.zeros(1), torch.ones(1), 1)
+    return fingerprint(few.stream(Reading(8, 0, data.augment)).batch(0))
 
 
 def seen_of_splits(experiment: Experiment) -> Any:
@@ -152,16 +152,17 @@ def splits(target: str, args: str) -> Any:
     if "CIFAR" in target and data._find() is None:
         pytest.skip("CIFAR is not here (set LRBENCH_DATA)")
     loaded = data.load(0)
-    if not isinstance(loaded.train, Split):  # read from disk: how the first image comes
-        drawn = torch.rand(loaded.train.draws, generator=torch.Generator().manual_seed(0))
-        return fingerprint([loaded.train.read(0, drawn), loaded.val.read(0), [s.y for s in loaded[:3]]])
-    return [(tuple(s.x.shape), int(s.x[-1].sum()), s.y.tolist()) for s in loaded[:3]]
+    if isinstance(loaded.train, ImageFiles):  # read from disk: how the first image comes
+        train, val, test = (split.source for split in loaded)
+        drawn = torch.rand(train.draws, generator=torch.Generator().manual_seed(0))
+        return fingerprint([train.read(0, drawn), val.read(0), [s.y for s in (train, val, test)]])
+    return [(tuple(s.x.shape), int(s.x[-1].sum()), s.y.tolist()) for s in loaded]
 
 
 def seen_of_task(experiment: Experiment) -> Any:
     torch.manual_seed(0)
     task = resolve(experiment.task.target, "task")(**experiment.task.args)
-    return fingerprint(task.loss(torch.randn(8, 10), torch.arange(8)))
+    return fingerprint(task.loss(lambda x: x, (torch.randn(8, 10), torch.arange(8))))
 
 
 def seen_groups(experiment: Experiment) -> Any:
@@ -208,11 +209,35 @@ def builds_from_a_bare_name(config: Any) -> bool:
     return False
 
 
+def says_something_of_a_rise(config: Any) -> bool:
+    """Half way down and up again; of a level that rises, the refusal of its own curve says it."""
+    if why := refusal(config):
+        return "rises from" in why
+    plan = made(config).schedule
+    lr = np.array([[peak, peak / 2, peak] for peak in plan.peaks.values()]).T
+    return any(beyond_its_kind(replace(plan, warmup=None), LRTable(tuple(plan.peaks), lr, None, 0, 3)))
+
+
+def refuses_a_high_floor(config: Any) -> bool:
+    for name in config.scheduler.args:
+        if name in ("eta_min", "min_lr", "final_lr", "base_lr"):
+            config = changed(config, ("scheduler", "args", name), 1e6)
+    return "this floor" in (refusal(config) or "")
+
+
+def is_legal(config: Any) -> bool:
+    return refusal(config) is None
+
+
 ELSEWHERE = {
     ("scheduler", "own_warmup"): (refused_beside_a_warmup, [False]),
+    ("scheduler", "only_falls"): (says_something_of_a_rise, None),
+    ("scheduler", "floor_arg"): (refuses_a_high_floor, [None]),
     ("scheduler", "peak_arg"): (peak_is_given, [None]),
+    ("scheduler", "mode_arg"): (is_legal, [None]),  # torch refuses mode=None
+    ("plateau", "mode"): (is_legal, ["max"]),  # refused beside the loss
     ("model", "pretrained"): (builds_from_a_bare_name, [True]),
-}
+}  # None: the contrary
 
 
 # What must be set for a knob to count at all.
@@ -278,18 +303,19 @@ def test_every_scalar_of_every_level_moves_something(
     group: str, level: str, path: tuple[str | int, ...], old: Any
 ) -> None:
     config = composed(*ROOMY, "monitor=val/loss", *chosen(group, level), *BESIDE.get((group, level, path[-1]), ()))
-    if (group, path[-1]) in ELSEWHERE:
-        look, values = ELSEWHERE[group, path[-1]]
-        assert all(look(config) != look(changed(config, (group, *path), v)) for v in values)
+    if elsewhere := ELSEWHERE.get((group, path[-1])) or ELSEWHERE.get((level, path[-1])):
+        look, values = elsewhere
+        assert all(look(config) != look(changed(config, (group, *path), v)) for v in values or [not old])
         return
     before = made(config)
     look = seen_of_splits if (group, path[0]) == ("data", "args") else SEEN[group]
     seen, tried = look(before), 0
     for experiment in legal(config, group, path, old):
         tried += 1
-        assert run_id(experiment) != run_id(before)
+        one_meaning = run_id(experiment) == run_id(before)  # as `end` and a bare number may have
         try:
             if look(experiment) != seen:
+                assert not one_meaning
                 return
         except ConfigError:  # a value that only the model refuses, for these images
             continue
@@ -367,7 +393,7 @@ def seen_micro_batches(experiment: Experiment) -> Any:
 
 def seen_format(experiment: Experiment) -> Any:
     setup, state = set_up(experiment, CPU), new_state(experiment, CPU)
-    x = setup.formatted(torch.zeros(4, 3, 8, 8))
+    x, _ = setup.splits.train.batch(0)
     weights = [p.is_contiguous(memory_format=torch.channels_last) for p in state.model.parameters() if p.ndim == 4]
     return x.stride(), weights
 

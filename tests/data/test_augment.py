@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy, one_hot
 
-from lrbench.data import Split
+from lrbench.data import Reading
 from lrbench.data.augment import DRAWS, ERASED_AREA, ERASED_RATIO, TRIES, Augmentation, cut, outside, rectangles
-from lrbench.data.batches import Batches
+from lrbench.data.kinds import Images
 from lrbench.experiment import Augment
 from lrbench.tasks.classification import Classification
 
@@ -36,7 +36,7 @@ def test_mixup_by_hand():
     made = augmentation(Augment(mixup=1.0))
     made.start(0)
     made._kept = made._own = torch.tensor([0.25, 0.875])
-    x, y = made.mixed(shades(0, 8), torch.tensor([0, 2]), torch.tensor([0, 1]))
+    x, y = made.mixed(shades(0, 8), torch.tensor([0, 2]), torch.tensor([0, 1]), 2)
     assert torch.equal(x, shades(6, 7))
     assert y.tolist() == [[0.25, 0, 0.75], [0.125, 0, 0.875]]
     assert y.dtype == torch.float32
@@ -48,7 +48,7 @@ def test_cutmix_by_hand():
     made.start(0)
     made._kept, made._own = torch.ones(2), torch.tensor([10 / 16, 1.0])
     made._pasted = torch.tensor([[1, 0, 2, 3], [0, 0, 0, 0]])
-    x, y = made.mixed(shades(5, 8), torch.tensor([0, 2]), torch.tensor([0, 1]))
+    x, y = made.mixed(shades(5, 8), torch.tensor([0, 2]), torch.tensor([0, 1]), 2)
     assert x[0, 0].tolist() == [[5, 5, 5, 5], [8, 8, 8, 5], [8, 8, 8, 5], [5, 5, 5, 5]]
     assert torch.equal(x[1:], shades(8))
     assert y.tolist() == [[0.625, 0, 0.375], [0, 0, 1]]
@@ -59,7 +59,7 @@ def test_erasing_by_hand():
     made = augmentation(Augment(erase=1.0))
     made.start(0)
     made._erased = torch.tensor([[0, 1, 3, 2], [0, 0, 0, 0]])
-    x, y = made.mixed(shades(5, -8), torch.tensor([0, 2]), torch.tensor([0, 1]))
+    x, y = made.mixed(shades(5, -8), torch.tensor([0, 2]), torch.tensor([0, 1]), 2)
     assert x[0, 0].tolist() == [[5, 0, 0, 5], [5, 0, 0, 5], [5, 0, 0, 5], [5, 5, 5, 5]]
     assert torch.equal(x[1:], shades(-8))
     assert y.tolist() == [0, 2]
@@ -173,21 +173,21 @@ def test_rectangles_lie_inside_the_image(height, width, seed, kept, low):
 def split():
     draws = torch.Generator().manual_seed(0)
     x = torch.randint(256, (53, 2, 6, 5), generator=draws, dtype=torch.uint8)
-    return Split(x, torch.arange(53) % 7)
+    return Images(x, torch.arange(53) % 7, torch.tensor([0.3, 0.5]), torch.tensor([0.2, 0.4]), 7)
 
 
 def batches(split, augment, batch_size=8, seed=0):
-    return Batches(split, torch.tensor([0.3, 0.5]), torch.tensor([0.2, 0.4]), batch_size, seed, augment, num_classes=7)
+    return split.stream(Reading(batch_size, seed, augment))
 
 
 @pytest.mark.parametrize("augment", EACH)
 def test_a_batch_is_the_same_in_any_order_of_calls(split, augment):
     data = batches(split, augment)
-    forward = [data(update) for update in range(18)]
+    forward = [data.batch(update) for update in range(18)]
     torch.manual_seed(99)
     np.random.seed(99)
     for update in (17, 0, 6, 5, 5, 12):
-        for again in (data(update), batches(split, augment)(update)):
+        for again in (data.batch(update), batches(split, augment).batch(update)):
             assert torch.equal(again[0], forward[update][0])
             assert torch.equal(again[1], forward[update][1])
 
@@ -209,7 +209,7 @@ def test_what_is_drawn_differs_between_epochs_and_seeds(augment):
 @pytest.mark.parametrize("augment", EACH)
 def test_the_draws_do_not_depend_on_the_batch_size(split, augment):
     whole, parts = batches(split, augment, 53), batches(split, augment, 7)
-    whole(1), parts(7)
+    whole.batch(1), parts.batch(7)
     for name in {"_kept", "_own", "_pasted", "_erased"} & vars(whole._augmentation).keys():
         assert torch.equal(getattr(whole._augmentation, name), getattr(parts._augmentation, name))
 
@@ -220,8 +220,8 @@ def test_a_batch_is_that_of_a_slow_reference(split, augment):
     mixed = batches(split, augment, 20)
     plain = batches(split, Augment(crop=augment.crop, hflip=augment.hflip, erase=augment.erase), 20)
     for update in (0, 3):
-        (x, y), (images, labels) = mixed(update), plain(update)
-        draws, rows = mixed._augmentation, mixed._order[update % 2]
+        (x, y), (images, labels) = mixed.batch(update), plain.batch(update)
+        draws, rows = mixed._augmentation, mixed._order.rows(update)
         for i, row in enumerate(rows.tolist()):
             other, expected = images[19 - i].double(), images[i].double().clone()
             share = draws._kept[row].item()
@@ -236,7 +236,7 @@ def test_a_batch_is_that_of_a_slow_reference(split, augment):
 
 @pytest.mark.parametrize("augment", [a for a in EACH if a.mixup or a.cutmix])
 def test_targets_are_shares(split, augment):
-    y = batches(split, augment, 53)(0)[1]
+    y = batches(split, augment, 53).batch(0)[1]
     assert (y.shape, y.dtype) == ((53, 7), torch.float32)
     assert (y >= 0).all()
     torch.testing.assert_close(y.sum(1), torch.ones(53))
@@ -249,14 +249,19 @@ def test_ready_floats_and_bytes_mix_alike(split, monkeypatch):
     monkeypatch.setattr("lrbench.data.batches.FLOAT_LIMIT", 0)
     late = batches(split, Augment(mixup=0.4, erase=0.5))
     assert (ready._x.dtype, late._x.dtype) == (torch.float32, torch.uint8)
-    first = ready(0)
+    first = ready.batch(0)
     for update in (0, 1, 6, 0):
-        for ours, theirs in zip(ready(update), late(update), strict=True):
+        for ours, theirs in zip(ready.batch(update), late.batch(update), strict=True):
             assert torch.equal(ours, theirs)
-    assert torch.equal(ready(0)[0], first[0])  # what is kept ready is not changed in place
+    assert torch.equal(ready.batch(0)[0], first[0])  # what is kept ready is not changed in place
 
 
 # ---- trained on ---------------------------------------------------------------------------------------------
+
+
+def summed(task, output, target):
+    """The task's loss of these logits."""
+    return task.loss(lambda x: x, (output, target))
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -264,25 +269,36 @@ def test_the_loss_takes_soft_targets(smoothing):
     draws = torch.Generator().manual_seed(0)
     output, y = torch.randn(12, 5, generator=draws), torch.randint(5, (12,), generator=draws)
     task = Classification(smoothing)
-    torch.testing.assert_close(task.loss(output, one_hot(y, 5).float()), task.loss(output, y))
+    torch.testing.assert_close(summed(task, output, one_hot(y, 5).float()), summed(task, output, y))
     soft = 0.7 * one_hot(y, 5) + 0.3 * one_hot(y.flip(0), 5)
     smoothed = (1 - smoothing) * soft + smoothing / 5
-    expected = -(smoothed * output.log_softmax(1)).sum(1).mean()
-    torch.testing.assert_close(task.loss(output, soft.float()), expected)
+    expected = -(smoothed * output.log_softmax(1)).sum()
+    torch.testing.assert_close(summed(task, output, soft.float()), expected)
     with torch.autocast("cpu", torch.bfloat16):
-        assert task.loss(output.bfloat16(), soft.float()).dtype == torch.float32
+        assert summed(task, output.bfloat16(), soft.float()).dtype == torch.float32
 
 
 def test_mixup_s_target_gives_mixup_s_loss():
     """lambda * loss(own) + (1 - lambda) * loss(other's), as in Zhang et al. 2018."""
     output = torch.randn(1, 3, generator=torch.Generator().manual_seed(0))
-    soft = Classification().loss(output, torch.tensor([[0.25, 0.0, 0.75]]))
+    soft = summed(Classification(), output, torch.tensor([[0.25, 0.0, 0.75]]))
     own, other = (cross_entropy(output, torch.tensor([label])) for label in (0, 2))
     torch.testing.assert_close(soft, 0.25 * own + 0.75 * other)
 
 
+@pytest.mark.parametrize("parts", [2, 3])
+@pytest.mark.parametrize("augment", EACH)
+def test_the_parts_of_a_batch_are_the_whole_to_the_bit(split, augment, parts):
+    """Also where the partner of a sample lies in another part."""
+    whole, made = batches(split, augment, 12), batches(split, augment, 12)
+    for update in (5, 0):
+        cut = [made.batch(update, part, parts) for part in reversed(range(parts))][::-1]
+        for ours, theirs in zip(whole.batch(update), zip(*cut, strict=True), strict=True):
+            assert torch.equal(ours, torch.cat(theirs))
+
+
 def test_micro_batches_are_chunks_of_the_same_mixed_batch(make):
-    """Accumulation cuts the finished batch, so the partner may lie in another chunk: losses and gradients agree."""
+    """The partner may lie in another chunk: losses and gradients agree."""
     from lrbench.engine.loop import advance
     from lrbench.engine.state import new_state, set_up
 
@@ -299,8 +315,7 @@ def test_micro_batches_are_chunks_of_the_same_mixed_batch(make):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("augment", EACH)
 def test_a_gpu_gives_the_same_batches(split, augment):
-    mean, std = torch.tensor([0.3, 0.5]), torch.tensor([0.2, 0.4])
-    there = Batches(split, mean, std, 8, 0, augment, "cuda", num_classes=7)
+    there = split.stream(Reading(8, 0, augment, device="cuda"))
     for update in (0, 7):
-        for ours, theirs in zip(batches(split, augment)(update), there(update), strict=True):
+        for ours, theirs in zip(batches(split, augment).batch(update), there.batch(update), strict=True):
             torch.testing.assert_close(ours, theirs.cpu(), rtol=1e-6, atol=1e-6)

@@ -15,7 +15,7 @@ from PIL import Image
 from lrbench.data import image_folder as module
 from lrbench.data.augment import DRAWS, TRIES
 from lrbench.data.cifar import CIFAR10
-from lrbench.data.image_folder import ImageFolder, crop_window
+from lrbench.data.image_folder import Files, ImageFolder, crop_window
 from lrbench.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf" / "data"
@@ -25,6 +25,7 @@ CONF = Path(__file__).parents[2] / "conf" / "data"
 def listed_anew():
     """Folders are listed once a process; here they change."""
     module._listing.cache_clear()
+    module._require_readable.cache_clear()
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def made(root, val_size=4, size=8, resize=9, **options):
 
 
 def paths(splits):
-    return [list(split.paths) for split in splits[:3]]
+    return [list(split.source.paths) for split in splits]
 
 
 # ---- splits -------------------------------------------------------------------------------------------------
@@ -52,9 +53,9 @@ def test_val_is_the_test_set_and_validation_is_drawn_from_train(root):
     assert {*train, *val, *test} == here
     assert len(train + val + test) == len(here)
     assert all(p.startswith("val/") for p in test)
-    for split in splits[:3]:
-        assert split.y.tolist() == [int(p.split("class")[1][0]) for p in split.paths]
-        assert split.y.dtype == torch.int64
+    for split in splits:
+        assert split.source.y.tolist() == [int(p.split("class")[1][0]) for p in split.source.paths]
+        assert split.source.y.dtype == torch.int64
     assert paths(made(root).load(0)) == [train, val, test]
     assert set(paths(made(root).load(1))[1]) != set(val)
 
@@ -73,8 +74,8 @@ def test_images_lie_at_any_depth_and_other_files_are_passed_over(root):
 
 def test_mean_and_deviation_are_imagenet_s(root):
     splits = made(root).load(0)
-    assert splits.mean.tolist() == pytest.approx([0.485, 0.456, 0.406])
-    assert splits.std.tolist() == pytest.approx([0.229, 0.224, 0.225])
+    assert splits.train.mean.tolist() == pytest.approx([0.485, 0.456, 0.406])
+    assert splits.train.std.tolist() == pytest.approx([0.229, 0.224, 0.225])
 
 
 # ---- fingerprint --------------------------------------------------------------------------------------------
@@ -146,7 +147,7 @@ def gradient(tmp_path, height, width):
 def test_evaluation_cuts_out_the_centre_of_the_resized_image(tmp_path):
     """By hand: 24 x 40, shorter side 24 stays, the middle 16 x 16 begins at row 4 and column 12."""
     splits = made(gradient(tmp_path, 24, 40), 1, size=16, resize=24).load(0)
-    image = splits.val.read(0)
+    image = splits.val.source.read(0)
     assert (image.shape, image.dtype) == ((3, 16, 16), torch.uint8)
     assert image[0, :, 0].tolist() == [4 * i for i in range(4, 20)]
     assert image[1, 0].tolist() == [4 * i for i in range(12, 28)]
@@ -157,7 +158,7 @@ def test_a_training_image_is_the_window_that_was_drawn(tmp_path):
     splits = made(gradient(tmp_path, 32, 32), 1, size=16, resize=16, scale=[0.25, 0.25], ratio=[1.0, 1.0]).load(0)
     draws = torch.zeros(DRAWS)
     draws[-2:] = torch.tensor([0.5, 0.999])  # of 17 places in each direction
-    image = splits.train.read(0, draws)
+    image = splits.train.source.read(0, draws)
     assert image[0, :, 0].tolist() == [4 * i for i in range(8, 24)]
     assert image[1, 0].tolist() == [4 * i for i in range(16, 32)]
 
@@ -185,8 +186,8 @@ def test_every_kind_of_image_becomes_rgb(root, mode):
         path.unlink()
         image.save(path.with_suffix(".tif" if mode == "CMYK" else ".png"))
     splits = made(root).load(0)
-    assert splits.train.read(0).shape == (3, 8, 8)
-    assert splits.train.read(0, torch.full((DRAWS,), 0.5)).shape == (3, 8, 8)
+    assert splits.train.source.read(0).shape == (3, 8, 8)
+    assert splits.train.source.read(0, torch.full((DRAWS,), 0.5)).shape == (3, 8, 8)
 
 
 # ---- refused ------------------------------------------------------------------------------------------------
@@ -278,10 +279,48 @@ def test_a_damaged_image_is_refused_when_it_is_read(root):
     path = root / "train" / "class0" / "005.png"
     path.write_bytes(path.read_bytes()[:60])
     splits = made(root).load(0)
-    (split,) = [s for s in splits[:2] if "train/class0/005.png" in s.paths]
+    (split,) = [s for s in splits[:2] if "train/class0/005.png" in s.source.paths]
     with pytest.raises(ConfigError, match=r"005\.png cannot be read as an image .*repair or remove") as error:
-        split.read(split.paths.index("train/class0/005.png"))
+        split.source.read(split.source.paths.index("train/class0/005.png"))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "dtype", "high", "mode"),
+    [("png", np.uint16, 65535, "I"), ("tif", np.uint16, 65535, "I"), ("tif", np.float32, 1.0, "F")],
+)
+def test_pixels_of_more_than_8_bits_are_refused_not_clipped(root, suffix, dtype, high, mode):
+    pixels = np.linspace(0, high, 64).reshape(8, 8).astype(dtype)
+    path = root / "train" / "class1" / f"999.{suffix}"
+    Image.fromarray(pixels).save(path)
+    source = made(root).load(0).train.source._folder
+    with pytest.raises(ConfigError, match=rf"999\.{suffix} has pixels of more than 8 bits .*mode {mode}") as error:
+        Files(source, [(f"train/class1/999.{suffix}", 1)]).read(0)
+    assert "\n" not in str(error.value)
+    for other in path.parent.glob("0*"):
+        other.unlink()
+    module._listing.cache_clear()
+    with pytest.raises(ConfigError, match="more than 8 bits"):  # of each class, the first header is looked at
+        made(root).info()
+
+
+def test_a_damaged_test_image_is_found_before_anything_is_trained(root):
+    path = root / "val" / "class2" / "001.png"
+    path.write_bytes(path.read_bytes()[:60])
+    info = made(root).info()  # its header is sound
+    with pytest.raises(ConfigError, match=r"val/class2/001\.png cannot be read as an image .*repair or remove"):
+        made(root).load(0)
+    assert info.n_test == 6
+
+
+def test_hidden_files_and_folders_are_no_images(root):
+    before = made(root).info()
+    for copy in (".ipynb_checkpoints/000-copy.png", ".000.png", "deeper/.hidden/000.png"):
+        path = root / "train" / "class0" / copy
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((root / "train" / "class0" / "000.png").read_bytes())
+    module._listing.cache_clear()
+    assert made(root).info() == before
 
 
 @pytest.mark.parametrize(

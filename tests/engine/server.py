@@ -31,14 +31,14 @@ def run(job: dict[str, Any]) -> None:
         os.write(log, (text.replace("\n", " ") + "\n").encode())
 
     if "pause" in job:  # seconds before every update
-        batch = Batches.__call__
+        batch = Batches.batch
 
-        def slow_batch(self: Batches, update: int) -> Any:
+        def slow_batch(self: Batches, update: int, *parts: int) -> Any:
             event(f"update {update}")
             time.sleep(job["pause"])
-            return batch(self, update)
+            return batch(self, update, *parts)
 
-        Batches.__call__ = slow_batch  # type: ignore[method-assign]
+        Batches.batch = slow_batch  # type: ignore[method-assign]
     if "slow_save" in job:  # seconds with half a checkpoint on the disk, and again before the whole one is renamed
         sync = os.fsync
 

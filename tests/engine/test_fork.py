@@ -296,17 +296,17 @@ def test_a_child_can_be_interrupted_and_resumed(make, run, monkeypatch, require_
 
     child = child_of(make("scheduler=onecycle"), "20ba")
     whole = run(child, results=tmp_path / "whole")
-    batch = Batches.__call__
+    batch = Batches.batch
     with monkeypatch.context() as patch:
 
-        def stopping(self, update):
+        def stopping(self, update, *parts):
             if update == 40 and len(run.shown) > 12:
                 os.kill(os.getpid(), signal.SIGINT)
-            return batch(self, update)
+            return batch(self, update, *parts)
 
         run(child.start.of)
         run.shown.extend([None] * 20)
-        patch.setattr(Batches, "__call__", stopping)
+        patch.setattr(Batches, "batch", stopping)
         with pytest.raises(Interrupted):
             run(child)
     require_same_run(run(child), whole)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import wraps
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, OneCycleLR, ReduceLROnPlateau
 
-from lrbench.data.batches import Batches, normalised
+from lrbench.data import Reading
 from lrbench.data.digits import Digits
 from lrbench.engine import state
 from lrbench.engine.attempt import RunFailed
@@ -19,12 +20,12 @@ from lrbench.engine.loop import advance, may_draw
 from lrbench.engine.outcome import audit
 from lrbench.engine.state import load, new_state, read_checkpoint, set_up
 from lrbench.experiment import Component, Experiment, Optimizer
-from lrbench.metrics import Metric
 from lrbench.models import mlp as mlp_module
 from lrbench.models.mlp import mlp
 from lrbench.models.resnet import resnet8
 from lrbench.randomness import seed_of
 from lrbench.store.record import Record
+from lrbench.tasks.classification import Classification, Means
 
 pytestmark = pytest.mark.usefixtures("without_picture")
 CPU = torch.device("cpu")
@@ -42,15 +43,15 @@ class Textbook:
     def __init__(self, model: nn.Module, seed: int, batch_size: int = 64) -> None:
         self.model, self.seed = model, seed
         self.splits = Digits().load(seed)
-        train, mean, std = self.splits.train, self.splits.mean, self.splits.std
-        self.batches = Batches(train, mean, std, batch_size, seed)
+        self.reading = Reading(batch_size, seed)
+        self.batches = self.splits.train.stream(self.reading)
         self.rates: list[float] = []
         self.momenta: list[float] = []
         self.losses: list[float] = []
         self.norms: list[float] = []
 
     def update(self, optimizer: torch.optim.Optimizer, t: int, clip: float | None = None) -> None:
-        x, y = self.batches(t)
+        x, y = self.batches.batch(t)
         torch.manual_seed(seed_of("noise", self.seed, t, 0, 0))
         loss = nn.functional.cross_entropy(self.model(x), y)
         optimizer.zero_grad()
@@ -66,7 +67,7 @@ class Textbook:
     def validation_loss(self) -> float:
         self.model.eval()
         with torch.no_grad():
-            ((x, y),) = normalised(self.splits.val, self.splits.mean, self.splits.std)
+            ((x, y),) = self.splits.val.stream(self.reading).in_order()
             loss = nn.functional.cross_entropy(self.model(x), y, reduction="none").double().sum().item() / len(y)
         self.model.train()
         return loss
@@ -200,6 +201,7 @@ def seen(monkeypatch):
     """What every model built from here on starts from and meets: weights, batches, dropout masks."""
     runs = []
 
+    @wraps(mlp)
     def spied(*args, **options):
         model = mlp(*args, **options)
         met = SimpleNamespace(weights=[p.detach().clone() for p in model.parameters()], batches=[], masks=[])
@@ -388,7 +390,7 @@ def test_a_single_bit_of_a_rate_is_found(done):
 
 def test_another_number_of_updates_in_an_epoch_is_found(done):
     setup, final, record, rows = done
-    wrong = replace(setup, batches=SimpleNamespace(per_epoch=15))
+    wrong = replace(setup, splits=setup.splits._replace(train=SimpleNamespace(per_epoch=15)))
     assert audit(wrong, final, record, rows) == ["an epoch had 15 updates and 16 were planned"]
 
 
@@ -519,10 +521,14 @@ def require_keyed(experiment, draws):
 
 class DrawingTask:
     def metrics(self, spec):
-        return (Metric("loss", "nats", higher_is_better=False),)
+        return Classification().metrics(spec)
 
-    def loss(self, output, target):
-        return torch.nn.functional.cross_entropy(output + torch.randn_like(output), target)
+    def loss(self, model, batch):
+        output = model(batch[0])
+        return torch.nn.functional.cross_entropy(output + torch.randn_like(output), batch[1], reduction="sum")
 
-    def measure(self, output, target):
-        return {"loss": torch.nn.functional.cross_entropy(output, target, reduction="none")}
+    def weight(self, batch):
+        return len(batch[1])
+
+    def meter(self):
+        return Means()

@@ -23,7 +23,7 @@ RESNET = ("model=resnet8", "model.args.width=4", "scheduler=onecycle", "clip=2.0
 PLATEAU = (
     "model.args.dropout=0.3", "optimizer=adamw", "optimizer.lr=0.01", "scheduler=plateau", "eval_every=8ba",
     "scheduler.args.patience=1", "scheduler.args.threshold=0.2", "warmup=linear_10pct",
-    "param_groups=no_decay_norm_bias",
+    "param_groups=no_decay_norm_bias", "weight_decay=cosine",
 )  # fmt: skip
 LOSS = ("scheduler=plateau", "scheduler.interval=batch", "monitor=train/loss", "scheduler.args.patience=6",
         "warmup=linear5",
@@ -37,13 +37,13 @@ class Killed(BaseException):
 
 def at_batch(monkeypatch, act):
     """Call `act(update)` before every batch."""
-    batch = Batches.__call__
+    batch = Batches.batch
 
-    def acting(self, update):
+    def acting(self, update, *parts):
         act(update)
-        return batch(self, update)
+        return batch(self, update, *parts)
 
-    monkeypatch.setattr(Batches, "__call__", acting)
+    monkeypatch.setattr(Batches, "batch", acting)
 
 
 def attempts(record: Record) -> list[int]:

@@ -14,7 +14,7 @@ from report_records import CONSTANT, COSINE, arm, compare, diverged, experiment,
 from scipy import stats
 
 from lrbench.errors import ConfigError
-from lrbench.experiment import Experiment, LRScaling, Optimizer, ParamGroups, Start, Warmup
+from lrbench.experiment import Experiment, LRScaling, Optimizer, ParamGroups, Start, Warmup, WeightDecay
 from lrbench.identity import arm_id, run_id
 from lrbench.report import html, markdown
 from lrbench.report.naming import names
@@ -463,6 +463,8 @@ HALF = replace(STEP, args={"gamma": 0.5})
 WARM = Warmup(target="torch.optim.lr_scheduler.LinearLR", interval="epoch", length="2ep")
 SLOW = replace(WARM, target="torch.optim.lr_scheduler.ConstantLR")
 ADAM = Optimizer(target="torch.optim.AdamW", lr=0.001)
+DECAYED = Optimizer(target="torch.optim.SGD", lr=0.1, args={"weight_decay": 0.01})
+FALLING = WeightDecay(target="torch.optim.lr_scheduler.LinearLR", interval="epoch")
 FORKS = [Start(of=experiment(seed=s), at="end") for s in (1, 2)]
 
 
@@ -478,6 +480,10 @@ FORKS = [Start(of=experiment(seed=s), at="end") for s in (1, 2)]
         ([experiment(scheduler=STEP), experiment()], ["StepLR", "ConstantLR"]),
         ([experiment(), experiment(warmup=WARM)], ["no warmup", "warmup=2ep"]),
         ([experiment(warmup=w) for w in (WARM, SLOW)], ["LinearLR", "ConstantLR"]),
+        (
+            [experiment(optimizer=DECAYED, weight_decay=w) for w in (FALLING, None)],
+            ["weight decay by LinearLR", "constant weight decay"],
+        ),
         ([experiment(), experiment(optimizer=ADAM)], ["SGD lr=0.1", "AdamW lr=0.001"]),
         ([experiment(), experiment(clip=1.0)], ["clip=none", "clip=1"]),
         (

@@ -56,6 +56,19 @@ def by(main: Scheduler, interval: str) -> Scheduler:
     return replace(main, interval=interval)
 
 
+@pytest.mark.parametrize(
+    ("name", "length"),
+    [("linear", "total_iters"), ("polynomial", "total_iters"), ("polynomial_floor", "total_iters"),
+     ("cosine_hold", "T_max"), ("exponential_to", "total_iters"), ("wsd", "total_iters")],
+)  # fmt: skip
+def test_a_decay_that_ends_before_the_run_holds_its_floor(name: str, length: str) -> None:
+    """From its last step on, exactly: 30 of 40 epochs after a warmup of 5."""
+    table = rates(experiment(scheduler(name, {length: "@30ep"}, interval="epoch"), "linear5"))
+    assert (np.diff(table[60:310:10]) <= 0).all()
+    assert table[290] > table[300]
+    assert (table[300:] == table[300]).all()
+
+
 # ---- Granularity and stretching -----------------------------------------------------------------------------
 
 
@@ -171,6 +184,17 @@ def test_a_value_by_group_is_that_group_alone(floors: tuple[float, float], relat
     table = lr_table(replace(both, param_groups=GROUPS))
     for column, value in enumerate(values):
         assert (table.lr[:, column] == rates(with_args(experiment("cosine"), eta_min=value))).all()
+
+
+@relaxed
+@given(starts=st.tuples(st.floats(0, 0.1), st.floats(0, 0.1)), last=st.booleans())
+def test_a_warmup_starts_at_each_groups_own_rate_exactly(starts: tuple[float, float], last: bool) -> None:
+    """An absolute rate by group, or a share of the peak; the peak is the warmup's last row, or the one after it."""
+    args = {"start_lr": {"decay": starts[0], "no_decay": f"{starts[1]:.6f}x"}, "peak": "last" if last else "after"}
+    table = lr_table(experiment("constant", warmup("linear_10pct_linspace", args), param_groups=GROUPS))
+    assert table.lr[0].tolist() == [starts[0], float(f"{starts[1]:.6f}") * PEAK]
+    assert (table.lr[39 if last else 40] == PEAK).all()
+    assert last or (table.lr[39] <= PEAK).all()
 
 
 MAINS = ["constant", "cosine", "custom", scheduler("multistep", {"milestones": ["@20ep", "@30ep"]}),

@@ -236,18 +236,18 @@ def test_a_signal_in_the_last_update_of_a_run_stops_the_sweep(
     lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run is done, and must not swallow what was meant for all."""
-    batch = Batches.__call__
+    batch = Batches.batch
 
-    def acting(self: Batches, update: int) -> object:
+    def acting(self: Batches, update: int, *parts: int) -> object:
         if update == 3:
             os.kill(os.getpid(), signal.SIGINT)
-        return batch(self, update)
+        return batch(self, update, *parts)
 
-    monkeypatch.setattr(Batches, "__call__", acting)
+    monkeypatch.setattr(Batches, "batch", acting)
     said = lrbench("-m", *QUICK, "seed=0,1,2", HERE)
     assert said.code == 130
     assert "lrbench: interrupted. 1 done, 2 new; the same command goes on from there.\n" in said.err
-    monkeypatch.setattr(Batches, "__call__", batch)
+    monkeypatch.setattr(Batches, "batch", batch)
     assert lrbench("-m", *QUICK, "seed=0,1,2", HERE).err.startswith("3 runs: 1 done, 2 new\n")
 
 

@@ -9,7 +9,8 @@ from data_support import write_image_folder
 
 from lrbench.config.composer import composer
 from lrbench.config.experiments import experiment, experiment_from, settings_from
-from lrbench.data import Splits
+from lrbench.data import Split, Splits
+from lrbench.data.tree import leaves
 from lrbench.engine.train import train
 from lrbench.experiment import Settings
 from lrbench.store.record import Record
@@ -30,8 +31,8 @@ def entry(*overrides: str) -> Entry:
     return Entry(" ".join(overrides), e, s, job.overrides, job.typed, job.hydra, 0)
 
 
-def tensors(splits: Splits) -> list[torch.Tensor]:
-    return [*splits.train, *splits.val, *splits.test, splits.mean, splits.std]  # type: ignore[misc]
+def tensors(splits: Splits[Split]) -> list[torch.Tensor]:
+    return [t for t in leaves(splits) if isinstance(t, torch.Tensor)]
 
 
 def test_a_sweep_loads_each_seed_once_in_the_process_that_drives_it(tmp_path: Path) -> None:

@@ -21,49 +21,63 @@ def batch():
     return torch.randn(12, 5, generator=draws), torch.randint(5, (12,), generator=draws)
 
 
+def summed(task, output, target):
+    """The task's loss of these logits."""
+    return task.loss(lambda x: x, (output, target))
+
+
+def measured(task, *batches):
+    """What its meter makes of these logits and labels."""
+    meter = task.meter()
+    for batch in batches:
+        meter.add(lambda x: x, batch)
+    return meter.result()
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
 def test_the_loss_is_torch_s_with_label_smoothing(batch, smoothing):
-    loss = Classification(smoothing).loss(*batch)
+    loss = summed(Classification(smoothing), *batch)
     assert loss.shape == ()
-    assert torch.equal(loss, nn.CrossEntropyLoss(label_smoothing=smoothing)(*batch))
+    assert torch.equal(loss, nn.CrossEntropyLoss(label_smoothing=smoothing, reduction="sum")(*batch))
 
 
 def test_smoothing_spreads_its_share_over_all_classes(batch):
     output, target = batch
     wanted = 0.9 * nn.functional.one_hot(target, 5) + 0.1 / 5
-    by_hand = -(wanted * output.log_softmax(1)).sum(1).mean()
-    assert Classification(0.1).loss(output, target).item() == pytest.approx(by_hand.item(), rel=1e-6)
+    by_hand = -(wanted * output.log_softmax(1)).sum()
+    assert summed(Classification(0.1), output, target).item() == pytest.approx(by_hand.item(), rel=1e-6)
 
 
 def test_the_loss_can_be_differentiated(batch):
     output = batch[0].clone().requires_grad_()
-    Classification(0.1).loss(output, batch[1]).backward()
+    summed(Classification(0.1), output, batch[1]).backward()
     assert output.grad.abs().sum() > 0
 
 
+def test_the_weight_is_the_samples(batch):
+    assert Classification().weight(batch) == 12
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
-def test_what_is_measured_is_per_sample_and_without_smoothing(batch, smoothing):
+def test_what_is_measured_is_the_mean_over_samples_without_smoothing(batch, smoothing):
     output, target = batch
     task = Classification(smoothing)
-    measured = task.measure(output, target)
-    assert tuple(measured) == tuple(m.name for m in task.metrics({"num_classes": 5})) == ("loss", "accuracy")
-    for i in range(12):
-        log_p = output[i].double().log_softmax(0)
-        assert measured["loss"][i].item() == pytest.approx(-log_p[target[i]].item(), rel=1e-5)
-        assert measured["accuracy"][i].item() == float(log_p.argmax() == target[i])
-    assert all(value.shape == (12,) and value.dtype == torch.float32 for value in measured.values())
-    assert 0 < measured["accuracy"].sum() < 12
+    found = measured(task, (output[:5], target[:5]), (output[5:], target[5:]))
+    assert tuple(found) == tuple(m.name for m in task.metrics({"num_classes": 5})) == ("loss", "accuracy")
+    log_p = output.double().log_softmax(1)
+    assert found["loss"] == pytest.approx(-log_p[range(12), target].mean().item(), rel=1e-5)
+    assert found["accuracy"] == (log_p.argmax(1) == target).double().mean().item()
+    assert 0 < found["accuracy"] < 1
 
 
-def test_the_mean_of_the_measured_loss_is_the_loss_without_smoothing(batch):
-    mean = Classification(0.1).measure(*batch)["loss"].mean()
-    assert mean.item() == pytest.approx(Classification().loss(*batch).item(), rel=1e-6)
+def test_the_measured_loss_is_the_loss_without_smoothing_over_its_weight(batch):
+    loss = measured(Classification(0.1), batch)["loss"]
+    assert loss == pytest.approx(summed(Classification(), *batch).item() / 12, rel=1e-6)
 
 
 def test_logits_in_bfloat16_are_measured_in_float32(batch):
     output, target = batch[0].bfloat16(), batch[1]
-    measured = Classification().measure(output, target)
-    assert torch.equal(measured["loss"], Classification().measure(output.float(), target)["loss"])
+    assert measured(Classification(), (output, target)) == measured(Classification(), (output.float(), target))
 
 
 @pytest.mark.parametrize("smoothing", [1.0, -0.1, float("nan"), "0.1", True])
