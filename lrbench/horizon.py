@@ -48,6 +48,10 @@ class Clock:
         """What a person counts the run in: the updates of it, and its name."""
         return (1, "update") if self.per_epoch is None else (self.per_epoch, "epoch")
 
+    def evaluations(self) -> list[int]:
+        """After which updates the validation set is measured: every `per_eval`, and at the end."""
+        return sorted({*range(self.per_eval, self.updates + 1, self.per_eval), self.updates})
+
 
 @dataclass(frozen=True)
 class Phase:

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import NamedTuple, TextIO
 
 from rich.console import Console
@@ -12,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from lrbench.experiment import Experiment
 from lrbench.metrics import Metric, metric_of
 
-UNDECLARED: Mapping[str, Metric] = MappingProxyType({})  # what a metric's name tells is all that is known of it
+UNDECLARED: Mapping[str, Metric] = {}  # what a metric's name tells is all that is known of it
 QUIET_EVERY = 10.0  # seconds between lines without a terminal
 
 

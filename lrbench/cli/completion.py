@@ -3,12 +3,10 @@
 Offered here, without torch: commands, flags, named sweeps, and what lies in the results folder. Hydra offers overrides.
 """
 
-import os
 import shlex
 from argparse import Action
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 from lrbench.cli.flags import COMMANDS, FLAGS, PLAIN, VALUED, command_of, config_dir_of, value_of
 
@@ -41,7 +39,7 @@ def offers(line: str) -> tuple[list[str], str | None]:
     elif word.startswith("-"):
         found = [f for f in flags if f.startswith("--")]
     elif command in PLAIN:
-        found = _names(command, plain, _results(given), word)
+        found = _names(command, plain, value_of(["--results"], given), word)
     elif command == "sweep" and not plain:
         from lrbench.config.named import sweep_files
 
@@ -86,16 +84,20 @@ def _values(command: str, flag: str, word: str) -> list[str]:
     return [key.removesuffix("=") for key in _filters("")] if flag in ("--sort", "--columns") else []
 
 
-def _names(command: str, given: Sequence[str], results: Path, word: str) -> list[str]:
+def _names(command: str, given: Sequence[str], results: str | None, word: str) -> list[str]:
     """What a command without overrides takes: sweeps and runs of the results folder, or filters."""
     if command == "runs":
         return _filters(word)
     if command == "wandb" and not given:
         return ["export", "sync"]
-    sweeps = sorted(p.parent.name for p in (results / "sweeps").glob("*/sweep.json"))
+    from lrbench.store.record import results_folder
+    from lrbench.store.store import Store
+
+    store = Store(results_folder(results))
+    sweeps = sorted(folder.name for folder in store.sweeps())
     if command in ("status", "wait", "cancel"):
         return sweeps
-    runs = sorted(p.name for p in (results / "runs").glob("*") if "." not in p.name)
+    runs = [record.run_id for record in store.records()]
     return runs if command == "show" else [*sweeps, *runs]
 
 
@@ -115,8 +117,3 @@ def _levels(word: str) -> list[str]:
     group, _, values = word.partition("=")
     before = values[: values.rfind(",") + 1]
     return [f"{group}={before}{level}" for level in levels(group)] if group else []
-
-
-def _results(given: Sequence[str]) -> Path:
-    """Where records live, as `config.results_folder` has it."""
-    return Path(value_of(["--results"], given) or os.environ.get("LRBENCH_RESULTS") or "results")

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from lrbench.commands import Parser
 from lrbench.errors import ConfigError
 from lrbench.store.record import results_folder
+from lrbench.store.store import Store
 from lrbench.sweep.slurm.jobs import load_arrays
 from lrbench.sweep.slurm.states import ENDED, ask, cancel
-from lrbench.sweep.status import find_sweep
+from lrbench.sweep.status import read_sweep
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -19,7 +20,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("sweep", metavar="SWEEP", help="a sweep's name or its beginning; `lrbench status` lists them")
     parser.add_argument("--results", help="where records live (default: $LRBENCH_RESULTS, else ./results)")
     options = parser.parse_args(arguments)
-    sweep = find_sweep(results_folder(options.results), options.sweep)
+    sweep = read_sweep(Store(results_folder(options.results)).sweep(options.sweep))
     jobs = [job for array in load_arrays(sweep.folder) for job in array.jobs()]
     if not jobs:
         raise ConfigError(options.sweep, "", "this sweep has no jobs", "Ctrl-C stops one that trains in a terminal")

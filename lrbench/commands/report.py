@@ -9,14 +9,16 @@ from lrbench.commands import Parser
 from lrbench.errors import ConfigError
 from lrbench.report import html, markdown, words
 from lrbench.report.compare import compare
-from lrbench.report.selection import records_of, sweep_named
+from lrbench.report.selection import runs_of, sweep_named
 from lrbench.store.record import results_folder, write_json, write_text
+from lrbench.store.store import Store
 
 EPILOG = """examples:
   lrbench report                                     all runs of the results folder
   lrbench report tour                                those of a sweep, by its name
   lrbench report --where model=mlp --name schedules  those of one model
   lrbench report 753c 0051 df13 --baseline CosineAnnealingLR
+  lrbench report results/claims/warmup/runs.csv      rows of evidence, without their records
   lrbench report --metric val/loss --json            the comparison for a program, nothing written
 
 Arms are the runs that differ only in seed; differences are paired by seed. Exit codes: 0 fine, 2 bad usage."""
@@ -24,19 +26,19 @@ Arms are the runs that differ only in seed; differences are paired by seed. Exit
 
 def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_intermixed_args(arguments)
-    results = results_folder(options.results)
-    name = options.name or _name_of(results, options.runs)
+    store = Store(results_folder(options.results))
+    name = options.name or _name_of(store, options.runs)
     if Path(name).name != name or name in (".", ".."):
-        raise ConfigError(f"--name {name}: it names a folder, so it can hold no path; --out FOLDER writes elsewhere.")
+        why = "it names a folder, so it can hold no path"
+        raise ConfigError("--name", name, why, "--out FOLDER writes elsewhere")
     if options.json and (options.wandb or options.out):
-        raise ConfigError("--json: it prints and writes nothing, so it goes with neither --out nor --wandb; run twice.")
-    found = compare(
-        records_of(results, options.runs, options.where), name, options.metric, options.baseline, options.higher
-    )
+        why = "it prints and writes nothing, so it goes with neither --out nor --wandb"
+        raise ConfigError("--json", "", why, "run twice")
+    found = compare(runs_of(store, options.runs, options.where), name, options.metric, options.baseline, options.higher)
     if options.json:
         print(json.dumps(found.to_plain(), indent=2))
         return 0
-    folder = options.out or results / "reports" / name
+    folder = options.out or store.reports_folder / name
     report = None
     if options.wandb:
         from lrbench.report import wandb
@@ -49,7 +51,8 @@ def run(arguments: Sequence[str]) -> int:
         if report is not None:
             write_json(folder / "wandb.json", report.spec)
     except OSError as error:
-        raise ConfigError(f"--out {folder}: the report cannot be written ({error}); give another folder.") from error
+        why = f"the report cannot be written ({error})"
+        raise ConfigError("--out", folder, why, "give another folder") from error
     print(words.finding(found))
     print(*(f"  {remark}" for remark in words.remarks(found)), sep="\n")
     print(
@@ -60,9 +63,9 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _name_of(results: Path, runs: Sequence[str]) -> str:
+def _name_of(store: Store, runs: Sequence[str]) -> str:
     """A sweep's own name where the report is of one sweep."""
-    sweep = sweep_named(results, runs[0]) if len(runs) == 1 else None
+    sweep = sweep_named(store, runs[0]) if len(runs) == 1 else None
     return sweep.name if sweep else "runs"
 
 
@@ -77,7 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         "runs",
         nargs="*",
         metavar="RUN",
-        help="sweeps or run ids (or their beginnings), record or results folders; default: all",
+        help="sweeps or run ids (or their beginnings), record or results folders; or files of evidence (runs.csv), "
+        "read as they stand; default: all",
     )
     parser.add_argument(
         "--where",

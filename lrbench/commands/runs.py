@@ -5,7 +5,7 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,9 +15,10 @@ from rich.table import Table
 
 from lrbench.commands import Parser
 from lrbench.errors import ConfigError
-from lrbench.store.evidence import write_rows
+from lrbench.metrics import Metric, declared_in, metric_of
+from lrbench.store.export import write_rows
 from lrbench.store.index import Flat
-from lrbench.store.record import DONE, Record, results_folder
+from lrbench.store.record import DONE, results_folder
 from lrbench.store.runs import (
     choose,
     columns_of,
@@ -30,6 +31,7 @@ from lrbench.store.runs import (
     unmatched,
     write_parquet,
 )
+from lrbench.store.store import Store
 
 DESCRIPTION = """Find runs by any option or metric, and print them as a table or for a program.
 
@@ -48,8 +50,9 @@ EXAMPLES = """examples
   lrbench runs --csv > all.csv                                   all columns; --columns chooses
   lrbench runs arm=85d4a4a0 --export results/claims/warmup/runs.csv
 
-Rows in a results/**/runs.csv that --export wrote count as done when committed: `lrbench` restores such runs instead of
-training them. --committed finds them too; their column `committed` names the file. From Python:
+Rows in a results/**/runs.csv that --export wrote count as done: `lrbench` restores such runs instead of training them.
+--committed finds them too; their column `evidence` names the file, and `committed` says whether the last commit has the
+row. From Python:
 lrbench.store.runs.frame("results", where=["seed=0"]) is a pandas frame.
 """
 MANY = 200  # records: half a second of reading
@@ -60,7 +63,11 @@ def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_intermixed_args(arguments)
     for text in options.filters:
         parse(text)  # refused before ten thousand records are read
-    everything = read(results_folder(options.results), lambda names: _progress(names, "reading"), options.committed)
+    store = Store(results_folder(options.results))
+    everything = read(store, lambda names: _progress(names, "reading"), options.committed)
+    if options.committed:
+        for said in store.evidence.modified.values():
+            print(f"lrbench: {said}.", file=sys.stderr)
     if options.keys:
         print("\n".join(columns_of(everything)))
         return 0
@@ -73,7 +80,7 @@ def run(arguments: Sequence[str]) -> int:
     chosen = chosen[: options.limit]
     if not chosen:
         print(f"lrbench: {unmatched(options.filters, everything)}.", file=sys.stderr)
-    _put(chosen, names, options, columns_of(everything))
+    _put(chosen, names, options, columns_of(everything), store)
     return 0
 
 
@@ -119,10 +126,10 @@ def _progress(items: Sequence[T], doing: str) -> Iterable[T]:
     return track(items, f"{doing} {len(items)} records", console=console, transient=True)
 
 
-def _put(chosen: list[Flat], names: list[str], options: argparse.Namespace, every: list[str]) -> None:
+def _put(chosen: list[Flat], names: list[str], options: argparse.Namespace, every: list[str], store: Store) -> None:
     """Hand the runs over in the form that was asked for."""
     if options.export:
-        _export(chosen, results_folder(options.results), options.export)
+        _export(chosen, store, options.export)
     elif options.parquet:
         write_parquet(chosen, names or every, options.parquet)
         print(f"{len(chosen)} runs in {options.parquet}", file=sys.stderr)
@@ -136,18 +143,15 @@ def _put(chosen: list[Flat], names: list[str], options: argparse.Namespace, ever
         _table(chosen, names or telling(chosen))
 
 
-def _export(chosen: list[Flat], results: Path, path: Path) -> None:
-    done = [
-        Record(results / "runs" / row["run_id"]) for row in chosen if row["state"] in DONE and "committed" not in row
-    ]
+def _export(chosen: list[Flat], store: Store, path: Path) -> None:
+    done = [store.record(row["run_id"]) for row in chosen if row["state"] in DONE and "evidence" not in row]
     if not done:
-        raise ConfigError(
-            f"--export={path}: no record of a finished or diverged run is among the {len(chosen)} chosen."
-        )
+        why = f"no record of a finished or diverged run is among the {len(chosen)} chosen"
+        raise ConfigError("--export", path, why)
     try:
         total = write_rows(_progress(done, "exporting"), path)
     except OSError as error:
-        raise ConfigError(f"--export={path}: cannot be written ({error.strerror or error}).") from error
+        raise ConfigError("--export", path, f"cannot be written ({error.strerror or error})") from error
     left = f"; {len(chosen) - len(done)} that are not done were left out" if len(done) < len(chosen) else ""
     print(f"{len(done)} runs exported, {path} holds {total}{left}", file=sys.stderr)
 
@@ -158,7 +162,7 @@ def _plain(value: Any) -> Any:
 
 def _table(chosen: list[Flat], names: list[str]) -> None:
     """In colour on a terminal; plain and never cut where a program reads."""
-    cells = [[_cell(name, row.get(name)) for name in names] for row in chosen]
+    cells = [[_cell(name, row.get(name), declared_in(row)) for name in names] for row in chosen]
     numeric = [not any(isinstance(row.get(name), str) for row in chosen) for name in names]
     if sys.stdout.isatty():
         table = Table(box=None, pad_edge=False)
@@ -174,17 +178,13 @@ def _table(chosen: list[Flat], names: list[str]) -> None:
         print("  ".join(padded).rstrip())
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(name: str, value: Any, declared: Mapping[str, Metric]) -> str:
     if missing(value):
         return ""
     if name in ("run_id", "arm"):
         return str(value)[:8]
     if isinstance(value, float):
-        return (
-            f"{value:.2%}"
-            if name.endswith("accuracy")
-            else f"{value:.0f}"
-            if 1e4 <= abs(value) < 1e7
-            else f"{value:.4g}"
-        )
+        if metric_of(name, declared).unit == "%":
+            return f"{value:.2%}"
+        return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
     return str(value)

@@ -1,6 +1,6 @@
 """`lrbench show RUN`: print a record."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lrbench.commands import Parser
@@ -10,7 +10,9 @@ from lrbench.metrics import declared_in
 from lrbench.plots.run import picture_of
 from lrbench.plots.terminal import rate_chart
 from lrbench.progress import numbers
-from lrbench.store.record import DONE, Record, find_record, results_folder, to_json
+from lrbench.store.record import DONE, Record, results_folder, to_json
+from lrbench.store.run import Run, Unread, read_whole
+from lrbench.store.store import Store
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -20,41 +22,37 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="the summary (or status) as JSON, for a program")
     parser.add_argument("--rows", type=int, default=5, metavar="N", help="how many of the last rows to print (5)")
     options = parser.parse_args(arguments)
-    record = find_record(results_folder(options.results), options.run)
-    standing = record.standing()
-    print(to_json(_plain(record, standing), indent=2) if options.json else _text(record, standing, options.rows))
-    return 1 if standing in ("failed", "corrupt", "diverged") else 0
+    record = Store(results_folder(options.results)).find(options.run)
+    found = read_whole(record)
+    print(to_json(_plain(found), indent=2) if options.json else _text(record, found, options.rows))
+    return 1 if found.standing in ("failed", "corrupt", "diverged") else 0
 
 
-def _plain(record: Record, standing: str) -> dict[str, Any]:
+def _plain(run: Run | Unread) -> Mapping[str, Any]:
     """The summary of a run that is done, else its status."""
-    if standing in DONE:
-        return record.summary()
-    if standing == "corrupt":
-        return {"state": standing, "error": record.damage()}
-    return {"state": standing} if standing == "new" else {**record.status(), "state": standing}
+    if isinstance(run, Unread):
+        return {"state": run.standing, **({"error": run.why} if run.why else {})}
+    return run.summary or {**run.status, "state": run.standing}
 
 
-def _text(record: Record, standing: str, last: int) -> str:
-    if standing == "corrupt":
-        return f"{record.run_id} is corrupt: {record.damage()}. Training it again keeps this folder aside."
-    if standing == "new":
-        return f"{record.run_id}: nothing is recorded yet."
-    if standing in (*DONE, "failed"):
+def _text(record: Record, run: Run | Unread, last: int) -> str:
+    if isinstance(run, Unread):
+        if run.standing == "corrupt":
+            return f"{run.run_id} is corrupt: {run.why}. Training it again keeps this folder aside."
+        return f"{run.run_id}: nothing is recorded yet."
+    if run.standing in (*DONE, "failed"):
         parts = [describe(record)]
     else:
-        status = record.status()
-        where = f"{standing} at update {status['update']} of {status['updates']}"
-        parts = [f"{record.run_id} {where}: {title(record.experiment())}"]
-    if standing == "failed" and record.traceback.exists():
+        where = f"{run.standing} at update {run.status['update']} of {run.status['updates']}"
+        parts = [f"{run.run_id} {where}: {title(run.experiment)}"]
+    if run.standing == "failed" and record.traceback.exists():
         parts.append(record.traceback.read_text().rstrip())
     rates = record.rates()
     if len(rates):
         parts.append(rate_chart(rates[:, 0], "learning rate used"))
-    if standing in DONE and (picture := picture_of(record)):
+    if run.standing in DONE and (picture := picture_of(record)):
         parts.append(f"picture  {picture}")
-    rows = record.rows()[-last:] if last else []
-    declared = declared_in(record.summary()) if standing in DONE else {}
+    rows, declared = record.rows()[-last:] if last else [], declared_in(run.summary)
     parts += [f"  {row['update']:>7}  {_epoch(row)}{numbers(row, declared)}" for row in rows]
     return "\n".join(parts)
 

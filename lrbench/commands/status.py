@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from rich.console import Console, Group, OverflowMethod, RenderableType
 from rich.live import Live
@@ -13,6 +12,7 @@ from rich.text import Text
 from lrbench.commands import Parser
 from lrbench.errors import ConfigError
 from lrbench.store.record import results_folder, to_json
+from lrbench.store.store import Store
 from lrbench.sweep.status import (
     ORDER,
     TOLD,
@@ -20,10 +20,8 @@ from lrbench.sweep.status import (
     RunStatus,
     SweepStatus,
     failures,
-    find_sweep,
     read_sweep,
     status_of,
-    sweep_folders,
 )
 
 REFRESH = 2.0  # seconds
@@ -45,10 +43,10 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--once", action="store_true", help="print and end, in a terminal too")
     parser.add_argument("--json", action="store_true", help="for a program: counts, pace, every run")
     options = parser.parse_args(arguments)
-    results = results_folder(options.results)
+    store = Store(results_folder(options.results))
     if options.sweep is None:
-        return _all(results, options.json, options.once)
-    sweep = find_sweep(results, options.sweep)
+        return _all(store, options.json, options.once)
+    sweep = read_sweep(store.sweep(options.sweep))
     found: Sequence[SweepStatus] = [status_of(sweep)]
     console = _console()
     if options.json:
@@ -69,25 +67,25 @@ def _console() -> Console:
     return console
 
 
-def _all(results: Path, as_json: bool, once: bool) -> int:
+def _all(store: Store, as_json: bool, once: bool) -> int:
     """Every sweep in a line, the latest last."""
-    found: Sequence[SweepStatus] = _statuses(results)
+    found: Sequence[SweepStatus] = _statuses(store)
     console = _console()
     if as_json:
         print(to_json([status.plain() for status in found], indent=2))
     elif not found:
-        print(f"No sweep under {results / 'sweeps'} yet; `lrbench -m ... seed=0,1,2` makes one.")
+        print(f"No sweep under {store.sweeps_folder} yet; `lrbench -m ... seed=0,1,2` makes one.")
     else:
         if console.is_terminal and not once:
-            found = _refreshing(found, lambda: _statuses(results), _lines, console)
+            found = _refreshing(found, lambda: _statuses(store), _lines, console)
         console.print(_lines(found))
     return _code(found)
 
 
-def _statuses(results: Path) -> list[SweepStatus]:
+def _statuses(store: Store) -> list[SweepStatus]:
     """Of every sweep. One that cannot be read says so, and hides no other."""
     found = []
-    for folder in sweep_folders(results):
+    for folder in store.sweeps():
         try:
             found.append(status_of(read_sweep(folder)))
         except ConfigError as error:

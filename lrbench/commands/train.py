@@ -20,6 +20,7 @@ from lrbench.identity import run_id
 from lrbench.metrics import declared_in
 from lrbench.progress import Reporter, numbers
 from lrbench.store.record import DONE, Record
+from lrbench.store.store import Store
 from lrbench.sweep.checks import Checks
 from lrbench.sweep.origin import Origin
 
@@ -44,7 +45,7 @@ def run(jobs: Sequence[Job]) -> int:
 
 
 def _one(experiment: Experiment, settings: Settings) -> int:
-    before = Record(settings.results / "runs" / run_id(experiment)).standing()
+    before = Store(settings.results).record(run_id(experiment)).standing()
     try:
         record = _train(experiment, settings)
     except (Interrupted, RunFailed) as error:
@@ -82,7 +83,7 @@ def describe(record: Record) -> str:
         head += f"\n  the loss was no longer finite after update {s['first_bad_update']} of {status['updates']}"
     epochs = f"{s['epochs']:g} epochs, " if "epochs" in s else ""  # an endless stream has none
     source = record.restored_from()
-    restored = f"  restored from {source}: its curve at some points, no rates or weights (force=true trains it)"
+    restored = f"  restored from {source}: its curves and rates at some points, no weights (force=true trains it)"
     return "\n".join(
         [
             head,

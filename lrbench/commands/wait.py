@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from lrbench.commands import Parser
 from lrbench.store.record import results_folder
+from lrbench.store.store import Store
 from lrbench.sweep.carry_out import Outcome
 from lrbench.sweep.display import Display
 from lrbench.sweep.mirror import mirror_sweep
@@ -14,7 +15,7 @@ from lrbench.sweep.slurm.drive import wait_for
 from lrbench.sweep.slurm.jobs import load_arrays
 from lrbench.sweep.slurm.options import Slurm
 from lrbench.sweep.stages import carry_out_stages, staged
-from lrbench.sweep.status import find_sweep
+from lrbench.sweep.status import read_sweep
 from lrbench.sweep.store import Sweep
 
 INTERRUPTED = 130  # as in cli
@@ -31,8 +32,9 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("sweep", metavar="SWEEP", help="a sweep's name or its beginning; `lrbench status` lists them")
     parser.add_argument("--results", help="where records live (default: $LRBENCH_RESULTS, else ./results)")
     options = parser.parse_args(arguments)
+    sweep = read_sweep(Store(results_folder(options.results)).sweep(options.sweep))
     with Display() as display:
-        outcome = _waited(find_sweep(results_folder(options.results), options.sweep), display)
+        outcome = _waited(sweep, display)
     if outcome.end != "done":
         print(f"The runs go on: lrbench wait {options.sweep}.", file=sys.stderr)
         return INTERRUPTED

@@ -15,6 +15,7 @@ from lrbench.errors import ConfigError
 from lrbench.experiment import Component
 from lrbench.report.selection import records_of
 from lrbench.store.record import DONE, Record, results_folder
+from lrbench.store.store import Store, store_of
 
 WANDB = "lrbench.trackers.WandB"
 EPILOG = """A run that was trained with tracker=none, or on a machine without W&B, is brought there afterwards:
@@ -26,10 +27,10 @@ Exit codes: 0 fine, 1 a run could not be sent, 2 bad usage."""
 
 def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_intermixed_args(arguments)
-    records = records_of(results_folder(options.results), options.runs, options.where)
+    records = records_of(Store(results_folder(options.results)), options.runs, options.where)
     done = [r for r in records if r.standing() in DONE]
     if not done:
-        raise ConfigError(f"wandb {options.what}: none of the {len(records)} runs is finished or diverged.")
+        raise ConfigError(f"wandb {options.what}", "", f"none of the {len(records)} runs is finished or diverged")
     if len(done) < len(records):
         print(f"{len(records) - len(done)} runs that are not done are passed over", file=sys.stderr)
     if options.what == "sync":
@@ -37,15 +38,19 @@ def run(arguments: Sequence[str]) -> int:
     from lrbench.sweep.mirror import memberships, replay  # brings torch along
 
     args = {"project": options.project, "entity": options.entity, "mode": "offline", "tags": options.tag}
-    tags = {folder: memberships(folder) for folder in {r.folder.parents[1] for r in done}}
+    tags = {results: memberships(Store(results)) for results in {_results(r) for r in done}}
     began = time.monotonic()
     console = Console(stderr=True)
     for record in track(done, "to W&B", console=console, transient=True, disable=not console.is_terminal):
-        memberships_of = tags[record.folder.parents[1]].get(record.run_id, ())
+        memberships_of = tags[_results(record)].get(record.run_id, ())
         if not replay(record, Component(target=WANDB, args=args), memberships_of, print):
             return 1
     print(f"{len(done)} runs in {time.monotonic() - began:.1f} s; lrbench wandb sync sends them")
     return 0
+
+
+def _results(record: Record) -> Path:
+    return store_of(record.folder).results
 
 
 def _sync(records: Sequence[Record]) -> int:
@@ -53,7 +58,8 @@ def _sync(records: Sequence[Record]) -> int:
     segments = [(record, segment_of(record)) for record in records]
     missing = [record.run_id for record, segment in segments if segment is None]
     if missing:
-        raise ConfigError(f"wandb sync: {', '.join(missing[:6])} have no segment; lrbench wandb export writes it.")
+        why = f"{', '.join(missing[:6])} have no segment"
+        raise ConfigError("wandb sync", "", why, "lrbench wandb export writes it")
     sent = subprocess.run([sys.executable, "-m", "wandb", "sync", *(str(segment) for _, segment in segments)])
     return min(sent.returncode, 1)
 

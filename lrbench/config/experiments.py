@@ -19,7 +19,8 @@ from lrbench.config.hydra_errors import explain
 from lrbench.config.schema import Config
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.metrics import Metric, metric_of, mode_of
-from lrbench.store.record import find_record, results_folder
+from lrbench.store.record import results_folder
+from lrbench.store.store import Store
 
 if TYPE_CHECKING:
     from lrbench.data import DataInfo
@@ -237,7 +238,7 @@ def _start(plain: dict[str, Any], results: str | None, seed: int) -> ex.Start | 
     if of is None:
         return None
     if isinstance(of, str) and re.fullmatch(r"[0-9a-f]{4,16}", of):
-        parent = find_record(results_folder(results), of).experiment()
+        parent = Store(results_folder(results)).find(of).experiment()
     else:
         overrides = [f"recipe={of}"] if isinstance(of, str) and "=" not in of else _as_list(of)
         with _naming("start.of", of):

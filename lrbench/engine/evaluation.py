@@ -11,8 +11,7 @@ from lrbench.experiment import Experiment
 
 def evaluation_updates(experiment: Experiment) -> list[int]:
     """After which updates the validation set is measured: every `eval_every`, and at the end."""
-    clock = experiment.clock
-    return sorted({*range(clock.per_eval, clock.updates + 1, clock.per_eval), clock.updates})
+    return experiment.clock.evaluations()
 
 
 def evaluate(setup: Setup, state: State, split: Stream, prefix: str) -> dict[str, float]:

@@ -16,10 +16,12 @@ from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings, Start
 from lrbench.identity import run_id, title
 from lrbench.progress import Say, Show, View, silent
-from lrbench.store.evidence import Row, find, restore
+from lrbench.store.export import restore
 from lrbench.store.lease import Lease, LeaseLost, alone
 from lrbench.store.locks import check_locks
 from lrbench.store.record import DONE, Record, Standing
+from lrbench.store.rows import Row
+from lrbench.store.store import Store, store_of
 
 DEFAULTS = Settings()
 FOLLOW = 0.5  # seconds between two looks at a run that another process trains
@@ -37,26 +39,28 @@ def train(
     say: Say = to_stderr,
     splits: Splits | None = None,
     probes: Sequence[Observer] = (),
+    store: Store | None = None,
 ) -> Record:
     """Train an experiment, or return, resume or follow the run that is there already (design section 6).
 
     A finished or diverged run is returned, its test set evaluated first where `settings.test` asks and nobody did; one
-    that stands in committed evidence is restored from its row. An interrupted one is resumed from its checkpoint, a
-    failed one only with `settings.retry`. `settings.force` moves the old record aside first, and trains whatever the
-    evidence says. A run that another process trains is followed, and taken over if that process dies. A parent to fork
-    from is trained first.
+    that stands in evidence is restored from its row. An interrupted one is resumed from its checkpoint, a failed one
+    only with `settings.retry`. `settings.force` moves the old record aside first, and trains whatever the evidence
+    says. A run that another process trains is followed, and taken over if that process dies. A parent to fork from is
+    trained first.
 
     splits: the experiment's data, where they are loaded already. probes: told of every leg that this call trains.
+    store: that of `settings.results`, where its evidence has been read already.
 
     Raises ConfigError for input that cannot work, RunFailed when the run cannot go on, Interrupted after a signal.
     """
-    ranks = join(settings.device)
+    ranks, store = join(settings.device), store or Store(settings.results)
     if ranks.rank > 0:
         return _assist(experiment, settings, ranks)
     if experiment.start is not None:
         check_start(experiment, experiment.start)
-        _train_parent(experiment.start, settings, show, say)
-    record = Record(settings.results / "runs" / run_id(experiment))
+        _train_parent(experiment.start, settings, show, say, store)
+    record = store.record(run_id(experiment))
     cadence = cadence_of(experiment, settings)
     setup, force = None, settings.force
     while True:
@@ -67,10 +71,12 @@ def train(
         if not force and _is_enough(record, standing, settings):
             ranks.tell(None)
             return record
-        if standing == "new" and not settings.force and (row := find(settings.results, record.run_id)):
+        if standing == "new" and not settings.force and (row := store.evidence.find(record.run_id)):
             _restore(row, record, say)
             continue
         if setup is None:
+            if standing == "new" and not settings.force and (why := store.evidence.modified.get(record.run_id)):
+                say(f"{why}.")
             setup = _set_up(experiment, settings, ranks, record, splits)
             check_locks(settings.results)
             continue  # that took a while: look again
@@ -123,7 +129,7 @@ def _set_up(
 def _restore(row: Row, record: Record, say: Say) -> None:
     """Lay the record out from committed evidence, unless another process holds it at this moment."""
     row.check()  # refused before a folder is made for it
-    check_locks(record.folder.parents[1])
+    check_locks(store_of(record.folder).results)
     lease = Lease(record.folder)
     try:
         if not lease.take():
@@ -155,7 +161,7 @@ def _assist(experiment: Experiment, settings: Settings, ranks: Ranks) -> Record:
     """`train` on a rank other than 0: rank 0 tells from which update to compute along, or nothing."""
     if experiment.start is not None:
         _assist(experiment.start.of, settings, ranks)
-    record = Record(settings.results / "runs" / run_id(experiment))
+    record = Store(settings.results).record(run_id(experiment))
     begun = ranks.tell()
     if begun is not None:
         setup = _set_up(experiment, settings, ranks, record)
@@ -164,12 +170,13 @@ def _assist(experiment: Experiment, settings: Settings, ranks: Ranks) -> Record:
     return record
 
 
-def _train_parent(start: Start, settings: Settings, show: Show, say: Say) -> None:
-    parent = Record(settings.results / "runs" / run_id(start.of))
+def _train_parent(start: Start, settings: Settings, show: Show, say: Say, store: Store) -> None:
+    parent = store.record(run_id(start.of))
     if parent.standing() not in DONE:
         say(f"{parent.run_id}: the parent that this run forks from is trained first ({title(start.of)}).")
     keep = ("end",) if start.at == "plateau" else ("end", start.at)
-    record = train(start.of, replace(settings, force=False, hydra={}, keep=keep, test=False), show, say)
+    asked = replace(settings, force=False, hydra={}, keep=keep, test=False)
+    record = train(start.of, asked, show, say, store=store)
     if record.standing() != "finished":
         raise ConfigError(f"start.of: the parent {record.run_id} is {record.standing()}; nothing can fork from it.")
 

@@ -2,12 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.identity import arm_id
-from lrbench.metrics import metric_of
+from lrbench.metrics import Metric, metric_of
 from lrbench.report.commands import command_of
 from lrbench.report.curves import metric_curve, rate_curves
 from lrbench.report.naming import differing, flat, names, shared, without_rate
@@ -22,50 +22,53 @@ from lrbench.report.result import (
     Pair,
     Sensitivity,
 )
-from lrbench.report.runs import MARGIN, Run, read, why_not_paired
+from lrbench.report.runs import MARGIN, declared_by, environments, failure, metrics_of, why_no_result, why_not_paired
 from lrbench.stats.intervals import LEVEL, t_interval, wilson
 from lrbench.stats.paired import difference, holm, success
-from lrbench.store.record import Record
+from lrbench.store.run import Run, Unread
 
 DEFAULT_METRICS = ("test/accuracy", "test/loss")
+DRAWN = ("train/loss", "val/")  # the curves that are shown, by the beginning of their names
 
 
 def compare(
-    records: Sequence[Record],
+    found: Sequence[Run | Unread],
     name: str = "runs",
     metric: str | None = None,
     baseline: str | None = None,
     higher: bool | None = None,
 ) -> Comparison:
-    """Compare the arms of some records, in the order in which they are given.
+    """Compare the arms of some runs, in the order in which they are given; from records or from evidence is the same.
 
     metric: a name in the runs' summaries (default: test/accuracy, else test/loss). baseline: an arm's name, or words of
     it, or the beginning of its id or of one of its runs' (default: the first arm). higher: whether more of the metric
-    is better (default: as its name tells). Raises ConfigError for a metric that no run has or whose direction is not
-    known, a baseline that is no arm, and for nothing to compare.
+    is better (default: as the runs declare it, else as its name tells). Raises ConfigError for a metric that no run has
+    or whose direction is not known, a baseline that is no arm, and for nothing to compare.
     """
-    runs, left_out = _read(records)
+    runs, left_out = _sorted_out(found)
     metric = _chosen_metric(runs, metric, left_out)
-    higher = _direction(metric) if higher is None else higher
+    declared = declared_by(runs)
+    higher = _direction(metric, declared) if higher is None else higher
     left_out += [LeftOut(r.run_id, f"it has no {metric}") for r in runs if not _has(r, metric)]
     grouped: dict[str, list[Run]] = {}
     for run in runs:
         if _has(run, metric):
-            grouped.setdefault(arm_id(run.experiment), []).append(run)
+            grouped.setdefault(run.arm, []).append(run)
     arms = [sorted(g, key=lambda r: r.seed) for g in grouped.values()]
     flats = [flat(a[0].experiment) for a in arms]
     called = names([a[0].experiment for a in arms])
     base = _chosen_baseline(arms, called, baseline)
     differ = differing(flats)
-    good = [[r for r in a if r.failure(metric) is None] for a in arms]
+    good = [[r for r in a if failure(r, metric) is None] for a in arms]
     told = [_arm(a, n, d, metric) for a, n, d in zip(arms, called, differ, strict=True)]
     return Comparison(
         name=name,
         metric=metric,
         higher_is_better=higher,
         level=LEVEL,
-        criterion=f"it finished with a finite {metric} and, where the number of classes is known, an accuracy above "
-        f"chance by {MARGIN:.0%} of the way to 100%",
+        criterion=f"it finished with a finite {metric} and is, in every metric between two bounds whose chance level "
+        f"is declared, above that by {MARGIN:.0%} of the way to the best",
+        declared=declared,
         shared=shared(flats),
         arms=tuple(told),
         baseline=base,
@@ -75,45 +78,46 @@ def compare(
         sensitivity=tuple(_sensitivity(arms, told, metric, higher)),
         environments=_environments([r for a in arms for r in a]),
         left_out=tuple(left_out),
+        uncommitted=tuple(r.run_id for a in arms for r in a if r.row is not None and not r.row.committed),
     )
 
 
-def _read(records: Sequence[Record]) -> tuple[list[Run], list[LeftOut]]:
+def _sorted_out(found: Sequence[Run | Unread]) -> tuple[list[Run], list[LeftOut]]:
     """Each run once, and those that are no result."""
-    once = {r.run_id: r for r in reversed(records)}
-    found = {k: read(once[k]) for k in dict.fromkeys(r.run_id for r in records)}
-    runs = [r for r in found.values() if isinstance(r, Run)]
-    return runs, [LeftOut(k, why) for k, why in found.items() if isinstance(why, str)]
+    once = {r.run_id: r for r in reversed(found)}
+    ordered = [once[k] for k in dict.fromkeys(r.run_id for r in found)]
+    left_out = [LeftOut(r.run_id, why) for r in ordered if (why := why_no_result(r)) is not None]
+    return [r for r in ordered if isinstance(r, Run) and why_no_result(r) is None], left_out
 
 
 def _has(run: Run, metric: str) -> bool:
     """A diverged run has no final metric, and counts all the same."""
-    return run.summary["state"] == "diverged" or metric in run.summary
+    return run.standing == "diverged" or metric in run.summary
 
 
 def _chosen_metric(runs: Sequence[Run], metric: str | None, left_out: Sequence[LeftOut]) -> str:
-    known = list(dict.fromkeys(m for r in runs for m in r.metrics()))
+    known = list(dict.fromkeys(m for r in runs for m in metrics_of(r)))
     if not runs:
         standings = Counter(x.why.partition(":")[0] for x in left_out)
         told = ", ".join(f"{n} {why}" for why, n in sorted(standings.items())) or "no run is selected"
-        raise ConfigError(f"nothing to compare: none of the runs is finished or diverged ({told}); train them first.")
+        why = f"none of the runs is finished or diverged ({told})"
+        raise ConfigError("nothing to compare", "", why, "train them first")
     if metric is None:
         metric = next((m for m in DEFAULT_METRICS if m in known), None)
     if metric is None:
-        raise ConfigError(f"--metric: no run has {' or '.join(DEFAULT_METRICS)}; choose one of {_listed(known)}.")
+        why, cure = f"no run has {' or '.join(DEFAULT_METRICS)}", f"choose one of {_listed(known)}"
+        raise ConfigError("--metric", "", why, cure)
     if metric not in known:
-        raise ConfigError(f"--metric {metric}: no run has it.{did_you_mean(metric, known)}")
+        raise ConfigError("--metric", metric, f"no run has it.{did_you_mean(metric, known)}")
     return metric
 
 
-def _direction(metric: str) -> bool:
+def _direction(metric: str, declared: Mapping[str, Metric]) -> bool:
     """Whether more of it is better."""
-    higher = metric_of(metric, {}).higher_is_better
+    higher = metric_of(metric, declared).higher_is_better
     if higher is None:
-        raise ConfigError(
-            f"--metric {metric}: its name does not tell which way it is better; add --higher-is-better or "
-            "--lower-is-better."
-        )
+        why = "neither its task nor its name tells which way it is better"
+        raise ConfigError("--metric", metric, why, "add --higher-is-better or --lower-is-better")
     return higher
 
 
@@ -135,26 +139,23 @@ def _chosen_baseline(arms: Sequence[Sequence[Run]], called: Sequence[str], basel
         return found[0]
     listed = [called[i] for i in found] or list(called)
     more = f"; and {len(listed) - 12} more" if len(listed) > 12 else ""
-    raise ConfigError(
-        f"--baseline {baseline}: {'several arms have these words' if found else 'no arm is called so'}; give the name "
-        f"of one: {'; '.join(listed[:12])}{more}."
-    )
+    why = "several arms have these words" if found else "no arm is called so"
+    raise ConfigError("--baseline", baseline, why, f"give the name of one: {'; '.join(listed[:12])}{more}")
 
 
 def _ids(arm: Sequence[Run]) -> list[str]:
-    return [arm_id(arm[0].experiment), *(r.run_id for r in arm)]
+    return [arm[0].arm, *(r.run_id for r in arm)]
 
 
 def _arm(runs: Sequence[Run], name: str, differs: dict[str, object], metric: str) -> Arm:
     outcomes = []
     for run in runs:
-        failure = run.failure(metric)
-        value = None if failure else float(run.summary[metric])
-        outcomes.append(Outcome(run.run_id, run.seed, value, failure))
+        why = failure(run, metric)
+        outcomes.append(Outcome(run.run_id, run.seed, None if why else float(run.summary[metric]), why))
     good = [r for r, o in zip(runs, outcomes, strict=True) if o.failure is None]
-    others = dict.fromkeys(m for r in good for m in r.metrics() if m != metric)
+    others = dict.fromkeys(m for r in good for m in metrics_of(r) if m != metric)
     return Arm(
-        arm_id=arm_id(runs[0].experiment),
+        arm_id=runs[0].arm,
         name=name,
         differs=differs,
         outcomes=tuple(outcomes),
@@ -162,7 +163,7 @@ def _arm(runs: Sequence[Run], name: str, differs: dict[str, object], metric: str
         beside={m: _estimate([v for r in good if math.isfinite(v := r.summary.get(m, math.nan))]) for m in others},
         failures=len(runs) - len(good),
         success=wilson(len(good), len(runs)),
-        command=command_of([r.record for r in runs], [r.seed for r in runs]),
+        command=command_of(runs),
     )
 
 
@@ -191,7 +192,7 @@ def _pair(index: int, arm: Sequence[Run], base: Sequence[Run], metric: str) -> P
         if why := why_not_paired(theirs[seed], ours[seed]):
             refused.setdefault("; ".join(why), []).append(seed)
     seeds = [s for s in common if not any(s in r for r in refused.values())]
-    failed = {s: (theirs[s].failure(metric) is not None, ours[s].failure(metric) is not None) for s in seeds}
+    failed = {s: (failure(theirs[s], metric) is not None, failure(ours[s], metric) is not None) for s in seeds}
     both = [s for s in seeds if not any(failed[s])]
     return Pair(
         arm=index,
@@ -207,7 +208,7 @@ def _pair(index: int, arm: Sequence[Run], base: Sequence[Run], metric: str) -> P
 
 
 def _curves(good: Sequence[Sequence[Run]]) -> dict[str, tuple[Curve, ...]]:
-    metrics = dict.fromkeys(m for a in good for r in a for m in r.series)
+    metrics = sorted({m for a in good for r in a for m in r.curves if m.startswith(DRAWN)})
     found = {m: [metric_curve(i, a, m, LEVEL) for i, a in enumerate(good)] for m in metrics}
     return {m: tuple(c for c in curves if c is not None) for m, curves in found.items()}
 
@@ -237,5 +238,5 @@ def _sensitivity(arms: Sequence[Sequence[Run]], told: Sequence[Arm], metric: str
 
 
 def _environments(runs: Sequence[Run]) -> tuple[Environment, ...]:
-    counted = Counter(e for r in runs for e in r.environments)
+    counted = Counter(e for r in runs for e in environments(r))
     return tuple(replace(e, runs=n) for e, n in counted.most_common())

@@ -5,6 +5,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from lrbench.metrics import Metric
 from lrbench.report import tables, words
 from lrbench.report.result import Comparison, Sensitivity
 from lrbench.report.svg import BANDS, LOG_FROM, Format, Line, Row, interval_figure, line_figure, swatch
@@ -45,10 +46,10 @@ def _arms(c: Comparison) -> str:
         )
         for i, a in enumerate(c.arms)
     ]
-    limits = (0.0, 1.0) if words.is_share(c.metric) else ()
-    figure = interval_figure(rows, c.metric, _tick(c.metric), limits=limits)
+    limits = [bound for bound in (c.measured.low, c.measured.high) if bound is not None]
+    figure = interval_figure(rows, c.metric, _tick(c.measured), limits=limits)
     told = f"Mean of each arm with its {c.level:.0%} t interval; each ring is one seed."
-    if any(a.estimate.interval and words.overshoots(c.metric, a.estimate.interval) for a in c.arms):
+    if any(a.estimate.interval and words.overshoots(c.measured, a.estimate.interval) for a in c.arms):
         told += " Beyond the dashed line no value can be."
     return _section("Arms", _beside_each_other(tables.arm_table(c), _figure("", figure, told)))
 
@@ -68,9 +69,9 @@ def _pairs(c: Comparison) -> str:
         )
         for p in c.pairs
     ]
-    label = f"{c.metric}, minus that of the baseline" + (" (points)" if words.is_share(c.metric) else "")
+    label = f"{c.metric}, minus that of the baseline" + (" (points)" if words.is_share(c.measured) else "")
     told = f"Mean difference from {base} on the same seeds, with its {c.level:.0%} paired t interval."
-    figure = interval_figure(rows, label, _gap_tick(c.metric), zero=True)
+    figure = interval_figure(rows, label, _gap_tick(c.measured), zero=True)
     body = f'<p class="soft">{escape(words.family(c))}</p>' * bool(c.tested)
     body += _beside_each_other(tables.pair_table(c), _figure("", figure, told))
     if any(p.excluded for p in c.pairs):
@@ -94,10 +95,10 @@ def _over_time(c: Comparison) -> str:
 
 
 def _metric_figure(c: Comparison, metric: str) -> str:
-    curves = c.curves[metric]
+    curves, m = c.curves[metric], c.meaning(metric)
     lines = [Line(u.arm, c.arms[u.arm].name, u.epochs, u.mean, u.low, u.high) for u in curves]
     values = [v for u in curves for v in u.mean]
-    log = not words.is_share(metric) and min(values) > 0 and max(values) > LOG_FROM * min(values)
+    log = not words.is_share(m) and min(values) > 0 and max(values) > LOG_FROM * min(values)
     counts = sorted({u.n for u in curves})
     n = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
     band = f"with pointwise {c.level:.0%} t intervals, which end where the axis does"
@@ -108,8 +109,7 @@ def _metric_figure(c: Comparison, metric: str) -> str:
         + f" They are shown while at most {BANDS} arms are." * (sum(u.low is not None for u in curves) > BANDS)
         + log * " Logarithmic axis."
     )
-    top = 1.0 if words.is_share(metric) else None
-    return _figure(metric, line_figure(lines, "epoch", metric, _tick(metric), log_y=log, top=top), told)
+    return _figure(metric, line_figure(lines, "epoch", metric, _tick(m), log_y=log, top=m.high), told)
 
 
 def _rate_figure(c: Comparison, group: str) -> str:
@@ -135,7 +135,7 @@ def _sensitivity(c: Comparison) -> str:
         f"share one). A cross: no run succeeded. {words.marked(c)}"
     )
     drawn = any(line.y for line in lines)
-    figure = line_figure(lines, "optimizer.lr", c.metric, _tick(c.metric), log_x=True) if drawn else ""
+    figure = line_figure(lines, "optimizer.lr", c.metric, _tick(c.measured), log_x=True) if drawn else ""
     pair = _beside_each_other(tables.sensitivity_table(c), _figure("", figure, told))
     return _section("Sensitivity to the learning rate", f'<div class="legend">{keys}</div>{pair}')
 
@@ -212,10 +212,10 @@ def _figure(title: str, figure: str, told: str) -> str:
     return f"<figure>{head}{figure}{readout}<figcaption>{escape(told)}</figcaption></figure>"
 
 
-def _tick(metric: str) -> Format:
-    return (lambda v: f"{100 * v:g}%") if words.is_share(metric) else (lambda v: f"{v:g}")
+def _tick(m: Metric) -> Format:
+    return (lambda v: f"{100 * v:g}%") if words.is_share(m) else (lambda v: f"{v:g}")
 
 
-def _gap_tick(metric: str) -> Format:
-    factor = 100 if words.is_share(metric) else 1
+def _gap_tick(m: Metric) -> Format:
+    factor = 100 if words.is_share(m) else 1
     return lambda v: words.signed(factor * v, "g") if v else "0"

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lrbench.metrics import Metric, metric_of
 from lrbench.stats.intervals import Interval
 from lrbench.stats.paired import Difference, Success
 
@@ -135,6 +136,16 @@ class Comparison:
     sensitivity: tuple[Sensitivity, ...]
     environments: tuple[Environment, ...]
     left_out: tuple[LeftOut, ...]
+    declared: dict[str, Metric]  # what the runs say of their metrics, by name
+    uncommitted: tuple[str, ...]  # runs whose evidence stands in no commit yet
+
+    @property
+    def measured(self) -> Metric:
+        """What is known of the compared metric."""
+        return self.meaning(self.metric)
+
+    def meaning(self, metric: str) -> Metric:
+        return metric_of(metric, self.declared)
 
     @property
     def tested(self) -> int:

@@ -1,97 +1,72 @@
-"""One record as a comparison sees it: the experiment, whether it succeeded, its numbers, and where it was made."""
+"""What a comparison asks of a run: whether it succeeded, what it measured, and where it was made."""
 
 import math
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
+from lrbench.metrics import Metric, declared_in, metric_of
 from lrbench.report.result import Environment
-from lrbench.store.record import DONE, Record
-from lrbench.targets import resolve
+from lrbench.store.record import DONE
+from lrbench.store.rows import place
+from lrbench.store.run import Run, Unread
 
-MARGIN = 0.1  # of the way from chance to perfect: what an accuracy must exceed to count as trained
+MARGIN = 0.1  # of the way from chance to the best there is: what a metric must exceed to count as learned
 UNKNOWN = "not recorded"
 NOT_DONE = {"new": "not trained yet", "running": "still running"}
 
 
-@dataclass(frozen=True)
-class Run:
-    record: Record
-    experiment: Experiment
-    summary: dict[str, Any]
-    environments: tuple[Environment, ...]  # one an attempt: a run that was resumed has several
-
-    @property
-    def run_id(self) -> str:
-        return self.record.run_id
-
-    @property
-    def seed(self) -> int:
-        return self.experiment.seed
-
-    @cached_property
-    def series(self) -> dict[str, dict[int, float]]:
-        """Training loss, and what was evaluated on the way, by update, where it is finite."""
-        found: dict[str, dict[int, float]] = {}
-        for row in self.record.rows():
-            for name, value in row.items():
-                if (name == "train/loss" or name.startswith("val/")) and math.isfinite(value):
-                    found.setdefault(name, {})[int(row["update"])] = value
-        return found
-
-    def metrics(self) -> list[str]:
-        """What the summary holds that can be compared."""
-        named = (k for k, v in self.summary.items() if isinstance(v, int | float) and "/" in k)
-        return [k for k in named if not k.endswith("_update")]
-
-    def failure(self, metric: str) -> str | None:
-        """How the run failed, in words; None for a success: finite, and better than chance where that is known."""
-        if self.summary["state"] == "diverged":
-            return f"diverged after update {self.summary['first_bad_update']}"
-        if not math.isfinite(self.summary[metric]):
-            return f"{metric} is {self.summary[metric]}"
-        judge, floor = accuracy_beside(metric), chance_floor(self.experiment)
-        accuracy = self.summary.get(judge)
-        if floor is not None and accuracy is not None and not accuracy > floor:
-            return f"{judge} {accuracy:.2%}: no better than chance"
+def why_no_result(run: Run | Unread) -> str | None:
+    """Why a run is no result: only finished and diverged ones are. None for one that is."""
+    if run.standing in DONE:
         return None
+    if isinstance(run, Unread) and run.standing == "corrupt":
+        return f"corrupt: {run.why}"
+    return NOT_DONE.get(run.standing, run.standing)
 
 
-def read(record: Record) -> Run | str:
-    """The run, or why it is no result: only finished and diverged runs are."""
-    standing = record.standing()
-    if standing not in DONE:
-        return f"corrupt: {record.damage()}" if standing == "corrupt" else NOT_DONE.get(standing, standing)
-    return Run(record, record.experiment(), record.summary(), _environments(record))
+def metrics_of(run: Run) -> list[str]:
+    """What the summary holds that can be compared."""
+    named = (k for k, v in run.summary.items() if isinstance(v, int | float) and "/" in k)
+    return sorted((k for k in named if not k.endswith("_update")), key=place)
 
 
-def accuracy_beside(metric: str) -> str:
-    """The accuracy of the same split, by which a run is judged to have learned anything."""
-    return f"{metric.rpartition('/')[0]}/accuracy"
+def declared_by(runs: Sequence[Run]) -> dict[str, Metric]:
+    """What the runs declare of their metrics, the first that speaks of one counting."""
+    return {name: metric for run in reversed(runs) for name, metric in declared_in(run.summary).items()}
 
 
-def chance_floor(experiment: Experiment) -> float | None:
-    """Chance accuracy plus the margin; None where the data does not tell its number of classes."""
-    try:
-        classes = resolve(experiment.data.target, "data")(**experiment.data.args).info().spec["num_classes"]
-    except (
-        ConfigError,
-        AttributeError,
-        KeyError,
-        TypeError,
-        OSError,
-    ):  # a user's class that is not here, or has no classes
-        return None
-    return 1 / classes + MARGIN * (1 - 1 / classes)
+def failure(run: Run, metric: str) -> str | None:
+    """How the run failed, in words; None for a success: finite, and better than chance where that is known."""
+    if run.standing == "diverged":
+        return f"diverged after update {run.summary['first_bad_update']}"
+    if not math.isfinite(run.summary[metric]):
+        return f"{metric} is {run.summary[metric]}"
+    declared, split = declared_in(run.summary), metric.rpartition("/")[0]
+    for name in declared:
+        judge = f"{split}/{name}"
+        value, m = run.summary.get(judge), metric_of(judge, declared)
+        if value is not None and not _is_learned(value, m):
+            return f"{judge} {m.text(value)}: no better than chance"
+    return None
 
 
-def _environments(record: Record) -> tuple[Environment, ...]:
-    return tuple(dict.fromkeys(_environment(a, record) for a in record.attempts() or [{}]))
+def _is_learned(value: float, m: Metric) -> bool:
+    """Better than chance by the margin. Only a metric between two bounds judges: a loss grows without limit where a
+    model is wrong and sure, however often it is right."""
+    if m.chance is None or m.low is None or m.high is None or m.higher_is_better is None:
+        return True
+    best = m.high if m.higher_is_better else m.low
+    floor = m.chance + MARGIN * (best - m.chance)
+    return value > floor if m.higher_is_better else value < floor
 
 
-def _environment(attempt: dict[str, Any], record: Record) -> Environment:
+def environments(run: Run) -> tuple[Environment, ...]:
+    """With what it was made, one an attempt: a run that was resumed may have several."""
+    return tuple(dict.fromkeys(_environment(a) for a in run.attempts or [{}]))
+
+
+def _environment(attempt: Mapping[str, Any]) -> Environment:
     versions = attempt.get("versions", {})
     return Environment(
         runs=1,
@@ -133,8 +108,8 @@ def why_not_paired(first: Run, second: Run) -> list[str]:
 def _seen(run: Run, what: str) -> set[str]:
     """Torch's minor version, or the type of device, of all attempts at the run."""
     if what == "torch":
-        return {".".join(e.torch.split(".")[:2]) for e in run.environments}
-    return {e.device if e.device in ("cpu", "mps", UNKNOWN) else "cuda" for e in run.environments}
+        return {".".join(e.torch.split(".")[:2]) for e in environments(run)}
+    return {e.device if e.device in ("cpu", "mps", UNKNOWN) else "cuda" for e in environments(run)}
 
 
 def _numerics(experiment: Experiment) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, fields
 
+from lrbench.metrics import Metric
 from lrbench.report.result import Arm, Comparison, Environment, Estimate, Pair
 from lrbench.report.words import NONE, gap, gap_within, number, signed, spread, within
+
+SUCCESS = Metric("success", "%", higher_is_better=True, low=0.0, high=1.0)
 
 
 @dataclass(frozen=True)
@@ -20,9 +23,9 @@ def arm_table(c: Comparison) -> Table:
     rows = [
         (
             a.name,
-            number(c.metric, a.estimate.mean),
-            within(c.metric, a.estimate.interval),
-            spread(c.metric, a.estimate.sd),
+            number(c.measured, a.estimate.mean),
+            within(c.measured, a.estimate.interval),
+            spread(c.measured, a.estimate.sd),
             str(a.estimate.n),
             str(a.failures),
             NONE if a.success is None else f"{a.success.low:.1%} to {a.success.high:.1%}",
@@ -39,8 +42,8 @@ def beside_table(c: Comparison) -> Table:
 
     def cell(a: Arm, m: str) -> str:
         e = a.beside.get(m, Estimate(0, None, None, None))
-        about = [spread(m, e.sd)] * (e.sd is not None) + [f"n = {e.n}"] * (0 < e.n < a.estimate.n)
-        return f"{number(m, e.mean)} ({', '.join(about)})" if about else number(m, e.mean)
+        about = [spread(c.meaning(m), e.sd)] * (e.sd is not None) + [f"n = {e.n}"] * (0 < e.n < a.estimate.n)
+        return f"{number(c.meaning(m), e.mean)} ({', '.join(about)})" if about else number(c.meaning(m), e.mean)
 
     rows = [(a.name, *(cell(a, m) for m in metrics)) for a in c.arms]
     return Table(("arm", *metrics), tuple(rows), arms=tuple(range(len(rows))))
@@ -53,17 +56,17 @@ def pair_table(c: Comparison) -> Table:
         d = p.difference
         cells = (
             c.arms[p.arm].name,
-            gap(c.metric, d.mean),
-            gap_within(c.metric, d.interval),
+            gap(c.measured, d.mean),
+            gap_within(c.measured, d.interval),
             NONE if p.holm_p is None else p_value(p.holm_p),
             NONE if d.sign_flip_p is None else p_value(d.sign_flip_p) + ("" if d.sign_flip_exact else " (drawn)"),
             str(d.n),
             str(len(p.excluded)),
-            spread(c.metric, d.sd),
+            spread(c.measured, d.sd),
             NONE if d.correlation is None else signed(d.correlation, ".2f"),
-            spread(c.metric, d.detectable or None),  # none where nothing varied
+            spread(c.measured, d.detectable or None),  # none where nothing varied
         )
-        return (*cells, gap_within(c.metric, d.bca)) if with_bca else cells
+        return (*cells, gap_within(c.measured, d.bca)) if with_bca else cells
 
     level = f"{c.level:.0%}"
     header = ("arm", "difference", f"{level} interval", "Holm p", "sign-flip p", "pairs", "excluded", "sd",
@@ -79,8 +82,8 @@ def success_table(c: Comparison) -> Table:
         (
             c.arms[p.arm].name,
             *(str(n) for n in (p.success.both, p.success.only_second, p.success.only_first, p.success.neither)),
-            gap("success/accuracy", p.success.difference),
-            gap_within("success/accuracy", p.success.interval),
+            gap(SUCCESS, p.success.difference),
+            gap_within(SUCCESS, p.success.interval),
             NONE if p.success.mcnemar_p is None else p_value(p.success.mcnemar_p),
         )
         for p in pairs
@@ -103,8 +106,8 @@ def sensitivity_table(c: Comparison) -> Table:
         (
             s.name,
             f"{rate:g}",
-            number(c.metric, c.arms[i].estimate.mean) + (" (best)" if i == s.best else ""),
-            within(c.metric, c.arms[i].estimate.interval),
+            number(c.measured, c.arms[i].estimate.mean) + (" (best)" if i == s.best else ""),
+            within(c.measured, c.arms[i].estimate.interval),
             str(c.arms[i].estimate.n),
             str(c.arms[i].failures),
         )
@@ -117,7 +120,7 @@ def sensitivity_table(c: Comparison) -> Table:
 
 def run_table(c: Comparison) -> Table:
     rows = [
-        (a.name, o.run_id, o.failure or "finished", str(o.seed), number(c.metric, o.value))
+        (a.name, o.run_id, o.failure or "finished", str(o.seed), number(c.measured, o.value))
         for a in c.arms
         for o in a.outcomes
     ]

@@ -45,9 +45,8 @@ class WandBReport:
 def build(c: Comparison, project: str, entity: str | None = None) -> WandBReport:
     """The report of a W&B project, made and validated without a server. Raises ConfigError without wandb-workspaces."""
     if find_spec("wandb_workspaces") is None:
-        raise ConfigError(
-            '--wandb: needs a package that is not installed: pip install "lr-schedule-bench[report-wandb]"'
-        )
+        cure = 'pip install "lr-schedule-bench[report-wandb]"'
+        raise ConfigError("--wandb", "", "needs a package that is not installed", cure)
     import wandb_workspaces.reports.v2 as wr
     from wandb_workspaces.reports.v2.internal import ReportViewspec
 

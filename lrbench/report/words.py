@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lrbench.metrics import Metric
 from lrbench.report.result import Comparison, Estimate, Pair
 from lrbench.stats.intervals import BCA_FROM, Interval
 from lrbench.stats.paired import EXACT_UP_TO, POWER, pairs_needed
@@ -16,27 +17,28 @@ MEANING = {
 }
 
 
-def is_share(metric: str) -> bool:
-    return metric.endswith("accuracy")
+def is_share(m: Metric) -> bool:
+    """Whether it is shown in percent."""
+    return m.unit == "%"
 
 
-def number(metric: str, value: float | None) -> str:
-    """A value of a metric: an accuracy in percent, anything else to 4 significant digits."""
+def number(m: Metric, value: float | None) -> str:
+    """A value of a metric: a share in percent, anything else to 4 significant digits."""
     if value is None:
         return NONE
-    return f"{value:.2%}" if is_share(metric) else f"{value:.4g}"
+    return f"{value:.2%}" if is_share(m) else f"{value:.4g}"
 
 
-def gap(metric: str, value: float | None) -> str:
-    """A difference of two values: an accuracy's in percentage points."""
+def gap(m: Metric, value: float | None) -> str:
+    """A difference of two values: a share's in percentage points."""
     if value is None:
         return NONE
-    return f"{signed(100 * value, '.2f')} pt" if is_share(metric) else signed(value, ".3g")
+    return f"{signed(100 * value, '.2f')} pt" if is_share(m) else signed(value, ".3g")
 
 
-def spread(metric: str, value: float | None) -> str:
+def spread(m: Metric, value: float | None) -> str:
     """A standard deviation, or the size of an effect: a difference without a sign."""
-    return gap(metric, value).removeprefix("+")
+    return gap(m, value).removeprefix("+")
 
 
 def signed(value: float, how: str) -> str:
@@ -44,21 +46,28 @@ def signed(value: float, how: str) -> str:
     return shown.replace("-", "+", 1) if float(shown) == 0 else shown.replace("-", "\N{MINUS SIGN}", 1)
 
 
-def within(metric: str, interval: Interval | None) -> str:
+def within(m: Metric, interval: Interval | None) -> str:
     if interval is None:
         return NONE
-    return f"{number(metric, interval.low)} to {number(metric, interval.high)}{PAST * overshoots(metric, interval)}"
+    return f"{number(m, interval.low)} to {number(m, interval.high)}{PAST * overshoots(m, interval)}"
 
 
-def overshoots(metric: str, interval: Interval) -> bool:
+def overshoots(m: Metric, interval: Interval) -> bool:
     """Whether it goes beyond what the metric can be."""
-    return is_share(metric) and (interval.low < 0 or interval.high > 1)
+    return (m.low is not None and interval.low < m.low) or (m.high is not None and interval.high > m.high)
 
 
-def gap_within(metric: str, interval: Interval | None) -> str:
+def bounds(m: Metric) -> str:
+    """What a metric can be, in words."""
+    if m.low is None or m.high is None:
+        return f"at least {number(m, m.low)}" if m.high is None else f"at most {number(m, m.high)}"
+    return f"{m.low:.0%} to {m.high:.0%}" if is_share(m) else f"{m.low:g} to {m.high:g}"
+
+
+def gap_within(m: Metric, interval: Interval | None) -> str:
     if interval is None:
         return NONE
-    low, high = gap(metric, interval.low), gap(metric, interval.high)
+    low, high = gap(m, interval.low), gap(m, interval.high)
     return f"{low.removesuffix(' pt')} to {high}"
 
 
@@ -84,8 +93,8 @@ def finding(c: Comparison) -> str:
     if len(paired) == 1:
         d, arm = paired[0].difference, c.arms[paired[0].arm].name
         return (
-            f"{said} On the same seeds, {arm} minus {base} is {gap(c.metric, d.mean)} ({c.level:.0%} interval "
-            f"{gap_within(c.metric, d.interval)}, {d.n} pairs)."
+            f"{said} On the same seeds, {arm} minus {base} is {gap(c.measured, d.mean)} ({c.level:.0%} interval "
+            f"{gap_within(c.measured, d.interval)}, {d.n} pairs)."
         )
     apart = sum(
         not p.difference.interval.low <= 0 <= p.difference.interval.high
@@ -103,8 +112,8 @@ def finding(c: Comparison) -> str:
 
 def _estimate(c: Comparison, e: Estimate) -> str:
     if e.interval is None:
-        return f"{number(c.metric, e.mean)} (one run, so no interval)"
-    return f"{number(c.metric, e.mean)} ({c.level:.0%} interval {within(c.metric, e.interval)}, n = {e.n})"
+        return f"{number(c.measured, e.mean)} (one run, so no interval)"
+    return f"{number(c.measured, e.mean)} ({c.level:.0%} interval {within(c.measured, e.interval)}, n = {e.n})"
 
 
 def remarks(c: Comparison) -> list[str]:
@@ -126,11 +135,15 @@ def remarks(c: Comparison) -> list[str]:
             f"The best rate is marked for {_few(s.name for s in c.sensitivity)}, chosen by {_judges(c)} among the runs "
             "that it is shown with: see below what its mean is worth."
         )
-    if past := [a.name for a in c.arms if a.estimate.interval and overshoots(c.metric, a.estimate.interval)]:
+    if past := [a.name for a in c.arms if a.estimate.interval and overshoots(c.measured, a.estimate.interval)]:
         told.append(
-            f"{PAST} The interval goes beyond what {c.metric} can be, 0% to 100%: Student's t is symmetric about "
-            "the mean, and seeds so near to a limit are not (an overshoot: Newcombe 1998, Statistics in Medicine 17, "
-            f"857-872). It is shown as computed, not cut; more seeds are the cure: {_few(past)}."
+            f"{PAST} The interval goes beyond what {c.metric} can be, {bounds(c.measured)}: Student's t is symmetric "
+            "about the mean, and seeds so near to a limit are not (an overshoot: Newcombe 1998, Statistics in Medicine "
+            f"17, 857-872). It is shown as computed, not cut; more seeds are the cure: {_few(past)}."
+        )
+    if c.uncommitted:
+        told.append(
+            f"{_count(len(c.uncommitted), 'run')} of evidence that is not committed yet: {_few(c.uncommitted)}."
         )
     left = sorted({x.why for x in c.left_out})
     return told + [f"Left out ({why}): {_few(x.run_id for x in c.left_out if x.why == why)}." for why in left]

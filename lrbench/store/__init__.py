@@ -1,2 +1,3 @@
-"""What runs leave on disk: `record` (one run), `lease` and `locks` (who may write it), `evidence` (committed rows),
-`runs` and its `index` (asking ten thousand of them)."""
+"""What runs leave on disk: `store` knows where it lies, `record` is one run's folder, `lease` and `locks` say who may
+write it; `run` is a run as it is read, `evidence` finds rows of runs in files (`rows` and `arms`, written by
+`export`); `runs` with its `index` asks ten thousand of them."""

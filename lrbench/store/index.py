@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from lrbench.experiment import Experiment
-from lrbench.identity import arm_id, run_id, title, to_plain
-from lrbench.store.evidence import Row, every
+from lrbench.identity import run_id, title, to_plain
 from lrbench.store.lease import holder
-from lrbench.store.record import DONE, Record, write_bytes
+from lrbench.store.record import Record, write_bytes
+from lrbench.store.run import Run, of_row, read
+from lrbench.store.store import Store
 
-VERSION = 2  # raised when rows are made otherwise: an index of another version counts for nothing
+VERSION = 3  # raised when rows are made otherwise: an index of another version counts for nothing
 FILES = ("experiment.yaml", "status.json", "summary.json")
 # Columns with the last part of a target.
 SHORT = ("model", "data", "task", "optimizer", "scheduler", "warmup", "weight_decay", "param_groups")
+NO_NUMBERS = ("run_id", "title", "state", "arm", "updates", "metrics")  # of a summary
 NEUTRAL = {"accumulate": 1, "ranks": 1, "channels_last": False, "compile": False}  # what leaving the key out means
 
 Flat = dict[str, Any]  # a run as one row: scalars by dotted key
@@ -30,53 +32,50 @@ Entry = list[Any]  # [stamp, row]
 Watch = Callable[[Sequence[str]], Iterable[str]]
 
 
-def rows(results: Path, watch: Watch = iter, committed: bool = False) -> list[Flat]:
-    """One row a record of a results folder, in the order of their ids; `watch` goes over those that have to be read.
+def rows(store: Store, watch: Watch = iter, committed: bool = False) -> list[Flat]:
+    """One row a record of a store, in the order of their ids; `watch` goes over those that have to be read.
 
     The index is brought up to date, and written where the folder can be. Whether a run that claims to go on really
-    does is asked of its lease, every time. With `committed`, evidence that has no record here follows; it is read anew
-    each time. Raises ConfigError for evidence that cannot be trusted.
+    does is asked of its lease, every time. With `committed`, evidence that has no record here follows. Raises
+    ConfigError for evidence that cannot be trusted.
     """
-    folder = results / "runs"
+    folder = store.folder
     stamps = dict(_stamps(folder))
     known = _load(folder / "index.json")
     kept = {name: known[name] for name, stamp in stamps.items() if name in known and known[name][0] == stamp}
     stale = [name for name in stamps if name not in kept]
-    read: dict[str, Entry] = {name: [stamps[name], row_of(Record(folder / name))] for name in watch(stale)}
-    current = kept | read
-    if read or len(kept) < len(known):
+    fresh: dict[str, Entry] = {name: [stamps[name], row_of(store.record(name))] for name in watch(stale)}
+    current = kept | fresh
+    if fresh or len(kept) < len(known):
         _store(folder / "index.json", current)
     found = [_live(current[name][1], folder / name) for name in sorted(current)]
-    return found + [_committed(row) for row in every(results) if row.run_id not in current] if committed else found
+    return (
+        found + [_evident(of_row(r)) for r in store.evidence.rows() if r.run_id not in current] if committed else found
+    )
 
 
 def row_of(record: Record) -> Flat:
     """A record as one row. Only FILES are read: `lrbench show` looks at the others too."""
-    try:
-        experiment, status = record.experiment(), record.status()
-        if run_id(experiment) != record.run_id:
-            raise ValueError("another experiment than the folder's name says")
-        return _row(experiment, status, record.summary() if status["state"] in DONE else {})
-    except Exception:  # whatever a damaged file makes of its reader
-        return {"run_id": record.run_id, "state": "corrupt"}
+    run = read(record)
+    return _row(run) if isinstance(run, Run) else {"run_id": record.run_id, "state": "corrupt"}
 
 
-def _committed(row: Row) -> Flat:
-    """Evidence as one row, `committed` being its file."""
-    experiment, summary = row.experiment(), row.summary()
-    status = {"state": summary["state"], "update": summary["updates"], "updates": experiment.clock.updates}
-    return {**_row(experiment, status, summary), "committed": str(row.path)}
+def _evident(run: Run) -> Flat:
+    """Evidence as one row: `evidence` is its file, and `committed` whether the last commit has it so."""
+    assert run.row is not None
+    return {**_row(run), "evidence": str(run.row.path), "committed": run.row.committed}
 
 
-def _row(experiment: Experiment, status: Mapping[str, Any], summary: Mapping[str, Any]) -> Flat:
+def _row(run: Run) -> Flat:
     return {
-        "run_id": run_id(experiment),
-        "title": title(experiment),
-        "state": str(status["state"]),
-        "arm": arm_id(experiment),
-        **_options(experiment),
-        **{k: _number(v) for k, v in summary.items() if k not in ("run_id", "title", "state", "arm", "updates")},
-        **{k: status.get(k) for k in ("update", "updates", "error", "restored_from")},
+        "run_id": run.run_id,
+        "title": title(run.experiment),
+        "state": str(run.status["state"]),
+        "arm": run.arm,
+        **_options(run.experiment),
+        **{k: _number(v) for k, v in run.summary.items() if k not in NO_NUMBERS},
+        **{k: run.status.get(k) for k in ("update", "updates", "error", "restored_from")},
+        **({"metrics": run.summary["metrics"]} if "metrics" in run.summary else {}),
     }
 
 

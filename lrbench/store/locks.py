@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from lrbench.errors import ConfigError
+from lrbench.store.store import Store
 
 NONE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 # Options of a mount by which locks hold within one machine only: of NFS, and of Lustre.
@@ -18,7 +19,7 @@ def check_locks(results: Path) -> str | None:
 
     Raises ConfigError where there are none, or where nothing can be written.
     """
-    folder = results / "runs"
+    folder = Store(results).folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile("w", dir=folder) as file:
@@ -26,14 +27,15 @@ def check_locks(results: Path) -> str | None:
     except OSError as error:
         if error.errno in NONE:
             raise ConfigError(
-                f"results={results}: this file system keeps no locks ({error.strerror}), so two processes could write "
-                "one run at the same time; give a folder on another one with results=FOLDER or $LRBENCH_RESULTS "
-                "(often $HOME or a project space), or ask for the mount option `flock` (Lustre) or a lock daemon (NFS)."
+                "results",
+                results,
+                f"this file system keeps no locks ({error.strerror}), so two processes could write one run at the same "
+                "time",
+                "give a folder on another one with results=FOLDER or $LRBENCH_RESULTS (often $HOME or a project "
+                "space), or ask for the mount option `flock` (Lustre) or a lock daemon (NFS)",
             ) from error
-        raise ConfigError(
-            f"results={results}: cannot be written ({error.strerror}); give another folder with results=FOLDER or "
-            "$LRBENCH_RESULTS."
-        ) from error
+        cure = "give another folder with results=FOLDER or $LRBENCH_RESULTS"
+        raise ConfigError("results", results, f"cannot be written ({error.strerror})", cure) from error
     mounts = Path("/proc/self/mounts")
     option = local_lock(str(results.absolute()), mounts.read_text()) if mounts.exists() else None
     return option and (

@@ -5,7 +5,7 @@ metrics.jsonl     rows: the source of truth          series.npy    what every up
 summary.json      the final numbers                  provenance.json   where, when and with what each attempt trained
 .hydra/           Hydra's config, overrides          checkpoints/  last.pt, and those kept for forks
 traceback.txt     of the last attempt that failed    mirrored.json the tracker that it was replayed into
-lr_and_loss.png   drawn when somebody looks
+lr_and_loss.png   drawn when somebody looks           rates.json    the corners of its rates, if restored from evidence
 """
 
 import json
@@ -13,7 +13,8 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,16 +23,31 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
 from lrbench.identity import from_plain, run_id, to_plain
 from lrbench.store.lease import holder
 
 Standing = Literal["new", "running", "interrupted", "finished", "diverged", "failed", "corrupt"]
 DONE = ("finished", "diverged")
+RATES = "rates.json"
 Series = NDArray[np.void]  # one element an update, its columns by name
 LOSS, NORM = "train/loss", "grad/norm"  # the first two columns; what the schedule sets follows
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is seven times as fast
+
+
+class Damaged(Exception):
+    """A record's files cannot be trusted; it says what is wrong with them."""
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Whatever a damaged file makes of its reader, as Damaged."""
+    try:
+        yield
+    except Damaged:
+        raise
+    except Exception as error:
+        raise Damaged(f"{what} cannot be read ({_short(error)})") from error
 
 
 @dataclass(frozen=True)
@@ -130,23 +146,33 @@ class Record:
     def damage(self) -> str | None:
         """What is wrong with the record's files, in words; None if it can be trusted."""
         try:
-            if run_id(self.experiment()) != self.run_id:
-                return "experiment.yaml does not hash to the folder's name"
-        except Exception as error:
-            return f"experiment.yaml cannot be read ({_short(error)})"
-        try:
-            state = self.status()["state"]
-            if state not in ("running", "interrupted", "failed", *DONE):
-                return f"status.json has the unknown state {state!r}"
-            self.rows()
-            if state in DONE:
-                self.summary()
-                if not self.restored_from() and not (self.folder / "series.npy").exists():
-                    return "series.npy is missing"
-                self.series()
-        except Exception as error:
-            return f"a file cannot be read ({_short(error)})"
+            _, status, _ = self.read()
+            self.require_whole(status)
+        except Damaged as damage:
+            return str(damage)
         return None
+
+    def read(self) -> tuple[Experiment, dict[str, Any], dict[str, Any]]:
+        """Its experiment, its status and, of a run that is done, its summary. Raises Damaged where they cannot be
+        trusted."""
+        with reading("experiment.yaml"):
+            experiment = self.experiment()
+            if run_id(experiment) != self.run_id:
+                raise Damaged("experiment.yaml does not hash to the folder's name")
+        with reading("a file"):
+            status = self.status()
+            if status["state"] not in ("running", "interrupted", "failed", *DONE):
+                raise Damaged(f"status.json has the unknown state {status['state']!r}")
+            return experiment, status, self.summary() if status["state"] in DONE else {}
+
+    def require_whole(self, status: Mapping[str, Any]) -> None:
+        """Read the larger files too, given the status. Raises Damaged."""
+        with reading("a file"):
+            self.rows()
+            if status["state"] in DONE:
+                if not status.get("restored_from") and not (self.folder / "series.npy").exists():
+                    raise Damaged("series.npy is missing")
+                self.series()
 
     def create(self, experiment: Experiment, hydra: Mapping[str, str]) -> None:
         """Lay the folder out for a new run."""
@@ -170,21 +196,6 @@ class Record:
 def results_folder(results: str | None = None) -> Path:
     """Where records live: the `results` option, else $LRBENCH_RESULTS, else ./results."""
     return Path(results or os.environ.get("LRBENCH_RESULTS") or "results")
-
-
-def find_record(results: Path, name: str) -> Record:
-    """The record whose id begins with `name`, or whose folder it is. Raises ConfigError for none or several."""
-    if Path(name).is_dir():
-        return Record(Path(name).resolve())
-    found = sorted(p for p in (results / "runs").glob(f"{name}*") if "." not in p.name and p.is_dir())
-    if len(found) == 1:
-        return Record(found[0])
-    if not found:
-        raise ConfigError(
-            f"{name}: no record under {results / 'runs'} begins so; `lrbench runs` lists them, and "
-            "$LRBENCH_RESULTS looks elsewhere (or --results FOLDER; results=FOLDER among overrides)."
-        )
-    raise ConfigError(f"{name}: several records begin so ({', '.join(p.name for p in found)}); give more of the id.")
 
 
 def series_type(names: Iterable[str]) -> np.dtype[np.void]:

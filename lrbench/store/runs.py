@@ -19,6 +19,7 @@ from lrbench.config.levels import is_of, levels, meaning, require_known
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
 from lrbench.store.index import SHORT, Flat, Watch, rows
+from lrbench.store.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,8 @@ ORDER: Mapping[str, Callable[[float, float], bool]] = {
 IDS = ("run_id", "arm", "start.of")  # equal to their beginning too
 NONE = ("none", "null", "nan")  # equal to what is missing
 FINAL = ("test/accuracy", "test/loss", "val/loss", "seconds")
-LAST = (*FINAL, "committed")  # what a table ends with
+DECLARED = "metrics"  # what a run declares of its metrics: no column, but what shows one asks for it
+LAST = (*FINAL, "evidence", "committed")  # what a table ends with
 VARIED = 6  # options that a table shows; where more differ, it shows titles
 
 
@@ -59,28 +61,25 @@ def parse(text: str) -> Filter:
     """Read a filter. Raises ConfigError for what is none."""
     found = re.fullmatch(r"([^=<>!\s]+)\s*(==|!=|<=|>=|=|<|>)\s*([^=<>\s].*)", text.strip())
     if found is None:
-        raise ConfigError(
-            f"{text}: a filter is KEY=VALUE with one of = != < <= > >=, such as 'optimizer.lr>0.05'; quote it, since a "
-            "shell takes < and > for itself."
-        )
+        why = "a filter is KEY=VALUE with one of = != < <= > >=, such as 'optimizer.lr>0.05'"
+        raise ConfigError(text, "", why, "quote it, since a shell takes < and > for itself")
     key, sign, given = _named(found[1]), found[2].replace("==", "="), found[3]
     values = (_list(text, given),) if given.startswith("[") else tuple(v.strip() for v in given.split(","))
     if not all(values):
-        raise ConfigError(f"{text}: a value is missing beside the comma; `none` asks for runs without {key}.")
+        raise ConfigError(text, "", "a value is missing beside the comma", f"`none` asks for runs without {key}")
     if sign in ORDER and _to_number(given) is None:
-        raise ConfigError(f"{text}: {sign} compares numbers, and {given!r} is none.")
+        raise ConfigError(text, "", f"{sign} compares numbers, and {given!r} is none")
     return Filter(key, sign, values)
 
 
-def read(results: Path | str, watch: Watch = iter, committed: bool = False) -> list[Flat]:
-    """All runs of a results folder, and with `committed` the evidence under it that has no record there. Raises
-    ConfigError where there are none."""
-    everything = rows(Path(results), watch, committed)
+def read(store: Store, watch: Watch = iter, committed: bool = False) -> list[Flat]:
+    """All runs of a store, and with `committed` the evidence in it that has no record there. Raises ConfigError where
+    there are none."""
+    everything = rows(store, watch, committed)
     if not everything:
-        raise ConfigError(
-            f"{Path(results) / 'runs'}: there are no records here; --results (or $LRBENCH_RESULTS) looks elsewhere"
-            f"{'' if committed else ', --committed also into runs.csv files'}."
-        )
+        more = "" if committed else ", --committed also into runs.csv files"
+        cure = f"--results (or $LRBENCH_RESULTS) looks elsewhere{more}"
+        raise ConfigError(str(store.folder), "", "there are no records here", cure)
     return everything
 
 
@@ -95,7 +94,8 @@ def choose(everything: Sequence[Flat], where: Sequence[str]) -> list[Flat]:
             require_known(f.key, [v for v in f.values if v.lower() not in NONE], used)
         if f.sign in ORDER and not any(_is_number(row.get(f.key)) for row in everything):
             some = next((v for row in everything if not missing(v := row.get(f.key))), "none")
-            raise ConfigError(f"{f}: {f.sign} compares numbers, and {f.key} of the runs is none (such as {some}).")
+            why = f"{f.sign} compares numbers, and {f.key} of the runs is none (such as {some})"
+            raise ConfigError(str(f), "", why)
     chosen = [row for row in everything if all(f(row) for f in filters)]
     return sorted(chosen, key=lambda row: (str(row.get("title")).rpartition(" seed ")[0], row.get("seed", -1)))
 
@@ -109,7 +109,7 @@ def frame(
     With `committed`, evidence that has no record is among them.
     Raises ConfigError for a folder without records, for a filter that is none, and for a key that no run has.
     """
-    everything = read(results, committed=committed)
+    everything = read(Store(Path(results)), committed=committed)
     names = require(columns, everything) or columns_of(everything)
     return to_frame(choose(everything, where), names)
 
@@ -128,9 +128,8 @@ def write_parquet(chosen: Iterable[Flat], names: Sequence[str], path: Path) -> N
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
-        raise ConfigError(
-            f"--parquet={path}: this needs pyarrow: pip install 'lr-schedule-bench[parquet]'; --csv needs nothing."
-        ) from error
+        why = "this needs pyarrow: pip install 'lr-schedule-bench[parquet]'"
+        raise ConfigError("--parquet", path, why, "--csv needs nothing") from error
     made = to_frame(chosen, names)
     for name in made.columns:
         values = [v for v in made[name] if not missing(v)]
@@ -140,7 +139,7 @@ def write_parquet(chosen: Iterable[Flat], names: Sequence[str], path: Path) -> N
         path.parent.mkdir(parents=True, exist_ok=True)
         made.to_parquet(path, index=False)
     except OSError as error:
-        raise ConfigError(f"--parquet={path}: cannot be written ({error.strerror or error}).") from error
+        raise ConfigError("--parquet", path, f"cannot be written ({error.strerror or error})") from error
 
 
 def always() -> list[str]:
@@ -150,7 +149,7 @@ def always() -> list[str]:
 
 def columns_of(chosen: Iterable[Flat]) -> list[str]:
     """Every column that one of the runs has, in the order in which rows have them."""
-    return list(dict.fromkeys(key for row in chosen for key in row))
+    return list(dict.fromkeys(key for row in chosen for key in row if key != DECLARED))
 
 
 def require(keys: Sequence[str], everything: Iterable[Flat]) -> list[str]:
@@ -162,7 +161,8 @@ def require(keys: Sequence[str], everything: Iterable[Flat]) -> list[str]:
         if key not in known:
             last = sorted(k for k in known if re.split(r"[./]", k)[-1] == key)
             hint = f" Did you mean '{last[0]}'?" if last else did_you_mean(key, known).partition(" Known:")[0]
-            raise ConfigError(f"{key}: no run has an option or a metric of this name.{hint} --keys lists them all.")
+            why = f"no run has an option or a metric of this name.{hint}"
+            raise ConfigError(key, "", why, "--keys lists them all")
     return [_named(key) for key in keys]
 
 
@@ -247,7 +247,8 @@ def _list(text: str, given: str) -> str:
     try:
         return json.dumps(yaml.safe_load(given))
     except yaml.YAMLError as error:
-        raise ConfigError(f"{text}: {given} cannot be read as a list; write it as in [16, 32] or ['@30ep'].") from error
+        why, cure = f"{given} cannot be read as a list", "write it as in [16, 32] or ['@30ep']"
+        raise ConfigError(text, "", why, cure) from error
 
 
 def _options(kind: type, prefix: str = "") -> Iterator[str]:

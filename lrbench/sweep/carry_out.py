@@ -17,6 +17,7 @@ from lrbench.errors import ConfigError
 from lrbench.progress import View
 from lrbench.store.lease import Lease
 from lrbench.store.locks import check_locks
+from lrbench.store.store import Store
 from lrbench.sweep.entry import Entry, failure, with_files
 from lrbench.sweep.observer import SILENT, Observer
 from lrbench.sweep.plan import Plan
@@ -71,7 +72,8 @@ def carry_out(
     # All ranks must come to the same runs, so with several none is passed over for being done.
     here = plan.to_do if rank_count() == 1 else plan.entries
     with _driving(sweep.folder) if here else nullcontext():
-        return Outcome(sweep, _in_this_process(here, observer) if many == 1 else Pool(plan, many, observer).run())
+        end = _in_this_process(here, observer, plan.store) if many == 1 else Pool(plan, many, observer).run()
+        return Outcome(sweep, end)
 
 
 def worker_count(plan: Plan, asked: int | None) -> int:
@@ -106,7 +108,7 @@ def _driving(folder: Path) -> Iterator[None]:
         lease.release()
 
 
-def _in_this_process(entries: Sequence[Entry], observer: Observer) -> End:
+def _in_this_process(entries: Sequence[Entry], observer: Observer, store: Store) -> End:
     """All runs in order; a failed one does not stop the rest."""
 
     def show(view: View) -> None:
@@ -119,7 +121,7 @@ def _in_this_process(entries: Sequence[Entry], observer: Observer) -> End:
                 return "interrupted"
             observer.began(0, entry)
             try:
-                record = train(entry.experiment, with_files(entry), show, observer.say)
+                record = train(entry.experiment, with_files(entry), show, observer.say, store=store)
             except Interrupted as error:
                 observer.ended(0, entry, "stopped", str(error))
                 return "interrupted"

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from lrbench.engine.outcome import made_on
 from lrbench.experiment import Experiment
 from lrbench.store.record import Record
+from lrbench.store.run import Run, read
+from lrbench.store.store import Store
 from lrbench.sweep.entry import Entry
 
 LOOKED_AT = 500  # records at most that are read for their timings, the latest first
@@ -27,7 +29,7 @@ def cost_of(entries: Sequence[Entry], to_do: Sequence[Entry], standings: Mapping
     """What training a plan's runs that are still to do will take. device: what will train, as records name it; None for
     jobs of a cluster, whose nodes may hold anything."""
     paces = _paces(entries, to_do, standings, device)
-    to_train = [e for e in to_do if standings[e.run_id] != "committed"]
+    to_train = [e for e in to_do if standings[e.run_id] not in ("committed", "uncommitted")]
     known = [e for e in to_train if _kind(e.experiment) in paces]
     seconds = sum(paces[_kind(e.experiment)].seconds * _updates_left(e, standings) for e in known)
     devices = {d for e in known for d in paces[_kind(e.experiment)].devices}
@@ -58,17 +60,16 @@ class _Pace(NamedTuple):
 def _paces(
     entries: Sequence[Entry], to_do: Sequence[Entry], standings: Mapping[str, str], device: str | None
 ) -> dict[str, _Pace]:
-    """The median over records of each kind that is still to do: those of the device that will train, else all."""
+    """The median over runs of each kind that is still to do: those of the device that will train, else all."""
     wanted = {_kind(e.experiment) for e in to_do}
     found: dict[str, dict[str, list[float]]] = {kind: {} for kind in wanted}
 
-    def look(timed: Iterable[tuple[Experiment, Record]]) -> None:
-        for experiment, record in timed:
-            if (kind := _kind(experiment)) in wanted:
+    def look(timed: Iterable[Run]) -> None:
+        for run in timed:
+            if (kind := _kind(run.experiment)) in wanted:
                 with suppress(OSError, ValueError, LookupError, TypeError):  # damaged: it tells nothing
-                    summary = record.summary()
-                    where = made_on(record.attempts()[-1])
-                    pace = summary["seconds"] / max(1, summary["updates"])
+                    where = made_on(run.attempts[-1])
+                    pace = run.summary["seconds"] / max(1, run.summary["updates"])
                     found[kind].setdefault(where, []).append(pace)
 
     look(_own(entries, standings))
@@ -83,17 +84,25 @@ def _pace(by_device: Mapping[str, list[float]], device: str | None) -> _Pace:
     return _Pace(median(v for values in by_device.values() for v in values), frozenset(by_device))
 
 
-def _own(entries: Sequence[Entry], standings: Mapping[str, str]) -> Iterator[tuple[Experiment, Record]]:
+def _own(entries: Sequence[Entry], standings: Mapping[str, str]) -> Iterator[Run]:
     """Finished runs of the plan."""
     tell = [e for e in entries if standings[e.run_id] in ("finished", "again")]
     done = [e for e in tell if e.record.glance() == "finished"]
-    yield from ((e.experiment, e.record) for e in done[-LOOKED_AT:])
+    return _finished(e.record for e in done[-LOOKED_AT:])
 
 
-def _latest(entries: Sequence[Entry], standings: Mapping[str, str]) -> Iterator[tuple[Experiment, Record]]:
+def _latest(entries: Sequence[Entry], standings: Mapping[str, str]) -> Iterator[Run]:
     """The latest finished runs beside it."""
-    folders = (entries[0].settings.results / "runs").glob("*/summary.json")
-    for path in sorted(folders, key=lambda p: p.stat().st_mtime, reverse=True)[:LOOKED_AT]:
-        record = Record(path.parent)
-        if record.run_id not in standings and record.standing() == "finished":
-            yield record.experiment(), record
+    others = [r for r in Store(entries[0].settings.results).records() if r.run_id not in standings]
+    return _finished(sorted(others, key=_ended, reverse=True)[:LOOKED_AT])
+
+
+def _ended(record: Record) -> float:
+    """When its summary was written; before all others where it has none."""
+    path = record.folder / "summary.json"
+    return path.stat().st_mtime if path.exists() else 0.0
+
+
+def _finished(records: Iterable[Record]) -> Iterator[Run]:
+    runs = (read(record) for record in records)
+    return (run for run in runs if isinstance(run, Run) and run.standing == "finished")

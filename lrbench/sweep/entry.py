@@ -19,6 +19,7 @@ from lrbench.identity import from_plain, run_id, to_plain
 from lrbench.progress import Show, silent
 from lrbench.store.lease import Lease
 from lrbench.store.record import Record, Standing
+from lrbench.store.store import Store
 from lrbench.sweep.origin import Origin
 
 
@@ -40,7 +41,7 @@ class Entry:
 
     @cached_property
     def record(self) -> Record:
-        return Record(self.settings.results / "runs" / self.run_id)
+        return Store(self.settings.results).record(self.run_id)
 
     def payload(self) -> dict[str, Any]:
         """The entry as plain data: dictionaries, lists, strings, numbers, None."""
@@ -72,17 +73,22 @@ def from_payload(payload: Mapping[str, Any]) -> Entry:
 
 
 def run_entry(
-    payload: Mapping[str, Any], show: Show = silent, say: Say = to_stderr, splits: Splits | None = None
+    payload: Mapping[str, Any],
+    show: Show = silent,
+    say: Say = to_stderr,
+    splits: Splits | None = None,
+    store: Store | None = None,
 ) -> Standing:
     """Train a frozen run in this process, or resume, follow or return what is there; how it stands at the end.
 
-    splits: the run's data, where they are loaded already.
+    splits: the run's data, where they are loaded already. store: that of its results folder, where its evidence has
+    been read already.
 
     Raises ConfigError if the code it was planned under has changed, and what `train` raises.
     """
     entry = from_payload(payload)
     require_current(entry.experiment)
-    return train(entry.experiment, with_files(entry), show, say, splits).standing()
+    return train(entry.experiment, with_files(entry), show, say, splits, store=store).standing()
 
 
 def with_files(entry: Entry) -> Settings:

@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +18,7 @@ from lrbench.identity import arm_id, title, to_plain
 from lrbench.progress import Say
 from lrbench.store.lease import Lease
 from lrbench.store.record import DONE, Record, write_json
+from lrbench.store.store import Store
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.store import stored_entries
 from lrbench.targets import resolve
@@ -38,7 +38,7 @@ def mirror_sweep(name: str, entries: Sequence[Entry]) -> None:
     if not missing:
         return
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    began, tags, done = time.monotonic(), memberships(missing[0].settings.results), 0
+    began, tags, done = time.monotonic(), memberships(Store(missing[0].settings.results)), 0
     kinds = ", ".join(sorted({_kind(e) for e in missing}))
     for entry in track(missing, f"to {kinds}", console=console, transient=True, disable=not console.is_terminal):
         with suppress(ConfigError):  # another process is bringing it there
@@ -59,7 +59,8 @@ def replay(record: Record, tracker: Component, tags: Sequence[str], say: Say) ->
     """
     lease = Lease(record.folder)
     if not lease.take():
-        raise ConfigError(f"{record.run_id}: another process is writing this record; export it when that has ended.")
+        why = "another process is writing this record"
+        raise ConfigError(record.run_id, "", why, "export it when that has ended")
     try:
         experiment, rows = record.experiment(), record.rows()
         folder = record.folder.resolve()  # wandb's service may live in another working directory
@@ -74,12 +75,12 @@ def replay(record: Record, tracker: Component, tags: Sequence[str], say: Say) ->
         lease.release()
 
 
-def memberships(results: Path) -> dict[str, tuple[str, ...]]:
+def memberships(store: Store) -> dict[str, tuple[str, ...]]:
     """The sweeps that each run is part of, by run id, as W&B tags such as `sweep:tour`."""
     tags: dict[str, tuple[str, ...]] = {}
-    for path in sorted((results / "sweeps").glob("*/sweep.json")):
-        for run in stored_entries(path):
-            tags[run] = (*tags.get(run, ()), f"sweep:{path.parent.name}")
+    for folder in sorted(store.sweeps()):
+        for run in stored_entries(folder / "sweep.json"):
+            tags[run] = (*tags.get(run, ()), f"sweep:{folder.name}")
     return tags
 
 

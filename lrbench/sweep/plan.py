@@ -10,8 +10,8 @@ from lrbench.engine.state import choose_device
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Start
 from lrbench.identity import title
-from lrbench.store.evidence import find
 from lrbench.store.record import DONE, Standing
+from lrbench.store.store import Store
 from lrbench.sweep.cost import Cost, cost_of
 from lrbench.sweep.entry import Entry
 
@@ -20,6 +20,7 @@ WORDS = {
     "finished": "done",
     "diverged": "diverged",
     "committed": "in committed evidence, to be restored",
+    "uncommitted": "in evidence not committed yet, to be restored",
     "running": "running elsewhere",
     "interrupted": "resumable",
     "failed": "failed",
@@ -60,7 +61,12 @@ class Plan:
     @cached_property
     def standings(self) -> dict[str, str]:
         """How every run stood when first asked, by run id: a key of WORDS."""
-        return {e.run_id: _standing(e) for e in self.entries}
+        return {e.run_id: _standing(e, self.store) for e in self.entries}
+
+    @cached_property
+    def store(self) -> Store:
+        """Of the folder that all entries share: its evidence is read once a plan."""
+        return Store(self.entries[0].settings.results)
 
     @cached_property
     def to_do(self) -> tuple[Entry, ...]:
@@ -81,12 +87,16 @@ class Plan:
         return f"{runs}: {counted(self.standings.values())}{jobs}"
 
     def remarks(self) -> Iterator[str]:
-        """What becomes of runs that another process trains, and how failed ones are tried again."""
+        """What becomes of runs that another process trains, how failed ones are tried again, and which evidence does
+        not count."""
         counts = Counter(self.standings.values())
         if n := counts["running"]:
             yield f"beside   another process trains {n} of these runs; they are followed at the end"
         if n := counts["failed"]:
             yield f"failed   {n} of these runs; retry=true goes on from their last checkpoints"
+        if counts["new"]:
+            modified = self.store.evidence.modified
+            yield from (f"evidence {modified[e.run_id]}" for e in self.entries if e.run_id in modified)
 
     def cost_line(self, workers: int) -> str:
         """What is left to do, in words; empty when nothing is."""
@@ -161,13 +171,13 @@ def generation(experiment: Experiment) -> int:
     return 0 if experiment.start is None else 1 + generation(experiment.start.of)
 
 
-def _standing(entry: Entry) -> str:
+def _standing(entry: Entry, store: Store) -> str:
     standing: Standing = entry.record.standing()  # whole: what is damaged would never be trained again
     settings = entry.settings
     if (standing in (*DONE, "failed") and settings.force) or (standing == "failed" and settings.retry):
         return "again"
-    if standing == "new" and not settings.force and find(settings.results, entry.run_id):
-        return "committed"
+    if standing == "new" and not settings.force and (row := store.evidence.find(entry.run_id)):
+        return "committed" if row.committed else "uncommitted"
     return standing
 
 

@@ -64,7 +64,7 @@ class Staged:
         return freeze([*self._earlier(), *(Entry(label, e, self.settings) for label, e in stage.items())], slurm=slurm)
 
     def _record(self, experiment: Experiment) -> Record:
-        return Record(self.settings.results / "runs" / run_id(experiment))
+        return Store(self.settings.results).record(run_id(experiment))
 
     def _earlier(self) -> Iterator[Entry]:
         """The runs that were asked for before, in their order."""

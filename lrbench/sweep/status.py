@@ -7,9 +7,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from lrbench.errors import ConfigError
 from lrbench.store.lease import holder
 from lrbench.store.record import DONE
+from lrbench.store.store import store_of
 from lrbench.sweep.entry import Entry, saved_update
 from lrbench.sweep.plan import WORDS, duration
 from lrbench.sweep.slurm.jobs import job_of_each_run, load_arrays, log_of
@@ -150,36 +150,11 @@ def _looks(run: RunStatus) -> list[str]:
     return log if log and run.state == "lost" and run.update == 0 else [f"lrbench show {run.run_id[:8]}", *log]
 
 
-def find_sweep(results: Path, name: str) -> Sweep:
-    """The sweep whose name is, or begins with, `name`, or whose folder it is. Raises ConfigError."""
-    if (Path(name) / "sweep.json").exists():
-        return read_sweep(Path(name).resolve())
-    folders = sweep_folders(results)
-    found = [f for f in folders if f.name == name] or [f for f in folders if f.name.startswith(name)]
-    if len(found) == 1:
-        return read_sweep(found[0])
-    listed = ", ".join(f.name for f in (found or folders)[:10])
-    why = "several sweeps begin so" if found else "no sweep begins so"
-    raise ConfigError(
-        f"{name}: {why} under {results / 'sweeps'}{f' ({listed})' if listed else ', where there is none'}; `lrbench "
-        "status` lists them, --results FOLDER (or $LRBENCH_RESULTS) looks elsewhere."
-    )
-
-
 def read_sweep(folder: Path) -> Sweep:
     """A sweep with its records beside it: it may be read from another folder than it was planned in.
 
     Raises ConfigError.
     """
-    sweep, results = Sweep.load(folder), folder.parents[1]
+    sweep, results = Sweep.load(folder), store_of(folder).results
     entries = [replace(e, settings=replace(e.settings, results=results)) for e in sweep.plan.entries]
     return replace(sweep, plan=replace(sweep.plan, entries=tuple(entries)))
-
-
-def sweep_folders(results: Path) -> list[Path]:
-    """All sweeps, the latest last."""
-    return sorted((p.parent for p in (results / "sweeps").glob("*/sweep.json")), key=_when)
-
-
-def _when(folder: Path) -> float:
-    return max(p.stat().st_mtime for p in (folder / "sweep.json", folder / "jobs.json") if p.exists())

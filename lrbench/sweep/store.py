@@ -11,6 +11,7 @@ from typing import Any
 from lrbench import __version__
 from lrbench.errors import ConfigError
 from lrbench.store.record import write_text
+from lrbench.store.store import Store
 from lrbench.sweep.entry import from_payload
 from lrbench.sweep.plan import Plan, Refused
 
@@ -83,7 +84,7 @@ class Sweep:
 
 def sweep_of(plan: Plan, name: str | None, overrides: tuple[str, ...]) -> Sweep:
     """The sweep of a plan: the same runs have the same folder, unless it bears a name."""
-    folder = plan.entries[0].settings.results / "sweeps" / (name or _hash(plan))
+    folder = Store(plan.entries[0].settings.results).sweeps_folder / (name or _hash(plan))
     return Sweep(folder, plan, overrides, time.strftime("%Y-%m-%dT%H:%M:%S%z"))
 
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lrbench.metrics import declared_in, metric_of
 from lrbench.store.record import DONE
 from lrbench.sweep.carry_out import Outcome
 from lrbench.sweep.plan import counted
@@ -31,7 +32,7 @@ def table(outcome: Outcome) -> str:
     for entry in entries:
         state = entry.record.standing()
         s = entry.record.summary() if state in DONE else {}
-        cells = [(f"{s[k]:.2%}" if k.endswith("accuracy") else f"{s[k]:.4f}") if k in s else "" for k in FINALS]
+        cells = [metric_of(k, declared_in(s)).text(s[k]) if k in s else "" for k in FINALS]
         made.add_row(entry.run_id[:8], Text(entry.label), state, *cells, f"{s.get('seconds', 0):.1f}")
     width = WIDTH + max((len(e.label) for e in entries), default=0)
     console = Console(file=StringIO(), width=width, soft_wrap=True)

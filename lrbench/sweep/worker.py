@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from lrbench.data import Splits
 from lrbench.engine.attempt import Interrupted
 from lrbench.engine.signals import until_signalled
 from lrbench.progress import View
+from lrbench.store.store import Store
 from lrbench.sweep.entry import failure, run_entry
 
 VIEWS = 0.2  # seconds between two views of a run that are passed on
@@ -33,17 +35,19 @@ def work(connection: Connection) -> None:
     try:
         with until_signalled() as stop:
             connection.send(("ready",))
+            store: Store | None = None  # of all runs: its evidence is read once
             while not stop.asked and (given := connection.recv()) is not None:
                 payload, splits = given
-                connection.send(_trained(payload, splits, connection))
+                store = store or Store(Path(payload["settings"]["results"]))
+                connection.send(_trained(payload, splits, store, connection))
     except (KeyboardInterrupt, EOFError, OSError):  # a second Ctrl-C; or the driver is gone
         os._exit(1)
 
 
-def _trained(payload: dict[str, Any], splits: Splits | None, connection: Connection) -> tuple[Any, ...]:
+def _trained(payload: dict[str, Any], splits: Splits | None, store: Store, connection: Connection) -> tuple[Any, ...]:
     tell = _teller(connection)
     try:
-        return "end", run_entry(payload, _throttled(tell), lambda text: tell(("say", text)), splits)
+        return "end", run_entry(payload, _throttled(tell), lambda text: tell(("say", text)), splits, store)
     except Interrupted as error:
         return "stopped", str(error)
     except Exception as error:

@@ -134,22 +134,23 @@ def test_export(lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert_refused(
         lrbench("runs", "seed=7", "--export", path), "no record of a finished or diverged run is among the 1"
     )
-    assert_refused(lrbench("runs", "seed=0", "--export", "results"), "--export=results: cannot be written")
+    assert_refused(lrbench("runs", "seed=0", "--export", "all.csv"), "all.csv: evidence is found by its name, runs.csv")
+    Path("file").touch()
+    assert_refused(lrbench("runs", "seed=0", "--export", "file/runs.csv"), "--export=file/runs.csv: cannot be written")
     assert Path(path).read_bytes() == before
     accuracy = lrbench("runs", "--columns", "run_id,test/accuracy,test/loss", "state=finished", "--csv").out
     kept = lrbench("runs", "seed=1,2", "--json")
     shutil.rmtree("results/runs")
     assert_refused(lrbench("runs"), "there are no records here", "--committed")
     evidence = lrbench("runs", "seed=1,2", "state=finished", "--committed", "--json")
-    assert [{k: v for k, v in row.items() if k != "committed"} for row in json.loads(evidence.out)] == json.loads(
-        kept.out
-    )
-    assert {row["committed"] for row in json.loads(evidence.out)} == {path}
+    found = json.loads(evidence.out)
+    assert [(row.pop("evidence"), row.pop("committed")) for row in found] == [(path, False)] * 2
+    assert found == json.loads(kept.out)
     assert_refused(lrbench("runs", "--committed", "--export", path), "no record of a finished or diverged run")
     lrbench(*TINY, "seed=1")
     table = lrbench("runs", "seed=1,2", "--committed").out
     assert table.split("\n")[0].endswith("  committed")
-    assert [line.endswith(path) for line in table.splitlines()[1:]] == [False, True]  # seed 1 has a record again
+    assert [path in line for line in table.splitlines()[1:]] == [False, True]  # seed 1 has a record again
     trained = lrbench("-m", *TINY, "seed=0,1,2")
     assert trained.err.count("restored from results/claims/seeds/runs.csv, not trained") == 2
     again = lrbench("runs", "--columns", "run_id,test/accuracy,test/loss", "state=finished", "--csv")

@@ -10,7 +10,7 @@ from cli_support import TINY, Lrbench, assert_refused, in_process
 from lrbench.config.experiments import experiment
 from lrbench.experiment import Experiment
 from lrbench.identity import run_id
-from lrbench.store.evidence import write_rows
+from lrbench.store.export import write_rows
 from lrbench.store.lease import Lease
 from lrbench.store.record import Record, write_json
 
@@ -91,7 +91,7 @@ def test_restored(lrbench: Lrbench, tmp_path: Path, made: Experiment) -> None:
     said = lrbench("show", run_id(made))
     assert said.code == 0
     assert said.out.startswith(trained.out.rstrip())
-    assert "restored from results/runs.csv: its curve at some points, no rates or weights" in said.out
+    assert "restored from results/runs.csv: its curves and rates at some points, no weights" in said.out
     assert "learning rate used" not in said.out
     assert "val/accuracy" in said.out.splitlines()[-1]
 

@@ -97,10 +97,10 @@ def test_while_a_sweep_trains_its_lease_is_held(
     held = []
     train = carry_out.train
 
-    def watched(*arguments: Any) -> Record:
+    def watched(*arguments: Any, **named: Any) -> Record:
         (sweep,) = (tmp_path / "results" / "sweeps").iterdir()
         held.append(holder(sweep) is not None)
-        return train(*arguments)
+        return train(*arguments, **named)
 
     monkeypatch.setattr(carry_out, "train", watched)
     name = swept(lrbench, tmp_path)

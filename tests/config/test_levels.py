@@ -21,6 +21,7 @@ from lrbench.experiment import Experiment
 from lrbench.schedules import lr_table
 from lrbench.store.index import rows
 from lrbench.store.runs import choose
+from lrbench.store.store import Store
 
 LEVELS = [(g, level) for g in FACTORS for level in levels(g)]
 RECIPES = levels("recipe")
@@ -40,7 +41,7 @@ def test_every_level_composes_to_an_experiment(group: str, level: str) -> None:
 @pytest.mark.parametrize(("group", "level"), [(g, level) for g, level in LEVELS if g != "tracker"])
 def test_a_run_is_of_the_level_that_made_it_and_of_no_other(group: str, level: str, tmp_path: Path) -> None:
     put(tmp_path, made(composed(*ROOMY, *chosen(group, level))))
-    (row,) = rows(tmp_path)
+    (row,) = rows(Store(tmp_path))
     found = [name for name in levels(group) if is_of(row, group, name)]
     assert found == ["exponential" if level == "custom" else level]  # which it is here, by its class and arguments
     assert choose([row], [f"{group}={found[0]}"]) == [row]

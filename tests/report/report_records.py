@@ -1,7 +1,7 @@
 """Records written by hand, for comparisons whose numbers a person can check."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,10 @@ from made_records import write_series
 
 from lrbench.experiment import Component, Data, Experiment, Optimizer, Scheduler
 from lrbench.identity import arm_id, run_id, to_plain
+from lrbench.report.compare import compare as compare_runs
+from lrbench.report.result import Comparison
 from lrbench.store.record import Record
+from lrbench.store.run import read_whole
 
 CONSTANT, COSINE = "ConstantLR", "CosineAnnealingLR"
 MADE_WITH = {
@@ -24,6 +27,17 @@ MADE_WITH = {
     "threads": 1,
     "started": "2026-01-01T00:00:00+0000",
 }
+
+
+METRICS = {
+    "loss": {"unit": "nats", "higher_is_better": False, "low": 0.0},
+    "accuracy": {"unit": "%", "higher_is_better": True, "low": 0.0, "high": 1.0, "chance": 0.1},
+}
+
+
+def compare(records: Iterable[Record], *arguments: Any, **options: Any) -> Comparison:
+    """The comparison of records as `lrbench report` makes it."""
+    return compare_runs([read_whole(r) for r in records], *arguments, **options)
 
 
 def _write(path: Path, value: Any) -> None:
@@ -68,7 +82,15 @@ def record(
     _write(out.folder / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in rows))
     write_series(out, [[rate] for rate in rates])
     measured = {"test/accuracy": accuracy, "test/loss": 2 * (1 - accuracy)} if accuracy is not None else {}
-    told = {"run_id": run_id(made), "arm": arm_id(made), "state": state, **measured, **(summary or {})}
+    told = {
+        "run_id": run_id(made),
+        "arm": arm_id(made),
+        "state": state,
+        "updates": 64,
+        **measured,
+        "metrics": METRICS,
+        **(summary or {}),
+    }
     _write(out.folder / "summary.json", told)
     if overrides is not None:
         _write(out.folder / ".hydra" / "overrides.yaml", yaml.safe_dump(list(overrides)))

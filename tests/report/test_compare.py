@@ -10,14 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_records import write_series
-from report_records import CONSTANT, COSINE, arm, diverged, experiment, record, two_arms
+from report_records import CONSTANT, COSINE, arm, compare, diverged, experiment, record, two_arms
 from scipy import stats
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, LRScaling, Optimizer, ParamGroups, Start, Warmup, WeightDecay
 from lrbench.identity import arm_id, run_id
 from lrbench.report import html, markdown
-from lrbench.report.compare import compare
 from lrbench.report.naming import names
 from lrbench.report.runs import MARGIN
 from lrbench.report.tables import beside_table
@@ -78,7 +77,7 @@ def test_a_metric_whose_direction_is_not_known_is_refused_or_told(tmp_path: Path
         for lr in (0.1, 0.2)
         for s in (0, 1)
     ]
-    with pytest.raises(ConfigError, match=r"--metric test/margin: .*add --higher-is-better or --lower-is-better\."):
+    with pytest.raises(ConfigError, match=r"--metric=test/margin: .*add --higher-is-better or --lower-is-better\."):
         compare(made, metric="test/margin")
     for higher, best in ((True, 1), (False, 0)):
         c = compare(made, metric="test/margin", higher=higher)
@@ -90,7 +89,7 @@ def test_a_metric_whose_direction_is_not_known_is_refused_or_told(tmp_path: Path
 @pytest.mark.parametrize(
     ("metric", "words"),
     [
-        ("test/acuracy", ("--metric test/acuracy", "no run has it", "Did you mean 'test/accuracy'")),
+        ("test/acuracy", ("--metric=test/acuracy", "no run has it", "Did you mean 'test/accuracy'")),
         ("val/f1", ("no run has it", "Known: test/accuracy, test/loss")),
     ],
 )
@@ -199,10 +198,12 @@ def test_a_loss_that_is_not_finite_is_a_failure(tmp_path: Path) -> None:
     json.dumps(c.to_plain(), allow_nan=False)
 
 
-def test_data_that_is_not_here_has_no_chance_level(tmp_path: Path) -> None:
-    data = replace(experiment().data, target="not_here.Data")
-    c = compare([record(tmp_path, experiment(data=data), 0.05)])
-    assert c.arms[0].failures == 0
+def test_what_declares_no_chance_level_has_none(tmp_path: Path) -> None:
+    """Neither of a run that declares none, nor of a metric without bounds, such as the loss."""
+    loss = {"loss": {"higher_is_better": False, "low": 0.0, "chance": 2.3}}
+    for declared in ({}, loss):
+        c = compare([record(tmp_path, experiment(), 0.05, {"metrics": declared, "test/loss": 9.0})])
+        assert c.arms[0].failures == 0
 
 
 @pytest.mark.parametrize(
@@ -255,7 +256,7 @@ def test_baselines(tmp_path: Path, asked: str | None, index: int) -> None:
 
 
 def test_baselines_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--baseline step: no arm is called so; .*ConstantLR; CosineAnnealingLR\."):
+    with pytest.raises(ConfigError, match=r"--baseline=step: no arm is called so; .*ConstantLR; CosineAnnealingLR\."):
         compare(two_arms(tmp_path), baseline="step")
     grid = [r for lr in (0.1, 0.2) for r in arm(tmp_path / "grid", CONSTANT, {0: 0.9}, lr)]
     grid += arm(tmp_path / "grid", COSINE, {0: 0.9})
@@ -399,27 +400,17 @@ def test_a_value_that_is_not_finite_or_missing_takes_nothing_else_along(tmp_path
     assert "over seeds, where all have a finite value (n = 2; failed runs left out)" in html.render(c)
 
 
-def test_a_curve_kept_at_twenty_points_is_averaged_where_both_have_values(tmp_path: Path) -> None:
-    """The same losses, of one run all and of another every third: equal where both are known, so the band is a line."""
-    every = [{"update": u, "epoch": u / 16, "train/loss": 1 / u} for u in range(1, 65)]
-    made = [record(tmp_path, experiment(seed=s), 0.9, rows=r) for s, r in enumerate((every, every[2::3]))]
-    (curve,) = compare(made).curves["train/loss"]
-    assert curve.low == curve.mean == curve.high
-    assert len(curve.mean) == 21
-
-
 def test_training_loss_is_averaged_over_stretches(tmp_path: Path) -> None:
-    """64 updates in 50 stretches: none is wider than two updates, and another cadence of logging still has a curve."""
+    """64 updates in 20 stretches, the first of updates 1 to 4; another cadence of logging has a curve beside it."""
     every = [{"update": u, "epoch": u / 16, "train/loss": float(u)} for u in range(1, 65)]
     fourth = [{"update": u, "epoch": u / 16, "train/loss": float(u)} for u in range(4, 65, 4)]
     (alone,) = compare([record(tmp_path, experiment(), 0.9, rows=every)]).curves["train/loss"]
-    assert (len(alone.mean), alone.low, alone.n) == (50, None, 1)
-    assert alone.epochs[-1] == 4.0
-    assert alone.mean[0] == pytest.approx(1.5)  # updates 1 and 2
+    assert (len(alone.mean), alone.low, alone.n) == (20, None, 1)
+    assert (alone.epochs[0], alone.epochs[-1]) == (0.25, 4.0)
+    assert alone.mean[0] == 2.5
     both = [record(tmp_path / "b", experiment(seed=s), 0.9, rows=r) for s, r in enumerate((every, fourth))]
     (curve,) = compare(both).curves["train/loss"]
-    assert len(curve.mean) == 16
-    assert curve.n == 2
+    assert (len(curve.mean), curve.n) == (16, 2)
 
 
 def test_a_failed_run_has_no_part_in_the_curves(tmp_path: Path) -> None:

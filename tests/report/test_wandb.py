@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from report_records import COSINE, experiment, record, rows_of_a_run
+from report_records import COSINE, compare, experiment, record, rows_of_a_run
 from wandb.sdk.lib import wbauth
 from wandb_server import Server, serving
 
 from lrbench.errors import ConfigError
 from lrbench.report import markdown, wandb
-from lrbench.report.compare import compare
 from lrbench.report.result import Comparison
 
 pytest.importorskip("wandb_workspaces")
@@ -56,7 +55,7 @@ def test_one_run_set_an_arm(found: Comparison) -> None:
         assert (condition["op"], condition["value"]) == ("IN", [o.run_id for o in arm.outcomes])
         assert runs["grouping"] == [{"section": "run", "name": "group"}]
     panels = grid["metadata"]["panelBankSectionConfig"]["panels"]
-    assert [p["config"]["metrics"] for p in panels] == [["train/loss"], ["val/loss"], ["val/accuracy"], ["lr/all"]]
+    assert [p["config"]["metrics"] for p in panels] == [["train/loss"], ["val/accuracy"], ["val/loss"], ["lr/all"]]
     assert {p["config"]["xAxis"] for p in panels} == {"epoch"}
 
 

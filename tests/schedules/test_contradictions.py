@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from lrbench.config import experiments as config
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, LRScaling, Optimizer, ParamGroups, Scheduler, Warmup
-from lrbench.metrics import by_name
+from lrbench.metrics import metric_of
 from lrbench.schedules import check, hears_metric, lr_table
 from lrbench.schedules.feedback import check_feedback
 
@@ -309,7 +309,7 @@ def test_the_default_of_a_class_named_by_hand_may_be_against_it_too() -> None:
 
 
 def test_where_the_direction_is_not_known_it_must_be_given() -> None:
-    assert by_name("f1_gap").higher_is_better is None
+    assert metric_of("val/f1_gap", {}).higher_is_better is None
     made = experiment("plateau", monitor="val/f1_gap")
     with pytest.raises(ConfigError, match=r"scheduler\.args\.mode=null: .*val/f1_gap is better.*give min or max"):
         check_feedback(made.schedule, MEASURED)

@@ -23,6 +23,7 @@ from lrbench.identity import arm_id, run_id
 from lrbench.store import index, runs
 from lrbench.store.lease import Lease
 from lrbench.store.record import Record
+from lrbench.store.store import Store
 
 COSINE = ("scheduler=cosine", "warmup=linear5", "warmup.length=1ep")
 
@@ -116,7 +117,7 @@ ASKED = {
 
 @pytest.mark.parametrize("asked", ASKED)
 def test_filters_of_the_store(store, results, asked):
-    everything = runs.read(results)
+    everything = runs.read(Store(results))
     assert names(store, runs.choose(everything, asked.split())) == ASKED[asked]
     assert len(runs.frame(results, where=asked.split())) == len(ASKED[asked])
 
@@ -124,7 +125,7 @@ def test_filters_of_the_store(store, results, asked):
 def test_ids_are_known_by_their_beginning(make, store, results):
     parent = store["cosine 0"]
     child = put(results, replace(make(), start=Start(of=parent.experiment(), at="end")), test__accuracy=0.9)
-    everything = runs.read(results)
+    everything = runs.read(Store(results))
     for asked in (f"run_id={child.run_id[:6]}", f"start.of={parent.run_id[:8]}", "start.at=end"):
         assert [r["run_id"] for r in runs.choose(everything, [asked])] == [child.run_id]
     assert len(runs.choose(everything, [f"arm={parent.run_id[:8]}"])) == 2
@@ -143,7 +144,7 @@ def test_a_level_is_told_by_what_tells_it_from_its_like(make, results):
         "nesterov": make("horizon=30ep", "optimizer=sgd_nesterov"),
     }
     store = {name: put(results, e) for name, e in asked.items()}
-    everything = runs.read(results)
+    everything = runs.read(Store(results))
 
     def found(*where):
         return names(store, runs.choose(everything, where))
@@ -156,7 +157,7 @@ def test_a_level_is_told_by_what_tells_it_from_its_like(make, results):
 
 
 def test_a_level_that_no_run_has_and_a_word_that_is_none(store, results):
-    everything = runs.read(results)
+    everything = runs.read(Store(results))
     assert runs.unmatched(["scheduler=cosine_floor1e-5"], everything) == (
         "no run has scheduler=cosine_floor1e-5 (cosine_floor1e-5 is CosineAnnealingLR with eta_min=1e-05): there are "
         "CosineAnnealingLR, OneCycleLR"
@@ -181,7 +182,7 @@ def test_frame_with_columns(store, results):
 
 
 def test_the_order(store, results):
-    everything = runs.read(results)
+    everything = runs.read(Store(results))
     up, down = (runs.ordered(everything, "test/accuracy", d) for d in (False, True))
     assert [r.get("test/accuracy") for r in up] == [0.96, 0.98, 0.99, None, None]
     assert [r.get("test/accuracy") for r in down] == [0.99, 0.98, 0.96, None, None]
@@ -190,7 +191,7 @@ def test_the_order(store, results):
 def test_not_finite_numbers_in_any_spelling(make, results):
     for seed, value in enumerate([math.nan, None, "NaN", math.inf, "Infinity", "-Infinity", 0.5]):
         put(results, make(f"seed={seed}"), test__loss=value)
-    everything = runs.read(results)
+    everything = runs.read(Store(results))
     assert [r["seed"] for r in runs.choose(everything, ["test/loss=none"])] == [0, 1, 2]
     assert [r["seed"] for r in runs.choose(everything, ["test/loss>1"])] == [3, 4]
     assert [r["seed"] for r in runs.choose(everything, ["test/loss<1"])] == [5, 6]
@@ -297,7 +298,7 @@ def test_sorting_keeps_every_run_and_puts_the_missing_last(values):
 
 
 def test_a_table_shows_what_tells_the_runs_apart(store, results):
-    everything = runs.read(results)
+    everything = runs.read(Store(results))
     ends = ["test/accuracy", "test/loss", "seconds"]
     assert runs.telling(runs.choose(everything, ["warmup!=none"])) == ["run_id", "state", "seed", *ends]
     assert runs.telling(runs.choose(everything, ["state=finished", "seed=0"])) == [
@@ -323,12 +324,12 @@ def rebuilt(results):
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "results"
         shutil.copytree(results, copy, ignore=shutil.ignore_patterns("index.json"))
-        return index.rows(copy)
+        return index.rows(Store(copy))
 
 
 def read_again(results):
     seen = []
-    rows = index.rows(results, lambda names: seen.extend(names) or names)
+    rows = index.rows(Store(results), lambda names: seen.extend(names) or names)
     return rows, seen
 
 
@@ -356,7 +357,7 @@ def test_another_file_of_the_same_size_is_noticed(store, results):
     path = store["cosine 0"].folder / "summary.json"
 
     def loss():
-        return next(r for r in index.rows(results) if r["run_id"] == store["cosine 0"].run_id)["test/loss"]
+        return next(r for r in index.rows(Store(results)) if r["run_id"] == store["cosine 0"].run_id)["test/loss"]
 
     assert loss() == 0.07
     before = path.stat()
@@ -388,7 +389,7 @@ CHANGES = {
     "bad experiment": lambda r, n: r.folder.exists() and broken(r, "experiment.yaml"),
     "index cut": lambda r, n: cut(r.folder.parent / "index.json", n),
     "index garbled": lambda r, n: garble(r.folder.parent / "index.json", n),
-    "asked": lambda r, n: index.rows(r.folder.parents[1]),
+    "asked": lambda r, n: index.rows(Store(r.folder.parents[1])),
 }
 
 
@@ -417,26 +418,26 @@ def test_the_index_equals_a_rebuild_after_any_changes(make, changes):
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results"
         records = [put(results, make(f"seed={s}"), test__loss=s / 4) for s in range(3)]
-        index.rows(results)
+        index.rows(Store(results))
         for name, which, n in changes:
             CHANGES[name](records[which], n)
         expected = rebuilt(results)
-        assert index.rows(results) == expected
+        assert index.rows(Store(results)) == expected
         assert read_again(results) == (expected, [])
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]\n{}", '{"version":0,"sha256":""}\n{}', "null\nnull"])
 def test_a_damaged_index_is_made_again(store, results, damage):
-    rows = index.rows(results)
+    rows = index.rows(Store(results))
     path = results / "runs" / "index.json"
     whole = path.read_bytes()
     path.write_text(damage)
-    assert index.rows(results) == rows
+    assert index.rows(Store(results)) == rows
     assert path.read_bytes() == whole
 
 
 def test_an_index_of_another_version_is_made_again(store, results, monkeypatch):
-    index.rows(results)
+    index.rows(Store(results))
     monkeypatch.setattr(index, "VERSION", index.VERSION + 1)
     assert len(read_again(results)[1]) == 5
     assert read_again(results)[1] == []
@@ -444,7 +445,7 @@ def test_an_index_of_another_version_is_made_again(store, results, monkeypatch):
 
 def test_a_running_run_is_asked_for_its_lease_every_time(store, results):
     def state():
-        return next(r for r in index.rows(results) if r["run_id"] == store["running"].run_id)["state"]
+        return next(r for r in index.rows(Store(results)) if r["run_id"] == store["running"].run_id)["state"]
 
     assert state() == "interrupted"
     lease = Lease(store["running"].folder)
@@ -464,7 +465,7 @@ def test_standings_are_those_of_the_record(store, results):
     path.write_text(path.read_text().replace("seed: 1", "seed: 2"))
     for name in ("cosine 0", "diverged"):
         write_series(store[name], [[0.1]] * 64)
-    rows = index.rows(results)
+    rows = index.rows(Store(results))
     assert sorted(r["state"] for r in rows) == ["corrupt", "corrupt", "diverged", "finished", "interrupted"]
     for row in rows:
         assert row["state"] == Record(results / "runs" / row["run_id"]).standing()
@@ -475,8 +476,8 @@ def test_a_folder_that_cannot_be_written(store, results, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(index, "write_bytes", refused)
-    first = index.rows(results)
-    assert index.rows(results) == first
+    first = index.rows(Store(results))
+    assert index.rows(Store(results)) == first
     assert not (results / "runs" / "index.json").exists()
 
 
@@ -499,15 +500,16 @@ def read_only(store, results):
 
 
 def test_a_read_only_store(store, results, read_only):
-    assert index.rows(read_only) == rebuilt(results)
+    assert index.rows(Store(read_only)) == rebuilt(results)
     assert not (results / "runs" / "index.json").exists()
 
 
 def test_refreshes_at_the_same_time(make, results):
     put_many(results, make(), 60)
     script = (
-        "import sys, json; from pathlib import Path; from lrbench.store import index; sys.stdin.readline();"
-        "print(json.dumps(index.rows(Path(sys.argv[1]))))"
+        "import sys, json; from pathlib import Path; from lrbench.store import index; from lrbench.store.store import "
+        "Store; sys.stdin.readline();"
+        "print(json.dumps(index.rows(Store(Path(sys.argv[1])))))"
     )
     processes = [
         subprocess.Popen(

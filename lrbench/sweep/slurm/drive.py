@@ -7,6 +7,7 @@ from typing import Literal
 from lrbench.errors import ConfigError
 from lrbench.store.lease import alone
 from lrbench.store.locks import check_locks
+from lrbench.store.store import store_of
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.observer import Observer
 from lrbench.sweep.slurm.jobs import Array, job_of_each_run, load_arrays
@@ -24,7 +25,7 @@ def run_on_slurm(sweep: Sweep, options: Slurm, observer: Observer) -> End:
     if not sweep.plan.to_do:
         sweep.save()
         return "done"
-    doubt = check_locks(sweep.folder.parents[1])
+    doubt = check_locks(store_of(sweep.folder).results)
     if doubt:
         observer.say(doubt)
     _submit(sweep, options, observer)
