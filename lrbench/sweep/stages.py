@@ -14,6 +14,7 @@ from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings
 from lrbench.identity import run_id
 from lrbench.store.record import DONE, Record, write_json
+from lrbench.store.store import Store
 from lrbench.sweep.carry_out import Outcome, carry_out
 from lrbench.sweep.entry import Entry, plain_settings, settings_from
 from lrbench.sweep.freeze import as_trained, freeze
