@@ -92,13 +92,13 @@ def span(text: str, clock: Clock, option: str, given: str | None = None) -> Frac
 
     Raises ConfigError for anything that is not a length, and for shares above 100 %.
     """
-    match = _LENGTH.fullmatch(text)
+    match, shown = _LENGTH.fullmatch(text), given or text or "''"
     if match is None:
-        raise ConfigError(option, given or text, "this is no length of time", f"{GRAMMAR}, without a space or sign")
+        raise ConfigError(option, shown, "this is no length of time", f"{GRAMMAR}, without a space or sign")
     amount, unit = Fraction(match[1]), match[2]
     if unit == "%" and amount > 100:
-        raise ConfigError(option, given or text, "a share of the horizon is at most 100%", GRAMMAR)
-    return amount * _updates_of(unit, clock, option, given or text)
+        raise ConfigError(option, shown, "a share of the horizon is at most 100%", GRAMMAR)
+    return amount * _updates_of(unit, clock, option, shown)
 
 
 def _updates_of(unit: str, clock: Clock, option: str, given: str) -> Fraction:
@@ -149,7 +149,7 @@ def horizon_updates(text: str, clock: Clock) -> int:
     """The horizon (`30ep`, `2000ba`, `128000sa`) in updates, by a clock that does not know it yet. It may end inside an
     epoch."""
     if not text.endswith(("ep", "ba", "sa", "tok")):
-        raise ConfigError("horizon", text, "say how long to train in epochs (30ep) or updates (2000ba)")
+        raise ConfigError("horizon", text or "''", "say how long to train in epochs (30ep) or updates (2000ba)")
     return whole_updates(text, clock, "horizon")
 
 

@@ -100,6 +100,7 @@ def full(**changes: Any) -> Experiment:
                 interval="epoch",
             ),
             "monitor": "val/loss",
+            "monitor_mode": "min",
             "clip": 1.0,
             "param_groups": ParamGroups(
                 target="lrbench.param_groups.backbone_head",
@@ -168,6 +169,7 @@ OTHER: dict[str, Any] = {
     "seed": 1,
     "eval_every": "2ep",
     "monitor": "val/accuracy",
+    "monitor_mode": "max",
     "clip": 0.5,
     "param_groups.target": "lrbench.param_groups.layer_decay",
     "param_groups.args": {"backbone": 0.2},

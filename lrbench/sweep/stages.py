@@ -46,7 +46,7 @@ class Staged:
 
     @property
     def folder(self) -> Path:
-        return self.settings.results / "sweeps" / self.name
+        return Store(self.settings.results).sweeps_folder / self.name
 
     def plan(self, slurm: Slurm | None = None) -> Plan | None:
         """What has been asked for so far, with the runs of the next stage; None when there is none.

@@ -378,10 +378,10 @@ def test_a_multirun_goes_on_after_an_error(lrbench: Lrbench, monkeypatch: pytest
 
     real = carry_out.train
 
-    def breaks_once(experiment, *rest):  # type: ignore[no-untyped-def]
+    def breaks_once(experiment, *rest, **more):  # type: ignore[no-untyped-def]
         if experiment.seed == 0:
             raise RuntimeError("the device caught fire")
-        return real(experiment, *rest)
+        return real(experiment, *rest, **more)
 
     monkeypatch.setattr(carry_out, "train", breaks_once)
     said = lrbench("-m", *QUICK, "seed=0,1")

@@ -441,7 +441,7 @@ OPTIONS["lr_scaling.rule"] = ((*SMALL, "lr_scaling.base_batch=64"), "lr_scaling.
 
 def hashed() -> list[str]:
     """The options of config.yaml that are part of an Experiment, those of `lr_scaling` and `start` one by one."""
-    names = {f.name for f in fields(Experiment)} - {*FACTORS, "numerics", "ranks"}
+    names = {f.name for f in fields(Experiment)} - {*FACTORS, "numerics", "ranks", "monitor_mode"}
     below = {"lr_scaling": ("rule", "base_batch"), "start": ("of", "at", "carry")}
     return sorted(f"{n}.{k}" if k else n for n in names for k in below.get(n, ("",)))
 

@@ -306,7 +306,7 @@ def test_micro_batches_are_chunks_of_the_same_mixed_batch(make):
     for accumulate in (1, 4):
         experiment = make("data.augment.mixup=0.4", "data.augment.cutmix=1.0", f"accumulate={accumulate}")
         setup, state = set_up(experiment, torch.device("cpu")), new_state(experiment, torch.device("cpu"))
-        losses = advance(setup, state, 3).losses
+        losses = advance(setup, state, 3).series["train/loss"]
         found.append((losses, torch.cat([p.flatten() for p in state.model.parameters()])))
     np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
     torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-4, atol=1e-6)

@@ -234,6 +234,6 @@ def test_micro_batches_change_nothing(make, level):
     for parts in (1, 4):
         asked = make(f"model={level}", "optimizer=adamw", "horizon=5ba", "eval_every=5ba", f"accumulate={parts}")
         setup, state = set_up(asked, CPU), new_state(asked, CPU)
-        losses.append(torch.cat([torch.from_numpy(advance(setup, state, u).losses) for u in range(1, 6)]))
+        losses.append(torch.cat([torch.from_numpy(advance(setup, state, u).series["train/loss"]) for u in range(1, 6)]))
     torch.testing.assert_close(losses[0], losses[1], rtol=1e-5, atol=0)
     assert losses[0].unique().numel() == 5
