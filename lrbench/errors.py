@@ -8,17 +8,15 @@ class ConfigError(Exception):
     """Bad input, as a value. Exit code 2, nothing written.
 
     option: what is wrong by the name it is known by, such as `warmup.length`, a flag, a file or a run's id; value: what
-    was given for it, where there is something to show; why: what is wrong with that; cure: what would be right. The
+    was given for it, "" where there is nothing to show; why: what is wrong with that; cure: what would be right. The
     last two are clauses without a full stop, or whole sentences. As text it is one paragraph.
     """
 
-    def __init__(self, option: str, value: object = "", why: str = "", cure: str = "") -> None:
+    def __init__(self, option: str, value: object, why: str, cure: str = "") -> None:
         super().__init__(option, value, why, cure)  # its arguments are what pickle carries to another process
         self.option, self.value, self.why, self.cure = option, value, why, cure
 
     def __str__(self) -> str:
-        if not self.why:
-            return self.option
         head = self.option if self.value == "" else f"{self.option}={_as_typed(self.value)}"
         why, cure = self.why.strip(), self.cure.strip()
         joint = "" if not cure else " " if why.endswith((".", "?")) else ". " if cure[0].isupper() else "; "

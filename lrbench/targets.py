@@ -29,9 +29,9 @@ def resolve(path: str, option: str) -> Callable[..., Any]:
                 f"If {package} is a package, pip install {package}; if it is a file of yours, start lrbench in its "
                 "folder or put that on PYTHONPATH."
             )
-        raise ConfigError(f"{option}._target_={path}: cannot be imported ({error}). {cure}") from error
+        raise ConfigError(f"{option}._target_", path, f"cannot be imported ({error})", cure) from error
     if not callable(target):
-        raise ConfigError(f"{option}._target_={path}: this is a {type(target).__name__}, not a class or function.")
+        raise ConfigError(f"{option}._target_", path, f"this is a {type(target).__name__}, not a class or function")
     return target
 
 
@@ -54,16 +54,15 @@ def check_arguments(path: str, args: Mapping[str, Any], given: Collection[str], 
     name = path.rpartition(".")[2]
     for key in args:
         if key in given:
-            raise ConfigError(f"{option}.args.{key}: lrbench gives this argument of {name} itself; remove it.")
+            raise ConfigError(f"{option}.args.{key}", "", f"lrbench gives this argument of {name} itself", "remove it")
         if key not in named and not open_ended:
-            raise ConfigError(f"{option}.args.{key}: {name} has no argument '{key}'.{did_you_mean(key, offered)}")
+            why = f"{name} has no argument '{key}'"
+            raise ConfigError(f"{option}.args.{key}", "", why, did_you_mean(key, offered))
     required = [n for n in parameters if n in offered and parameters[n].default is inspect.Parameter.empty]
     missing = [n for n in required if n not in args]
     if missing:
-        raise ConfigError(
-            f"{option}.args: {name} needs {', '.join(missing)}; add '+{option}.args.{missing[0]}=...' or write it "
-            "in the level's file."
-        )
+        cure = f"add '+{option}.args.{missing[0]}=...' or write it in the level's file"
+        raise ConfigError(f"{option}.args", "", f"{name} needs {', '.join(missing)}", cure)
 
 
 def named_parameters(path: str, option: str) -> Mapping[str, inspect.Parameter]:
@@ -76,10 +75,8 @@ def _parameters(path: str, option: str) -> Mapping[str, inspect.Parameter]:
     try:
         return _signature(resolve(path, option))
     except ValueError as error:
-        raise ConfigError(
-            f"{option}._target_={path}: has no signature to check its arguments against ({error}); wrap it in a "
-            "function of Python's."
-        ) from error
+        why = f"has no signature to check its arguments against ({error})"
+        raise ConfigError(f"{option}._target_", path, why, "wrap it in a function of Python's") from error
 
 
 @cache

@@ -59,7 +59,7 @@ class WandB:
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
-            raise ConfigError(f"tracker.args.mode={self.mode!r} is no mode.{did_you_mean(self.mode, MODES)}")
+            raise ConfigError("tracker.args.mode", self.mode, "this is no mode", did_you_mean(self.mode, MODES))
 
     def open(self, run: Mirrored, say: Callable[[str], None]) -> None:
         """Start a fresh segment; online falls back to offline without a key or a server, and says so."""
@@ -149,7 +149,7 @@ class TensorBoard:
     def __post_init__(self) -> None:
         if importlib.util.find_spec("tensorboard") is None:
             cure = 'pip install "lr-schedule-bench[tensorboard]"'
-            raise ConfigError(f"tracker=tensorboard needs a package that is not installed: {cure}")
+            raise ConfigError("tracker", "tensorboard", "this needs a package that is not installed", cure)
 
     def open(self, run: Mirrored, say: Callable[[str], None]) -> None:
         """Start a fresh event file; older ones would overlap it, for the whole record is replayed."""

@@ -21,6 +21,8 @@ from lrbench.progress import Say, Show, View
 from lrbench.store.lease import Lease
 from lrbench.store.record import Record, write_json, write_text
 
+ANEW = "force=true keeps the record aside and trains anew"
+
 
 class Interrupted(Exception):
     """A signal asked the run to stop; its state is saved."""
@@ -71,9 +73,10 @@ def attempt(
 
     Raises Interrupted after a signal, RunFailed where the disk refuses or the schedule was not followed.
     """
-    clock = setup.experiment.clock
+    clock, begun = setup.experiment.clock, False
     try:
         state = _begin(setup, record, settings, say)
+        begun = True
         _note_attempt(record, setup, state)
         setup.ranks.tell(state.update)
         wrap(state, setup)
@@ -92,7 +95,11 @@ def attempt(
                     f"stopped at update {state.update} of {clock.updates}; the same command goes on from there."
                 )
             mirror.close(_finish(setup, state, settings, record, log, bad))
-    except (ConfigError, Interrupted):
+    except Interrupted:
+        raise
+    except ConfigError as error:
+        if begun:  # an image that cannot be read, say: the record tells, and retry=true goes on
+            _fail(record, lease, clock.updates, str(error))
         raise
     except OSError as error:
         raise RunFailed(refused_by_disk(record, error)) from error
@@ -103,10 +110,16 @@ def attempt(
                 "checkpoint; the same command goes on from there."
             ) from error
         lease.check()
-        done = record.status()["update"] if (record.folder / "status.json").exists() else 0
         write_text(record.traceback, traceback.format_exc())
-        record.set_status("failed", done, clock.updates, f"{type(error).__name__}: {error}")
+        _fail(record, lease, clock.updates, f"{type(error).__name__}: {error}")
         raise
+
+
+def _fail(record: Record, lease: Lease, updates: int, why: str) -> None:
+    """Say so in the record, while it is ours."""
+    lease.check()
+    done = record.status()["update"] if (record.folder / "status.json").exists() else 0
+    record.set_status("failed", done, updates, why)
 
 
 def refused_by_disk(record: Record, error: OSError) -> str:
@@ -128,16 +141,12 @@ def _begin(setup: Setup, record: Record, settings: Settings, say: Say) -> State:
     try:
         state = load(setup.experiment, setup.device, last)
     except Exception as error:
-        raise ConfigError(
-            f"{last}: the checkpoint cannot be read ({type(error).__name__}: it may be damaged); force=true keeps the "
-            "record aside and trains anew."
-        ) from error
+        why = f"the checkpoint cannot be read ({type(error).__name__}: it may be damaged)"
+        raise ConfigError(str(last), "", why, ANEW) from error
     written = len(record.series())
     if written < state.update:
-        raise ConfigError(
-            f"{record.folder}: its checkpoint is at update {state.update} and its record ends at {written}; force=true "
-            "keeps the record aside and trains anew."
-        )
+        why = f"its checkpoint is at update {state.update} and its record ends at {written}"
+        raise ConfigError(str(record.folder), "", why, ANEW)
     say(f"{record.run_id}: resumed at update {state.update} of {setup.experiment.clock.updates}.")
     record.set_status("running", state.update, setup.experiment.clock.updates)
     return state

@@ -91,8 +91,9 @@ def kept_state(experiment: Experiment, update: int, record: Record, setup: Setup
     except Exception as error:
         raise ConfigError(
             str(path),
-            why=f"the checkpoint cannot be read ({type(error).__name__}: it may be damaged)",
-            cure="remove it, and it is made again from the run's experiment",
+            "",
+            f"the checkpoint cannot be read ({type(error).__name__}: it may be damaged)",
+            "remove it, and it is made again from the run's experiment",
         ) from error
 
 
@@ -149,8 +150,9 @@ def _replayed(experiment: Experiment, update: int, record: Record, asking: Setup
     if experiment.ranks is not None:
         raise ConfigError(
             record.run_id,
-            why=f"it was trained on {experiment.ranks} ranks and kept no checkpoint at update {update}",
-            cure=f"train it again on as many with force=true 'keep=[{update}ba,end]'",
+            "",
+            f"it was trained on {experiment.ranks} ranks and kept no checkpoint at update {update}",
+            f"train it again on as many with force=true 'keep=[{update}ba,end]'",
         )
     threads = torch.get_num_threads()
     shift = stream_start(experiment, record)

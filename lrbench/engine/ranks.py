@@ -68,8 +68,10 @@ def join(device: str) -> Ranks:
     os.environ.setdefault("WORLD_SIZE", str(ranks.size))
     if "MASTER_ADDR" not in os.environ:
         raise ConfigError(
-            f"{ranks.size} processes were started, but MASTER_ADDR is not set, so they cannot meet; start them with "
-            "torchrun --nproc-per-node=N -m lrbench ..., or set MASTER_ADDR and MASTER_PORT in the job."
+            "MASTER_ADDR",
+            "",
+            f"{ranks.size} processes were started, and it is not set, so they cannot meet",
+            "start them with torchrun --nproc-per-node=N -m lrbench ..., or set MASTER_ADDR and MASTER_PORT in the job",
         )
     cuda = device != "cpu" and torch.cuda.is_available()
     torch.distributed.init_process_group("nccl" if cuda else "gloo")

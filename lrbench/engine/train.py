@@ -178,7 +178,8 @@ def _train_parent(start: Start, settings: Settings, show: Show, say: Say, store:
     asked = replace(settings, force=False, hydra={}, keep=keep, test=False)
     record = train(start.of, asked, show, say, store=store)
     if record.standing() != "finished":
-        raise ConfigError(f"start.of: the parent {record.run_id} is {record.standing()}; nothing can fork from it.")
+        why = f"the parent is {record.standing()}, and nothing can fork from it"
+        raise ConfigError("start.of", record.run_id, why, f"look at it by lrbench show {record.run_id}")
 
 
 def _follow(record: Record, show: Show) -> None:

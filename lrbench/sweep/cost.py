@@ -29,7 +29,7 @@ def cost_of(entries: Sequence[Entry], to_do: Sequence[Entry], standings: Mapping
     """What training a plan's runs that are still to do will take. device: what will train, as records name it; None for
     jobs of a cluster, whose nodes may hold anything."""
     paces = _paces(entries, to_do, standings, device)
-    to_train = [e for e in to_do if standings[e.run_id] not in ("committed", "uncommitted")]
+    to_train = [e for e in to_do if standings[e.run_id] not in ("untested", "committed", "uncommitted")]
     known = [e for e in to_train if _kind(e.experiment) in paces]
     seconds = sum(paces[_kind(e.experiment)].seconds * _updates_left(e, standings) for e in known)
     devices = {d for e in known for d in paces[_kind(e.experiment)].devices}
@@ -86,7 +86,7 @@ def _pace(by_device: Mapping[str, list[float]], device: str | None) -> _Pace:
 
 def _own(entries: Sequence[Entry], standings: Mapping[str, str]) -> Iterator[Run]:
     """Finished runs of the plan."""
-    tell = [e for e in entries if standings[e.run_id] in ("finished", "again")]
+    tell = [e for e in entries if standings[e.run_id] in ("finished", "untested", "again")]
     done = [e for e in tell if e.record.glance() == "finished"]
     return _finished(e.record for e in done[-LOOKED_AT:])
 

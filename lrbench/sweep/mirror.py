@@ -24,7 +24,6 @@ from lrbench.sweep.store import stored_entries
 from lrbench.targets import resolve
 from lrbench.trackers import Mirror, Mirrored
 
-MARK = "mirrored.json"  # in a record: the tracker that a replay of it was made for
 PATIENCE = 30.0  # seconds that a tracker may take to replay a run ...
 PER_ROW = 0.01  # ... and for each of its rows, which take W&B 0.2 ms
 
@@ -69,7 +68,7 @@ def replay(record: Record, tracker: Component, tags: Sequence[str], say: Say) ->
         mirror = Mirror(resolve(tracker.target, "tracker")(**tracker.args), about, rows, say)
         whole = mirror.close(record.summary(), PATIENCE + PER_ROW * len(rows))
         if whole:
-            write_json(record.folder / MARK, to_plain(tracker))
+            write_json(record.mirrored, to_plain(tracker))
         return whole
     finally:
         lease.release()
@@ -89,7 +88,7 @@ def _is_missing(entry: Entry) -> bool:
     if entry.settings.tracker is None or entry.record.glance() not in DONE:
         return False
     try:
-        done: Mapping[str, Any] = json.loads((entry.record.folder / MARK).read_text())
+        done: Mapping[str, Any] = json.loads(entry.record.mirrored.read_text())
     except (OSError, ValueError):
         return True
     return done != to_plain(_tracker(entry))

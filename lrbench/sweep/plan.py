@@ -19,6 +19,7 @@ from lrbench.sweep.entry import Entry
 WORDS = {
     "finished": "done",
     "diverged": "diverged",
+    "untested": "done, to be tested",
     "committed": "in committed evidence, to be restored",
     "uncommitted": "in evidence not committed yet, to be restored",
     "running": "running elsewhere",
@@ -154,7 +155,7 @@ def _parents(entry: Entry) -> Iterator[Entry]:
     if start is None:
         return
     keep = ("end",) if start.at == "plateau" else tuple(dict.fromkeys(("end", start.at)))
-    settings = replace(entry.settings, force=False, keep=keep)
+    settings = replace(entry.settings, force=False, keep=keep, test=False)
     parent = Entry(f"parent {title(start.of)}", start.of, settings)
     yield from _parents(parent)
     yield parent
@@ -176,6 +177,8 @@ def _standing(entry: Entry, store: Store) -> str:
     settings = entry.settings
     if (standing in (*DONE, "failed") and settings.force) or (standing == "failed" and settings.retry):
         return "again"
+    if standing == "finished" and settings.test and not entry.record.tested():
+        return "untested"
     if standing == "new" and not settings.force and (row := store.evidence.find(entry.run_id)):
         return "committed" if row.committed else "uncommitted"
     return standing

@@ -385,7 +385,7 @@ def test_other_parameter_groups_do_not_fit(make, run):
 
 
 def test_a_parent_that_diverged_is_refused(make, run):
-    with pytest.raises(ConfigError, match=r"the parent \w+ is diverged; nothing can fork from it"):
+    with pytest.raises(ConfigError, match=r"start\.of=\w+: the parent is diverged, and nothing can fork from it"):
         run(child_of(make("optimizer.lr=1e6"), carry=("model",)))
 
 

@@ -51,7 +51,8 @@ def stands(entry, state, update=3, seconds=2.0, cpu=HERE, device="cpu"):
     """Lay a record out as if it had come so far."""
     entry.record.create(entry.experiment, {})
     entry.record.set_status(state, update, 8)
-    write_json(entry.record.folder / "summary.json", {"seconds": seconds, "updates": update})
+    summary = {"seconds": seconds, "updates": update, "test/loss": 0.1}
+    write_json(entry.record.folder / "summary.json", summary)
     write_json(entry.record.folder / "provenance.json", [{"device": device, "cpu": cpu}])
     write_series(entry.record, [[0.0]] * update)
 
@@ -271,3 +272,17 @@ def test_a_sweep_that_cannot_be_read_is_refused(entry, change, words):
 def test_settings_without_hydras_files(entry):
     plan = make_plan([entry("seed=1")])
     assert plan.entries[0].settings == replace(Settings(), results=plan.entries[0].settings.results)
+
+
+def test_a_run_that_is_done_may_be_asked_for_its_test(entry):
+    """It is told and done, and counts as no training."""
+    (one, asked) = entry("seed=1", "test=false"), entry("seed=1")
+    stands(one, "finished", update=8)
+    write_json(one.record.folder / "summary.json", {"seconds": 2.0, "updates": 8})
+    assert make_plan([one]).to_do == ()
+    plan = make_plan([asked])
+    assert plan.headline() == "1 run: 1 done, to be tested"
+    assert plan.to_do == (asked,)
+    assert plan.cost.known + plan.cost.unknown == 0
+    write_json(one.record.folder / "summary.json", {"seconds": 2.0, "updates": 8, "test/loss": 0.1})
+    assert make_plan([asked]).to_do == ()
