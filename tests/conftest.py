@@ -172,7 +172,7 @@ class Server:
 
     def start(self, experiment: Any, results: Path, **patches: Any) -> Process:
         """A process that trains; see server.py for the patches. Everything else goes into its Settings."""
-        from lrbench.identity import to_plain
+        from lrbench.experiment.identity import to_plain
 
         self._count += 1
         path = self._folder / f"{self._count}.yaml"

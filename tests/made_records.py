@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from lrbench.experiment import Experiment
-from lrbench.identity import arm_id, run_id, title, to_plain
+from lrbench.experiment.identity import arm_id, run_id, title, to_plain
 from lrbench.store.record import DONE, NORM, Record, series_type
 
 

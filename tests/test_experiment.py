@@ -30,7 +30,7 @@ from lrbench.experiment import (
     Warmup,
     WeightDecay,
 )
-from lrbench.identity import arm_id, from_plain, run_id, title, to_plain
+from lrbench.experiment.identity import arm_id, from_plain, run_id, title, to_plain
 
 GOLDEN = "f1a89495a7c0edef"
 GOLDEN_FULL = "2c9b5c9c4e6d99c1"
@@ -569,7 +569,7 @@ def test_an_experiment_is_made_and_hashed_without_torch(tmp_path: Path) -> None:
     path = tmp_path / "experiment.yaml"
     path.write_text(yaml.safe_dump(to_plain(full())))
     program = (
-        "import sys, yaml; from lrbench.identity import from_plain, run_id; "
+        "import sys, yaml; from lrbench.experiment.identity import from_plain, run_id; "
         f"made = from_plain(yaml.safe_load(open({str(path)!r}))); "
         "print(run_id(made), 'torch' in sys.modules, 'hydra' in sys.modules)"
     )

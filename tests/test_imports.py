@@ -16,13 +16,11 @@ ROOT = Path(__file__).parent.parent / "lrbench"
 # room and the rows below its own. A new one needs a place here.
 LAYERS = (
     ("lrbench", "errors"),
-    ("randomness", "metrics", "targets", "stats", "sweep.slurm.options", "hashing"),
+    ("randomness", "metrics", "targets", "stats", "sweep.slurm.options"),
     ("horizon", "trackers", "models", "tasks", "param_groups", "store.lease", "store.locks", "config.grid",
      "config.schema"),
-    ("components", "arguments"),
-    ("schedule_plan",),
     ("experiment", "plugins"),
-    ("identity", "config.compose"),
+    ("config.compose",),
     ("schedules", "store.record", "progress", "optim", "data"),
     ("plots", "store.arms", "store.committed", "store.curves", "store.evidence", "store.export", "store.rows",
      "store.run", "store.store"),
@@ -53,8 +51,8 @@ ONLY = {
 }
 KNOW_CONFIG = {"commands", "cli", "config"}
 ANYBODY = {"config.levels"}  # it reads option files, and knows no Hydra
-NO_TORCH = ("errors", "horizon", "hashing", "components", "arguments", "schedule_plan",
-            "experiment", "identity", "targets", "randomness", "trackers", "progress", "store",
+NO_TORCH = ("errors", "horizon", "experiment", "experiment.identity", "targets", "randomness", "trackers", "progress",
+            "store",
             "store.record", "store.lease", "store.locks", "store.evidence", "store.index", "store.runs",
             "store.export", "store.run", "store.store",
             "data", "data.digits", "data.fashion_mnist", "data.cifar", "data.image_folder", "data.local",

@@ -16,7 +16,7 @@ from lrbench.engine.fork import start_state
 from lrbench.engine.loop import advance
 from lrbench.engine.state import load, new_state, save, set_up
 from lrbench.experiment import Start
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.optim import Averaging
 from lrbench.store.record import Record
 from lrbench.targets import resolve

@@ -14,7 +14,7 @@ from wandb_server import Server, serving
 
 from lrbench import trackers
 from lrbench.config.experiments import experiment
-from lrbench.identity import arm_id, run_id, title, to_plain
+from lrbench.experiment.identity import arm_id, run_id, title, to_plain
 from lrbench.store.record import Record
 
 ONLINE = (*TINY[1:], "horizon=3ep", "tracker.args.mode=online", "tracker.args.tags=[ours]", "checkpoint_every=1ba")

@@ -7,7 +7,7 @@ from lrbench.commands import Job, labels, naming
 from lrbench.commands.notes import tell_of
 from lrbench.config.experiments import experiment_from
 from lrbench.errors import ConfigError
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.plots.schedule import Curve, plot_schedules
 from lrbench.plots.terminal import chart
 from lrbench.schedules import lr_table

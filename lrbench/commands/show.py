@@ -5,7 +5,7 @@ from typing import Any
 
 from lrbench.commands import Parser
 from lrbench.commands.train import describe
-from lrbench.identity import title
+from lrbench.experiment.identity import title
 from lrbench.metrics import declared_in
 from lrbench.plots.run import picture_of
 from lrbench.plots.terminal import rate_chart

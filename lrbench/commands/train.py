@@ -16,7 +16,7 @@ from lrbench.engine.ranks import leads
 from lrbench.engine.train import train
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.metrics import declared_in
 from lrbench.progress import Reporter, numbers
 from lrbench.store.record import DONE, Record

@@ -11,8 +11,8 @@ from lrbench.engine.legs import legs
 from lrbench.engine.state import Setup, State, load, new_state, save, set_up, wrap
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Start
+from lrbench.experiment.identity import run_id
 from lrbench.horizon import moment
-from lrbench.identity import run_id
 from lrbench.optim import Averaging
 from lrbench.store.record import Record
 

@@ -4,7 +4,7 @@ from lrbench.engine.legs import Leg
 from lrbench.engine.log import Row
 from lrbench.engine.state import State
 from lrbench.experiment import Experiment, Settings
-from lrbench.identity import arm_id, title, to_plain
+from lrbench.experiment.identity import arm_id, title, to_plain
 from lrbench.progress import Say
 from lrbench.store.record import Record
 from lrbench.targets import resolve

@@ -4,7 +4,7 @@ from lrbench import engine, optim
 from lrbench.data import batches
 from lrbench.errors import ConfigError
 from lrbench.experiment import Component, Experiment
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.targets import numerics
 
 

@@ -19,7 +19,7 @@ from lrbench import __version__
 from lrbench.engine.evaluation import evaluation_updates
 from lrbench.engine.log import Row
 from lrbench.engine.state import Setup, State
-from lrbench.identity import arm_id, run_id, title
+from lrbench.experiment.identity import arm_id, run_id, title
 from lrbench.metrics import metric_of, to_plain
 from lrbench.schedules import lr_table
 from lrbench.store.record import Record

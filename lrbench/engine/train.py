@@ -14,7 +14,7 @@ from lrbench.engine.state import Setup, choose_device, load, set_up, wrap
 from lrbench.engine.testing import add_test
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings, Start
-from lrbench.identity import run_id, title
+from lrbench.experiment.identity import run_id, title
 from lrbench.progress import Say, Show, View, silent
 from lrbench.store.export import restore
 from lrbench.store.lease import Lease, LeaseLost, alone

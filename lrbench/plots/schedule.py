@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lrbench.schedule_plan import SchedulePlan
+from lrbench.experiment.schedule_plan import SchedulePlan
 from lrbench.schedules import LRTable
 
 OVERLAID = 6  # curves at most on one pair of axes: more cannot be told apart

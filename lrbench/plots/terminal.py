@@ -8,8 +8,8 @@ import numpy as np
 import plotext
 from numpy.typing import NDArray
 
+from lrbench.experiment.schedule_plan import SchedulePlan
 from lrbench.plots.schedule import Curve
-from lrbench.schedule_plan import SchedulePlan
 from lrbench.schedules import LRTable, facts
 
 POINTS = 400  # more than a terminal has columns

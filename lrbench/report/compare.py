@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lrbench.errors import ConfigError, did_you_mean
-from lrbench.identity import arm_id
+from lrbench.experiment.identity import arm_id
 from lrbench.metrics import Metric, metric_of
 from lrbench.report.commands import command_of
 from lrbench.report.curves import metric_curve, rate_curves

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from lrbench.experiment import Experiment
-from lrbench.identity import arm_id, run_id, title, to_plain
+from lrbench.experiment.identity import arm_id, run_id, title, to_plain
 
 Flat = dict[str, Any]
 ALWAYS = ("optimizer.lr", "warmup.length")  # mean the same whatever class stands beside them

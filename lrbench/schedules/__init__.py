@@ -2,7 +2,7 @@
 
 `lr_table(plan)` is the whole story: `build` makes the scheduler of one part of the plan, `trace` reads its rates off a
 throw-away optimizer, `compose` joins warmup and main and puts the weight decay beside them, `feedback` feeds schedulers
-that hear a metric. What a plan is: `lrbench.schedule_plan`.
+that hear a metric. What a plan is: `lrbench.experiment.schedule_plan`.
 """
 
 from lrbench.schedules.compose import LRTable, lr_table

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import torch
 
 from lrbench.errors import ConfigError
-from lrbench.schedule_plan import Part, SchedulePlan
+from lrbench.experiment.schedule_plan import Part, SchedulePlan
 from lrbench.targets import resolve, with_defaults
 
 # What a scheduler's step() may require, by the name it has there: the count of steps done (timm, fairseq), or the

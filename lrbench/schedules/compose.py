@@ -11,8 +11,8 @@ import numpy as np
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
+from lrbench.experiment.schedule_plan import Part, SchedulePlan
 from lrbench.horizon import Phase
-from lrbench.schedule_plan import Part, SchedulePlan
 from lrbench.schedules.build import momentum_of, settings_of
 from lrbench.schedules.feedback import hears_metric
 from lrbench.schedules.trace import Floats, trace

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lrbench.errors import ConfigError
+from lrbench.experiment.schedule_plan import Part, SchedulePlan
 from lrbench.horizon import Phase
-from lrbench.schedule_plan import Part, SchedulePlan
 from lrbench.schedules.build import call, settings_of
 from lrbench.schedules.compose import LRTable, lr_table, traced
 from lrbench.schedules.feedback import built, hears_metric

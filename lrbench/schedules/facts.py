@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lrbench.schedule_plan import SchedulePlan
+from lrbench.experiment.schedule_plan import SchedulePlan
 from lrbench.schedules.compose import LRTable
 
 # Of the peak: what two neighbouring rates may differ by and still be one. The recursions of torch's schedulers wander

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from lrbench.errors import ConfigError
-from lrbench.schedule_plan import Part, SchedulePlan
+from lrbench.experiment.schedule_plan import Part, SchedulePlan
 from lrbench.schedules.build import Live, build, torch_refuses
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from lrbench.errors import ConfigError
-from lrbench.schedule_plan import Part, SchedulePlan
+from lrbench.experiment.schedule_plan import Part, SchedulePlan
 from lrbench.schedules.build import Live, build, call, momentum_of, torch_refuses
 
 Floats = NDArray[np.float64]

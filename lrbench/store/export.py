@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from lrbench.errors import ConfigError
-from lrbench.identity import from_plain, run_id, to_plain
+from lrbench.experiment.identity import from_plain, run_id, to_plain
 from lrbench.store.arms import ARMS, PARTS, Shared, compact, key_of, key_of_arm, shared_text, with_seed, without_seed
 from lrbench.store.curves import grid_of, to_text, updates_of
 from lrbench.store.record import DONE, RATES, Record, to_json, write_json, write_text

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lrbench.experiment import Experiment
-from lrbench.identity import run_id, title, to_plain
+from lrbench.experiment.identity import run_id, title, to_plain
 from lrbench.store.lease import holder
 from lrbench.store.record import Record, write_bytes
 from lrbench.store.run import Run, of_row, read

@@ -24,7 +24,7 @@ import yaml
 from numpy.typing import NDArray
 
 from lrbench.experiment import Experiment
-from lrbench.identity import from_plain, run_id, to_plain
+from lrbench.experiment.identity import from_plain, run_id, to_plain
 from lrbench.store.lease import holder
 
 Standing = Literal["new", "running", "interrupted", "finished", "diverged", "failed", "corrupt"]

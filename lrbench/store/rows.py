@@ -16,7 +16,7 @@ from typing import Any
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
-from lrbench.identity import arm_id, from_plain, run_id, title
+from lrbench.experiment.identity import arm_id, from_plain, run_id, title
 from lrbench.store.arms import ARMS, Shared, key_of, parse_shared, with_seed
 from lrbench.store.curves import Corners, Curves, from_text, updates_of
 from lrbench.store.record import DONE

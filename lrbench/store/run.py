@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import yaml
 
 from lrbench.experiment import Experiment
-from lrbench.identity import arm_id
+from lrbench.experiment.identity import arm_id
 from lrbench.store.curves import Corners, Curves, corners_of, curves_of, grid_of
 from lrbench.store.lease import holder
 from lrbench.store.record import LOSS, NORM, RATES, Damaged, Record, Standing, reading

@@ -15,7 +15,7 @@ from lrbench.data import Splits
 from lrbench.engine.numerics import require_current
 from lrbench.engine.train import Say, to_stderr, train
 from lrbench.experiment import Component, Experiment, Settings
-from lrbench.identity import from_plain, run_id, to_plain
+from lrbench.experiment.identity import from_plain, run_id, to_plain
 from lrbench.progress import Show, silent
 from lrbench.store.lease import Lease
 from lrbench.store.record import Record, Standing

@@ -14,7 +14,7 @@ from rich.progress import track
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Component
-from lrbench.identity import arm_id, title, to_plain
+from lrbench.experiment.identity import arm_id, title, to_plain
 from lrbench.progress import Say
 from lrbench.store.lease import Lease
 from lrbench.store.record import DONE, Record, write_json

@@ -9,7 +9,7 @@ from lrbench.engine.outcome import device_here
 from lrbench.engine.state import choose_device
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Start
-from lrbench.identity import title
+from lrbench.experiment.identity import title
 from lrbench.store.record import DONE, Standing
 from lrbench.store.store import Store
 from lrbench.sweep.cost import Cost, cost_of

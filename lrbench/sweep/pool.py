@@ -18,7 +18,7 @@ from typing import Any, Literal
 import torch
 
 from lrbench.engine.signals import Stop, stop_signal, until_signalled
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.store.lease import holder
 from lrbench.store.record import DONE
 from lrbench.sweep.entry import Entry, mark_failed, saved_update

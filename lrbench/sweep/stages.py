@@ -12,7 +12,7 @@ from typing import Any
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.store.record import DONE, Record, write_json
 from lrbench.store.store import Store
 from lrbench.sweep.carry_out import Outcome, carry_out

@@ -466,7 +466,7 @@ def test_a_reader_may_go_away(command: str, tmp_path: Path) -> None:
     """`lrbench show RUN | head -1` ends quietly."""
     if "show" in command:
         from lrbench.config.experiments import experiment
-        from lrbench.identity import run_id
+        from lrbench.experiment.identity import run_id
         from lrbench.store.record import Record
 
         made = experiment(*QUICK[:-1])

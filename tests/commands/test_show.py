@@ -9,7 +9,7 @@ from cli_support import TINY, Lrbench, assert_refused, in_process
 
 from lrbench.config.experiments import experiment
 from lrbench.experiment import Experiment
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.store.export import write_rows
 from lrbench.store.lease import Lease
 from lrbench.store.record import Record, write_json

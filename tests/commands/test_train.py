@@ -17,7 +17,7 @@ from cli_support import TINY, Lrbench, files, in_process
 
 from lrbench import CONF
 from lrbench.config.experiments import experiment
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.store.record import Record
 
 PNG = b"\x89PNG\r\n\x1a\n"

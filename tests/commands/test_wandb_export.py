@@ -11,7 +11,7 @@ from wandb_server import serving
 
 from lrbench.config.experiments import experiment
 from lrbench.experiment import Experiment
-from lrbench.identity import arm_id, run_id
+from lrbench.experiment.identity import arm_id, run_id
 from lrbench.store.lease import Lease
 from lrbench.store.record import Record
 

@@ -25,8 +25,8 @@ from lrbench.engine.state import Setup, new_state, set_up, wrap
 from lrbench.engine.train import train
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings
+from lrbench.experiment.identity import run_id
 from lrbench.horizon import is_time
-from lrbench.identity import run_id
 from lrbench.optim import build_optimizer
 from lrbench.schedules import lr_table
 from lrbench.schedules.contradictions import beyond_its_kind

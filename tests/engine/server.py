@@ -21,7 +21,7 @@ import yaml
 from lrbench.data.batches import Batches
 from lrbench.engine.train import train
 from lrbench.experiment import Settings
-from lrbench.identity import from_plain
+from lrbench.experiment.identity import from_plain
 from lrbench.store.lease import Lease
 
 

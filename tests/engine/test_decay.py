@@ -14,7 +14,7 @@ from lrbench.engine import state
 from lrbench.engine.attempt import RunFailed
 from lrbench.engine.state import read_checkpoint
 from lrbench.experiment import Experiment, Start
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.models.mlp import mlp
 from lrbench.randomness import seed_of
 from lrbench.schedules import lr_table

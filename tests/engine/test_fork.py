@@ -11,7 +11,7 @@ from lrbench.engine import fork as fork_engine
 from lrbench.engine.state import read_checkpoint
 from lrbench.errors import ConfigError
 from lrbench.experiment import Component, Experiment, Optimizer, ParamGroups, Start
-from lrbench.identity import arm_id, run_id
+from lrbench.experiment.identity import arm_id, run_id
 from lrbench.store.record import Record
 
 pytestmark = pytest.mark.usefixtures("without_picture")

@@ -158,7 +158,7 @@ def test_numerics_are_part_of_the_identity(make, monkeypatch):
     from lrbench.config.experiments import experiment
     from lrbench.data import batches, digits
     from lrbench.engine import __name__ as engine_name
-    from lrbench.identity import run_id
+    from lrbench.experiment.identity import run_id
     from lrbench.models import mlp
 
     asked = ("tracker=none", "model=mlp", "horizon=1ep")

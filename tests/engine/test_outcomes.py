@@ -11,7 +11,7 @@ from torch import nn
 
 from lrbench.engine import attempt, evaluation, legs, loop
 from lrbench.experiment import Component, Experiment
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.metrics import Metric, declared_in
 from lrbench.models.mlp import mlp
 from lrbench.store.record import Record

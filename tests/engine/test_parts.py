@@ -17,7 +17,7 @@ from lrbench.engine.state import Setup, State, load, new_state, save, set_up
 from lrbench.engine.train import train
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.store.record import Record
 
 CPU = torch.device("cpu")

@@ -14,7 +14,7 @@ from lrbench.engine import attempt, legs, loop
 from lrbench.engine.attempt import Interrupted
 from lrbench.engine.state import load, read_checkpoint
 from lrbench.experiment import Experiment
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.store.record import Record
 
 pytestmark = pytest.mark.usefixtures("without_picture")

@@ -15,7 +15,7 @@ from torch import nn
 
 from lrbench.config.experiments import experiment
 from lrbench.errors import ConfigError
-from lrbench.identity import run_id, title
+from lrbench.experiment.identity import run_id, title
 from lrbench.models.timm import by_name
 
 DIGITS = (1, 8, 8)

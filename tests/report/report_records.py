@@ -10,7 +10,7 @@ import yaml
 from made_records import write_series
 
 from lrbench.experiment import Component, Data, Experiment, Optimizer, Scheduler
-from lrbench.identity import arm_id, run_id, to_plain
+from lrbench.experiment.identity import arm_id, run_id, to_plain
 from lrbench.report.compare import compare as compare_runs
 from lrbench.report.result import Comparison
 from lrbench.store.record import Record

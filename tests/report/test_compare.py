@@ -15,7 +15,7 @@ from scipy import stats
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, LRScaling, Optimizer, ParamGroups, Start, Warmup, WeightDecay
-from lrbench.identity import arm_id, run_id
+from lrbench.experiment.identity import arm_id, run_id
 from lrbench.report import html, markdown
 from lrbench.report.naming import names
 from lrbench.report.runs import MARGIN

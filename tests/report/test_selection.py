@@ -10,7 +10,7 @@ from report_records import COSINE, experiment, record
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Settings, Start
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.report.selection import records_of
 from lrbench.store.record import Record
 from lrbench.store.store import Store

@@ -11,7 +11,7 @@ from handmade import GROUPS, SCHEDULERS, experiment, optimizer, ramp, scheduler
 
 from lrbench.config import experiments as config
 from lrbench.engine.state import set_up
-from lrbench.schedule_plan import SchedulePlan
+from lrbench.experiment.schedule_plan import SchedulePlan
 from lrbench.schedules import check, compose, lr_table
 
 OTHERS: dict[str, Any] = {

@@ -12,7 +12,7 @@ from handmade import GROUPS, TORCH, experiment, optimizer
 from lrbench.config import experiments as config
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Warmup, WeightDecay
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.schedules import check, lr_table
 
 N = 400  # 40 epochs of 10 updates

@@ -12,7 +12,7 @@ from made_records import put
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Start
-from lrbench.identity import arm_id, run_id
+from lrbench.experiment.identity import arm_id, run_id
 from lrbench.store import committed as git_side
 from lrbench.store.export import write_rows
 from lrbench.store.record import Record, to_json

@@ -12,7 +12,7 @@ import pytest
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
-from lrbench.identity import from_plain, run_id
+from lrbench.experiment.identity import from_plain, run_id
 from lrbench.store.arms import with_seed
 from lrbench.store.export import restore, write_rows
 from lrbench.store.record import Record

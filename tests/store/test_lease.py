@@ -14,7 +14,7 @@ import pytest
 
 from lrbench.engine import legs
 from lrbench.engine.attempt import RunFailed
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.store import lease as lease_module
 from lrbench.store.lease import RENEW, STALE, Lease, LeaseLost, holder
 from lrbench.store.record import Record

@@ -13,7 +13,7 @@ import yaml
 
 from lrbench.engine.attempt import RunFailed
 from lrbench.errors import ConfigError
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.store.record import Record, read_series, series_type, write_bytes, write_json
 
 pytestmark = pytest.mark.usefixtures("without_picture")

@@ -11,7 +11,7 @@ import pytest
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Start
-from lrbench.identity import arm_id, run_id, to_plain
+from lrbench.experiment.identity import arm_id, run_id, to_plain
 from lrbench.store.arms import with_seed, without_seed
 from lrbench.store.curves import grid_of
 from lrbench.store.export import write_rows

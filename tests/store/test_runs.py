@@ -19,7 +19,7 @@ from made_records import put, put_many, write_series
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Start
-from lrbench.identity import arm_id, run_id
+from lrbench.experiment.identity import arm_id, run_id
 from lrbench.store import index, runs
 from lrbench.store.lease import Lease
 from lrbench.store.record import Record

@@ -7,7 +7,7 @@ import pytest
 from made_records import put
 
 from lrbench.errors import ConfigError
-from lrbench.identity import arm_id, run_id
+from lrbench.experiment.identity import arm_id, run_id
 from lrbench.store.lease import Lease
 from lrbench.store.record import Record
 from lrbench.store.run import Run, Unread, read, read_whole

@@ -23,7 +23,7 @@ from lrbench.config import named
 from lrbench.config.compose import compose
 from lrbench.config.experiments import experiment
 from lrbench.data.batches import Batches
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.store.record import Record
 from lrbench.sweep.store import Sweep
 

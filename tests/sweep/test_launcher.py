@@ -23,7 +23,7 @@ from lrbench.cli.flags import Flags
 from lrbench.cli.main import _shared_out, _Task
 from lrbench.config.experiments import experiment
 from lrbench.errors import ConfigError
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.store.record import Record
 
 sys.path.append(str(Path(cli.__file__).parent / "plugins"))

@@ -11,7 +11,7 @@ from wandb_files import by_update, columns, segment
 
 from lrbench import trackers
 from lrbench.config.experiments import experiment
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.store.lease import Lease
 from lrbench.store.record import Record
 

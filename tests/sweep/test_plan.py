@@ -14,7 +14,7 @@ from lrbench.engine import numerics
 from lrbench.engine.outcome import device_here
 from lrbench.errors import ConfigError
 from lrbench.experiment import Settings
-from lrbench.identity import run_id
+from lrbench.experiment.identity import run_id
 from lrbench.store.record import Record, write_json
 from lrbench.sweep.entry import Entry, from_payload, run_entry
 from lrbench.sweep.origin import Origin

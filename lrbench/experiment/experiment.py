@@ -3,84 +3,26 @@
 No torch and no Hydra here: an Experiment can be made and read anywhere.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Literal
 
-from lrbench.components import Component, Optimizer, Scheduler, Warmup, WeightDecay, require_positive
 from lrbench.errors import ConfigError
+from lrbench.experiment.components import (
+    Component,
+    Data,
+    LRScaling,
+    Optimizer,
+    ParamGroups,
+    Scheduler,
+    Warmup,
+    WeightDecay,
+    require_positive,
+)
+from lrbench.experiment.schedule_plan import SchedulePlan
 from lrbench.horizon import Clock, horizon_updates, moment, whole_updates
 from lrbench.metrics import Mode
-from lrbench.schedule_plan import SchedulePlan
-
-
-@dataclass(frozen=True, kw_only=True)
-class Augment:
-    """Random changes of the training images, in this order.
-
-    crop: random crop after padding by that many pixels of zero. hflip: random horizontal flip. erase: probability
-    that a random rectangle is erased (Zhong et al. 2020). mixup: alpha of the Beta distribution by which two samples
-    are blended (Zhang et al. 2018). cutmix: alpha by which a rectangle is pasted from another sample (Yun et al.
-    2019). With both, a coin chooses for each sample.
-    """
-
-    crop: int = 0
-    hflip: bool = False
-    mixup: float | None = None
-    cutmix: float | None = None
-    erase: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.crop < 0:
-            raise ConfigError("data.augment.crop", self.crop, "the padding is a number of pixels, 0 for none")
-        for option in ("mixup", "cutmix"):
-            if getattr(self, option) is not None:
-                cure = "give the alpha of a Beta distribution, a number above 0 such as 0.2 or 1.0, or null"
-                require_positive(f"data.augment.{option}", getattr(self, option), cure)
-        if self.erase is not None and not 0 < self.erase <= 1:
-            cure = "give a probability above 0 and at most 1, such as 0.25, or null"
-            raise ConfigError("data.augment.erase", self.erase, cure)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Data(Component):
-    """`n_train`: samples of an epoch, None for an endless stream. `fingerprint`: the content's hash, taken into the
-    identity instead of a path. `tokens`: of each sample, where all have equally many.
-
-    An argument named `root` says where the data lie: the identity leaves it out.
-    """
-
-    n_train: int | None = None
-    fingerprint: str
-    tokens: int | None = None
-    augment: Augment = Augment()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ParamGroups(Component):
-    """How the model's parameters are grouped; `lr_scales` is each group's share of the peak rate, in their order.
-    `no_decay` names the groups without weight decay, None where all have it."""
-
-    lr_scales: Mapping[str, float]
-    no_decay: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LRScaling:
-    """Multiplies every peak rate by batch_size / base_batch (Goyal et al. 2017), or by its square root."""
-
-    rule: Literal["linear", "sqrt"]
-    base_batch: int = 256
-
-    def factor(self, batch_size: int) -> float:
-        ratio = batch_size / self.base_batch
-        return ratio if self.rule == "linear" else math.sqrt(ratio)
-
-    def __post_init__(self) -> None:
-        require_positive("lr_scaling.base_batch", self.base_batch, "give the batch size that the rate was made for")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,26 +184,3 @@ class Experiment:
             raise ConfigError("optimizer.args.weight_decay", given, why, cure)
         spared = (self.param_groups and self.param_groups.no_decay) or ()
         return {group: 0.0 if group in spared else float(given) for group in self.peaks}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How a run is carried out and shown: nothing here changes its numbers, so nothing here is hashed."""
-
-    results: Path = Path("results")
-    device: str = "auto"
-    log_every: str = "0.1%"
-    checkpoint_every: str | None = "1min"
-    keep: tuple[str, ...] = ("end",)
-    tracker: Component | None = None
-    workers: int = 2  # processes that read images from disk
-    test: bool = True  # evaluate the test set, once, on the final weights; a run that is done may be asked later
-    force: bool = False
-    retry: bool = False
-    strict: bool = True
-    hydra: Mapping[str, str] = field(default_factory=dict)  # Hydra's own files, by name, kept with the record
-
-    def __post_init__(self) -> None:
-        if self.workers < 0:
-            cure = "give a number of processes that read images from disk, 0 for none"
-            raise ConfigError("workers", self.workers, cure)

@@ -5,8 +5,8 @@ from dataclasses import is_dataclass, replace
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from lrbench.experiment import Experiment, Start
-from lrbench.hashing import canonical, digest, names_set
+from lrbench.experiment.experiment import Experiment, Start
+from lrbench.experiment.hashing import canonical, digest, names_set
 
 
 def to_plain(value: Any) -> Any:

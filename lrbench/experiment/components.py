@@ -1,4 +1,4 @@
-"""What a run is put together from, each by its dotted path: the parts that a schedule depends on."""
+"""What a run is put together from, each part a frozen value."""
 
 import math
 from collections.abc import Mapping
@@ -74,6 +74,72 @@ class WeightDecay(Component):
         if self.interval == "metric":
             why = "a schedule of the weight decay hears no metric"
             raise ConfigError("weight_decay.interval", "metric", why, "choose epoch or batch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augment:
+    """Random changes of the training images, in this order.
+
+    crop: random crop after padding by that many pixels of zero. hflip: random horizontal flip. erase: probability
+    that a random rectangle is erased (Zhong et al. 2020). mixup: alpha of the Beta distribution by which two samples
+    are blended (Zhang et al. 2018). cutmix: alpha by which a rectangle is pasted from another sample (Yun et al.
+    2019). With both, a coin chooses for each sample.
+    """
+
+    crop: int = 0
+    hflip: bool = False
+    mixup: float | None = None
+    cutmix: float | None = None
+    erase: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.crop < 0:
+            raise ConfigError("data.augment.crop", self.crop, "the padding is a number of pixels, 0 for none")
+        for option in ("mixup", "cutmix"):
+            if getattr(self, option) is not None:
+                cure = "give the alpha of a Beta distribution, a number above 0 such as 0.2 or 1.0, or null"
+                require_positive(f"data.augment.{option}", getattr(self, option), cure)
+        if self.erase is not None and not 0 < self.erase <= 1:
+            cure = "give a probability above 0 and at most 1, such as 0.25, or null"
+            raise ConfigError("data.augment.erase", self.erase, cure)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data(Component):
+    """`n_train`: samples of an epoch, None for an endless stream. `fingerprint`: the content's hash, taken into the
+    identity instead of a path. `tokens`: of each sample, where all have equally many.
+
+    An argument named `root` says where the data lie: the identity leaves it out.
+    """
+
+    n_train: int | None = None
+    fingerprint: str
+    tokens: int | None = None
+    augment: Augment = Augment()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParamGroups(Component):
+    """How the model's parameters are grouped; `lr_scales` is each group's share of the peak rate, in their order.
+    `no_decay` names the groups without weight decay, None where all have it."""
+
+    lr_scales: Mapping[str, float]
+    no_decay: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LRScaling:
+    """Multiplies every peak rate by batch_size / base_batch (Goyal et al. 2017), or by its square root."""
+
+    rule: Literal["linear", "sqrt"]
+    base_batch: int = 256
+
+    def factor(self, batch_size: int) -> float:
+        ratio = batch_size / self.base_batch
+        return ratio if self.rule == "linear" else math.sqrt(ratio)
+
+    def __post_init__(self) -> None:
+        require_positive("lr_scaling.base_batch", self.base_batch, "give the batch size that the rate was made for")
 
 
 def require_positive(option: str, value: float, cure: str) -> None:

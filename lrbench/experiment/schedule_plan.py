@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from lrbench.arguments import value
-from lrbench.components import Component, Optimizer, Scheduler, Warmup, WeightDecay
 from lrbench.errors import ConfigError
-from lrbench.hashing import canonical, digest, names_set
+from lrbench.experiment.arguments import value
+from lrbench.experiment.components import Component, Optimizer, Scheduler, Warmup, WeightDecay
+from lrbench.experiment.hashing import canonical, digest, names_set
 from lrbench.horizon import Clock, Phase, warmup_updates
 from lrbench.metrics import Mode, metric_of, mode_of
 
