@@ -74,7 +74,8 @@ def advance(setup: Setup, state: State, until: int) -> Block:
     start, began, clock = state.update, time.perf_counter() - state.seconds, time.perf_counter
     read: list[list[float]] = []
     made: list[list[float]] = []  # by one update: torch calls the hook twice where a class's step calls its parent's
-    losses: list[Tensor] = []
+    losses: list[Tensor] = []  # sums, divided by their weights at the end of the block
+    weights: list[Tensor | float] = []
     norms: dict[int, Tensor] = {}  # by place in the block
     seconds: list[float] = []
     hook = optimizer.register_step_post_hook(lambda *_: made.append(_columns(groups, kinds)))
@@ -82,7 +83,7 @@ def advance(setup: Setup, state: State, until: int) -> Block:
         for update, row in enumerate(planned(setup, state, until), start):
             made.clear()
             for _ in range(TRIES):
-                loss, norm = _step(setup, state, update, row, generator)
+                loss, weight, norm = _step(setup, state, update, row, generator)
                 if made:  # the hook fired: the step was made
                     break
                 state.skipped += 1  # the fp16 scaler skipped it: the same update again, on a smaller scale
@@ -91,6 +92,7 @@ def advance(setup: Setup, state: State, until: int) -> Block:
                 loss = torch.full_like(loss, torch.nan)
             read.append(made[-1])
             losses.append(loss)
+            weights.append(weight)
             if norm is not None:
                 norms[update - start] = norm
             seconds.append(clock() - began)
@@ -99,17 +101,21 @@ def advance(setup: Setup, state: State, until: int) -> Block:
     finally:
         hook.remove()
     state.update, state.seconds = start + len(seconds), seconds[-1]
-    columns = _measured(setup, losses, norms)
+    columns = _measured(setup, losses, weights, norms)
     if state.feedback and hears_loss(setup) and start >= setup.table.warmup:
         state.feedback.step(float(columns[0, 0]))
     series = np.hstack([columns, read]).view(series_type(setup.table.names))[:, 0]
     return Block(start, series, seconds, setup.experiment.clip is not None)
 
 
-def _measured(setup: Setup, losses: list[Tensor], norms: dict[int, Tensor]) -> NDArray[np.float64]:
+def _measured(
+    setup: Setup, losses: list[Tensor], weights: list[Tensor | float], norms: dict[int, Tensor]
+) -> NDArray[np.float64]:
     """Loss and gradient norm of every update of a block, (n, 2); NaN where the norm was not measured."""
     columns = np.full((len(losses), 2), np.nan)
-    columns[:, 0] = setup.ranks.mean(torch.stack(losses).double()).cpu().numpy()
+    sums = torch.stack(losses)
+    by = torch.stack(weights) if isinstance(weights[0], Tensor) else sums.new_tensor(weights)  # type: ignore[arg-type]
+    columns[:, 0] = setup.ranks.mean((sums / by).double()).cpu().numpy()
     if norms:
         columns[[*norms], 1] = torch.stack([*norms.values()]).double().cpu().numpy()
     return columns
@@ -117,11 +123,12 @@ def _measured(setup: Setup, losses: list[Tensor], norms: dict[int, Tensor]) -> N
 
 def _step(
     setup: Setup, state: State, update: int, row: list[float], generator: torch.Generator | None
-) -> tuple[Tensor, Tensor | None]:
-    """One update: gradients, clipping, the row's rates, the step. Its loss, and the gradient's norm if measured."""
+) -> tuple[Tensor, Tensor | float, Tensor | None]:
+    """One update: gradients, clipping, the row's rates, the step. Its loss as a sum and what that is divided by, and
+    the gradient's norm if measured."""
     optimizer, scaler, clip = state.optimizer, state.scaler, setup.experiment.clip
     _clear_gradients(optimizer)
-    loss, norm = _gradients(setup, state, update, generator), None
+    (loss, weight), norm = _gradients(setup, state, update, generator), None
     if clip is not None or update % NORM_EVERY == 0:
         if scaler:
             scaler.unscale_(optimizer)
@@ -132,14 +139,15 @@ def _step(
         scaler.update()
     else:
         optimizer.step()
-    return loss, norm
+    return loss, weight, norm
 
 
 def _clipped(model: nn.Module, clip: float | None) -> Tensor:
     """The norm of the gradient before it is clipped, if it is."""
     if clip is not None:
         return torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
-    return torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
+    norm = torch.linalg.vector_norm  # torch's get_total_norm takes twice as long for small models
+    return norm(torch.stack([norm(p.grad) for p in model.parameters() if p.grad is not None]))
 
 
 def _clear_gradients(optimizer: torch.optim.Optimizer) -> None:
@@ -152,33 +160,36 @@ def _clear_gradients(optimizer: torch.optim.Optimizer) -> None:
             parameter.grad = None
 
 
-def _gradients(setup: Setup, state: State, update: int, generator: torch.Generator | None) -> Tensor:
-    """Forward and backward over this rank's micro-batches; their share of the update's loss, detached.
+def _gradients(
+    setup: Setup, state: State, update: int, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor | float]:
+    """Forward and backward over this rank's micro-batches; their summed loss, detached, and what it is divided by.
 
     The loss is the sum over the update's batch divided by the batch's weight: exact however unequal the parts are.
     """
     experiment, ranks, at = setup.experiment, setup.ranks, setup.shift + update
     accumulate, parts = experiment.accumulate or 1, experiment.parts
     batches = [setup.splits.train.batch(at, ranks.rank * accumulate + i, parts) for i in range(accumulate)]
-    divisor = sum(setup.task.weight(batch) for batch in batches)
-    if ranks.size > 1:  # the weight over the ranks, whose gradients DDP averages, divided by how many there are
-        divisor = ranks.mean(torch.zeros((), device=setup.device) + divisor)
+    weight = sum(setup.task.weight(batch) for batch in batches)
+    if ranks.size > 1:  # summed over the ranks and divided by their number, as DDP does with their gradients
+        weight = ranks.mean(torch.zeros((), device=setup.device) + weight)
     losses = []
     for micro, batch in enumerate(batches):
         if generator:
             generator.manual_seed(seed_of("noise", experiment.seed, at, micro, ranks.rank))
         with _unsynchronised(state) if micro + 1 < accumulate else nullcontext():
-            losses.append(_backward(setup, state, batch, divisor))
-    return losses[0] if accumulate == 1 else torch.stack(losses).sum()
+            losses.append(_backward(setup, state, batch, weight))
+    return losses[0] if accumulate == 1 else torch.stack(losses).sum(), weight
 
 
-def _backward(setup: Setup, state: State, batch: Batch, divisor: Tensor | float) -> Tensor:
-    """Forward, and backward for one micro-batch; its loss, detached. Both divided: autograd begins from 1 / divisor,
-    which saves it the division."""
+def _backward(setup: Setup, state: State, batch: Batch, weight: Tensor | float) -> Tensor:
+    """Forward, and backward for one micro-batch; its loss, a sum, detached. Autograd begins from 1 / weight, which
+    saves it the division."""
     with setup.autocast():
         loss = setup.task.loss(state.forward, batch)
-    (state.scaler.scale(loss) if state.scaler else loss).backward(torch.ones_like(loss) / divisor)
-    return loss.detach() / divisor
+    share = torch.ones_like(loss) / weight if isinstance(weight, Tensor) else torch.full_like(loss, 1 / weight)
+    (state.scaler.scale(loss) if state.scaler else loss).backward(share)
+    return loss.detach()
 
 
 def _unsynchronised(state: State) -> AbstractContextManager[None]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,7 @@ def device_here(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
 
 
+@cache  # the code of a process stays what it was when it was imported
 def _git_revision() -> str | None:
     """The checkout's commit, with '+dirty' when files differ from it; None for an installed package."""
     root = Path(__file__).parents[2]
@@ -151,6 +153,7 @@ def _git_revision() -> str | None:
         return None
 
 
+@cache
 def _cpu_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
