@@ -154,6 +154,7 @@ OTHER: dict[str, Any] = {
     "scheduler.floor_arg": None,
     "scheduler.mode_arg": "mode",
     "scheduler.only_falls": False,
+    "scheduler.still": True,
     "warmup.target": "torch.optim.lr_scheduler.ConstantLR",
     "warmup.args": {"start_factor": 0.02, "total_iters": "end"},
     "warmup.numerics": 2,
@@ -192,7 +193,7 @@ OTHER: dict[str, Any] = {
 
 
 # What a level says of its kind says nothing of the numbers.
-OF_THE_KIND = ("scheduler.own_warmup", "scheduler.floor_arg", "scheduler.only_falls")
+OF_THE_KIND = ("scheduler.own_warmup", "scheduler.floor_arg", "scheduler.only_falls", "scheduler.still")
 
 
 def leaves(value: Any, prefix: str = "") -> Iterator[str]:
@@ -326,9 +327,10 @@ def test_forks_of_parents_with_their_seed_are_one_arm() -> None:
 
 
 def test_a_change_deep_in_the_arguments_counts() -> None:
-    values: list[Any] = [1, 1.0, "1", True, None, [1], [[1]], {"a": 1}, {"b": 1}, -1, 0.1, math.inf]
+    values: list[Any] = [1, 1.5, "1", True, None, [1], [[1]], {"a": 1}, {"b": 1}, -1, 0.1, math.inf]
     ids = [run_id(small(model=Component(target="m", args={"deep": {"x": [0, value]}}))) for value in values]
     assert len(set(ids)) == len(values)
+    assert ids[0] == run_id(small(model=Component(target="m", args={"deep": {"x": [0, 1.0]}})))  # one number
 
 
 def test_the_order_of_keys_does_not() -> None:

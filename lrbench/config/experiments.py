@@ -180,7 +180,7 @@ def _optimizer(plain: dict[str, Any]) -> ex.Optimizer:
 
 def _scheduler(plain: dict[str, Any]) -> ex.Scheduler:
     given = ["optimizer", *([plain["peak_arg"]] if plain["peak_arg"] else [])]
-    rest = {k: plain[k] for k in ("interval", "own_warmup", "peak_arg", "floor_arg", "mode_arg", "only_falls")}
+    rest = {k: plain[k] for k in ("interval", "own_warmup", "peak_arg", "floor_arg", "mode_arg", "only_falls", "still")}
     return ex.Scheduler(**_checked(plain, "scheduler", given), **rest)
 
 

@@ -53,6 +53,7 @@ class SchedulerConfig(ComponentConfig):
     peak_arg: str | None = None  # an argument that receives the group's peak rate
     floor_arg: str | None = None  # an argument that is the lowest rate, below every group's peak
     mode_arg: str | None = None  # an argument that, where it is null, says which way the monitored metric is better
+    still: bool = False  # it is meant never to move the rate
     only_falls: bool | None = None  # whether the rate never rises: then a rise is refused; null: it is told
 
 

@@ -38,7 +38,8 @@ class Scheduler(Component):
     `peak_arg` names an argument that receives the group's peak rate (OneCycle's max_lr); `floor_arg` one that is the
     lowest rate, which must not lie above any group's peak; `mode_arg` one that says which way the monitored metric is
     better, min or max, and follows the metric where it is null. `only_falls`: whether the rate never rises; a rise is
-    refused if so. None, where no level says it, as of a class that a person names: then a rise is only told.
+    refused if so. None, where no level says it, as of a class that a person names: then a rise is only told. `still`:
+    it is meant never to move; of any other that never does, it is told.
     """
 
     interval: Interval
@@ -47,6 +48,7 @@ class Scheduler(Component):
     floor_arg: str | None = None
     mode_arg: str | None = None
     only_falls: bool | None = None
+    still: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

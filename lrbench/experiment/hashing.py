@@ -20,7 +20,9 @@ def canonical(value: Any) -> Any:
         return {str(k): canonical(v) for k, v in value.items()}  # an argument of None is not a missing one
     if isinstance(value, list | tuple):
         return [canonical(v) for v in value]
-    return value.hex() if isinstance(value, float) else value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value.hex()  # 30.0 is 30
+    return value
 
 
 def digest(plain: Any) -> str:

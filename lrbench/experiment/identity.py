@@ -46,13 +46,14 @@ def _parts(experiment: Experiment) -> dict[str, Any]:
         args = {k: v for k, v in experiment.data.args.items() if k != "root"}
         parts["data"] = replace(experiment.data, args=args)
     if experiment.start is not None:
-        parts["start"] = _moment(experiment.start)
+        parts["start"] = _moment(experiment.start, experiment.continues)
     return parts
 
 
-def _moment(start: Start) -> dict[str, Any]:
+def _moment(start: Start, continues: bool) -> dict[str, Any]:
     at = "plateau" if start.update is None else start.update  # 2ep, 32ba and end may be one moment
-    return {"of": run_id(start.of), "at": at, "carry": sorted(start.carry)}
+    carry = {*start.carry} - (set() if continues else {"stream"})  # which may be carried in vain
+    return {"of": run_id(start.of), "at": at, "carry": sorted(carry)}
 
 
 def run_id(experiment: Experiment) -> str:

@@ -17,7 +17,17 @@ from lrbench.horizon import Clock, Phase, warmup_updates
 from lrbench.metrics import Mode, metric_of, mode_of
 
 # Of a warmup and a scheduler, what `resolved` has in other words: arguments, times, and what their level says of them.
-_SAID_OTHERWISE = ("args", "interval", "length", "own_warmup", "peak_arg", "floor_arg", "mode_arg", "only_falls")
+_SAID_OTHERWISE = (
+    "args",
+    "interval",
+    "length",
+    "own_warmup",
+    "peak_arg",
+    "floor_arg",
+    "mode_arg",
+    "only_falls",
+    "still",
+)
 
 
 class Part(NamedTuple):
@@ -64,7 +74,7 @@ class SchedulePlan:
     @cached_property
     def digest(self) -> str:
         """16 hex digits that name the plan by its content."""
-        return digest(canonical(self))
+        return digest([canonical(self), [*self.peaks]])  # a hash of a mapping forgets the order of its groups
 
     @cached_property
     def warm(self) -> Part | None:

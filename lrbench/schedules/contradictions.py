@@ -144,7 +144,7 @@ def _high_warmup(plan: SchedulePlan, table: LRTable) -> Iterator[str]:
 def _standing_still(plan: SchedulePlan, table: LRTable) -> Iterator[str]:
     """A schedule that is supposed to move, and does not within the run: a plateau even if nothing ever improves."""
     spec, phase = plan.scheduler, plan.main.phase
-    if spec.only_falls is False:
+    if spec.still:
         return
     unit = UNITS[spec.interval]
     if hears_metric(plan):

@@ -225,6 +225,10 @@ def refuses_a_high_floor(config: Any) -> bool:
     return "this floor" in (refusal(config) or "")
 
 
+def may_stand_still(config: Any) -> bool:
+    return bool(made(config).scheduler.still)
+
+
 def is_legal(config: Any) -> bool:
     return refusal(config) is None
 
@@ -232,6 +236,7 @@ def is_legal(config: Any) -> bool:
 ELSEWHERE = {
     ("scheduler", "own_warmup"): (refused_beside_a_warmup, [False]),
     ("scheduler", "only_falls"): (says_something_of_a_rise, None),
+    ("scheduler", "still"): (may_stand_still, None),
     ("scheduler", "floor_arg"): (refuses_a_high_floor, [None]),
     ("scheduler", "peak_arg"): (peak_is_given, [None]),
     ("scheduler", "mode_arg"): (is_legal, [None]),  # torch refuses mode=None

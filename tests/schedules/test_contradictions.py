@@ -410,3 +410,11 @@ def test_an_optimizers_own_warmup() -> None:
     assert "num_warmup_steps=10" in refused(experiment("constant", optimizer=by_default))
     off = Optimizer(target=HERE + "warming", lr=0.1, args={"num_warmup_steps": 0})
     assert said(experiment("constant", optimizer=off)) == ""
+
+
+def test_restarts_at_every_step_stand_still() -> None:
+    """Cycles pass, but not one that is a constant; the level that is meant to be one does."""
+    restarts = experiment(scheduler("cosine_restarts", {"T_0": "1ep"}))
+    assert "never changes the rate in the 40 epochs" in said(restarts)
+    assert said(experiment(scheduler("cosine_restarts", {"T_0": "2ep"}))) == ""
+    assert said(experiment("constant")) == ""

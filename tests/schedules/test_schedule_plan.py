@@ -96,3 +96,14 @@ def test_a_sweep_traces_each_of_its_schedules_once(traces: list[SchedulePlan]) -
         for lr in (0.0986, 0.0985):
             check(experiment("cosine", optimizer=optimizer(lr=lr), seed=seed).schedule)
     assert [plan.peaks["all"] for plan in traces] == [0.0986, 0.0985]
+
+
+def test_the_order_of_the_groups_is_part_of_a_plan() -> None:
+    """A mapping's hash forgets it; a table's columns do not."""
+    groups = {"a": 1.0, "b": 0.1}
+    plans = [
+        experiment("cosine", param_groups=replace(GROUPS, lr_scales=dict(order))).schedule
+        for order in (groups.items(), reversed(groups.items()))
+    ]
+    assert plans[0] != plans[1]
+    assert [lr_table(plan).groups for plan in plans] == [("a", "b"), ("b", "a")]
