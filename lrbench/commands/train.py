@@ -25,7 +25,7 @@ from lrbench.sweep.checks import Checks
 from lrbench.sweep.origin import Origin
 
 OTHERS = ("constant", "cosine", "linear")  # schedules for a comparison: they go with every horizon and every warmup
-NOT_COMPARED = ("scheduler", "seed", "force", "retry", "out")  # what a comparison sets anew, or has no use for
+NOT_COMPARED = ("scheduler", "seed", "test", "force", "retry", "out")  # what a comparison sets anew, or has no use for
 EXIT = {"finished": 0, "diverged": 1, "failed": 1}
 
 

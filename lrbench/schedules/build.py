@@ -77,7 +77,7 @@ def torch_refuses(part: Part, args: Mapping[str, Any]) -> Iterator[None]:
     except ConfigError:
         raise
     except Exception as error:
-        why = f"{call(part, args)} fails with {type(error).__name__}: {error}"
+        why = f"{call(part, args)} fails with {type(error).__name__}: {str(error).rstrip('.')}"
         raise ConfigError(part.option, "", f"{why}.", f"Change {part.option}.args") from error
 
 

@@ -15,7 +15,8 @@ from lrbench.store.lease import holder
 from lrbench.store.record import LOSS, NORM, RATES, Damaged, Record, Standing, reading
 from lrbench.store.rows import Row
 
-NOT_REPEATED = ("seed", "results", "force", "retry", "out", "hydra")  # overrides of where and when, not of what
+# Overrides of where and when, not of what.
+NOT_REPEATED = ("seed", "results", "test", "keep", "log_every", "checkpoint_every", "force", "retry", "out", "hydra")
 
 
 class Source(Protocol):

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from lrbench.engine import evaluation, testing
+from lrbench.errors import ConfigError
 from lrbench.experiment import Start
-from lrbench.store.record import Record
+from lrbench.store.record import Record, write_json
 
 
 @pytest.fixture
@@ -67,3 +68,20 @@ def test_it_is_asked_of_no_parent_and_of_no_run_that_diverged(make, run, evaluat
 def test_the_final_weights_are_kept_where_it_waits(make, run):
     record = run(make(), test=False, keep=("1ep",))
     assert sorted(p.name for p in record.checkpoint().parent.iterdir()) == ["update-00000016.pt", "update-00000064.pt"]
+
+
+def test_a_restored_run_that_comes_to_other_weights_is_not_tested(make, run, tmp_path):
+    """Its rows hold no weights, so it is trained again, and what comes of it must be what the row says."""
+    from lrbench.store.export import write_rows
+
+    write_rows([run(make(), test=False)], tmp_path / "elsewhere" / "claims" / "runs.csv")
+    restored = run(make(), test=False, results=tmp_path / "elsewhere")
+    assert restored.restored_from()
+    assert run(make(), results=tmp_path / "elsewhere").tested()
+    other = tmp_path / "other"
+    write_rows([run(make("seed=1"), test=False)], other / "claims" / "runs.csv")
+    record = run(make("seed=1"), test=False, results=other)
+    write_json(record.folder / "summary.json", {**record.summary(), "val/loss": 9.0})
+    with pytest.raises(ConfigError, match=r"its evidence has val/loss 9, .*these are other weights; force=true"):
+        run(make("seed=1"), results=other)
+    assert not record.tested()
