@@ -21,7 +21,9 @@ class Metric:
 
     name: of its own, such as `loss`; measured on a split it is `val/loss`. unit: such as "nats"; "%" for a share in
     [0, 1] that is shown in percent; "" for a bare number. higher_is_better: None where neither way is. low, high: its
-    bounds, None for none. chance: what guessing reaches, None where that is not known.
+    bounds, None for none. chance: what guessing reaches, None where that is not known, or says nothing of learning
+    (calibration, say). A metric with a direction, both bounds and a chance judges: a run that it does not put above
+    chance by a tenth of the way to the best counts as failed in every report.
     """
 
     name: str

@@ -74,6 +74,8 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any], grouped: list[Grouped] 
         **{k: plain[k] for k in _SCALARS},
     )
     metrics = measured(made)
+    if made.monitor not in (None, "val/loss", *metrics):  # the default may stand where nobody listens
+        raise ConfigError("monitor", made.monitor, "never measured in this run", f"choose one of {', '.join(metrics)}")
     if made.monitor in metrics and (declared := mode_of(metrics[made.monitor])) != made.schedule.mode:
         made = replace(made, monitor_mode=declared)
     check_feedback(made.schedule, [*metrics])
@@ -118,7 +120,15 @@ def measured(experiment: ex.Experiment) -> dict[str, Metric]:
 
     data, task = experiment.data, experiment.task
     spec = resolve(data.target, "data")(**data.args).info().spec
-    declared = {m.name: m for m in resolve(task.target, "task")(**task.args).metrics(spec)}
+    try:
+        declared = {m.name: m for m in resolve(task.target, "task")(**task.args).metrics(spec)}
+    except KeyError as error:
+        why = (
+            f"it needs {error.args[0]}, which data={data.name} does not give (it gives {', '.join(spec) or 'nothing'})"
+        )
+        raise ConfigError(
+            "task._target_", task.target, why, "choose data for this task, or the task of these"
+        ) from error
     return {"train/loss": metric_of("loss", declared), **{f"val/{name}": m for name, m in declared.items()}}
 
 

@@ -7,6 +7,7 @@ from functools import cache
 
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
+from yaml import MarkedYAMLError
 
 from lrbench import CONF
 from lrbench.config.compose import compose
@@ -43,6 +44,10 @@ def explain(error: Exception, arguments: Sequence[str]) -> ConfigError:
     if isinstance(error, OverrideParseException):
         cure = "quote a value that has spaces, brackets or '=' in it, as in 'key=\"a=b\"'"
         return ConfigError(str(error.override), "", "this cannot be read as key=value or group=level", cure)
+    for cause in _chain(error):
+        if isinstance(cause, MarkedYAMLError) and cause.problem_mark is not None:
+            where = f"{cause.problem_mark.name}, line {cause.problem_mark.line + 1}"
+            return ConfigError(where, "", f"this is no YAML: {cause.problem}", "a list is [a, b], a mapping {a: 1}")
     return ConfigError("", "", _first_line(text))
 
 

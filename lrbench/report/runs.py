@@ -57,6 +57,8 @@ def _is_learned(value: float, m: Metric) -> bool:
     if m.chance is None or m.low is None or m.high is None or m.higher_is_better is None:
         return True
     best = m.high if m.higher_is_better else m.low
+    if best == m.chance:  # guessing is as good as it gets, as for the best three of three classes
+        return True
     floor = m.chance + MARGIN * (best - m.chance)
     return value > floor if m.higher_is_better else value < floor
 

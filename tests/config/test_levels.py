@@ -65,7 +65,8 @@ def test_the_first_line_says_what_it_is(path: Any) -> None:
     assert re.match(r"# \S.{15,}", lines[0]), lines[0]
     published = path.parent.parent == CONF and path.parent.name in FACTORS and content(path.parent.name, path.stem)
     if published and published["_target_"] is not None:  # a source: a year, torch's own, documentation, or ours
-        assert re.search(r"\b(19|20)\d\d\b|torch|\.(ai|org)\b|\(ours\)", lines[0]), lines[0]
+        source = re.search(r"\b(19|20)\d\d\b|torch|\.(ai|org)\b|\(ours\)", lines[0])
+        assert source, f"the first line names no source: a year, torch, an address, or (ours): {lines[0]}"
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
