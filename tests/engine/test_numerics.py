@@ -1,7 +1,7 @@
 """Twenty updates of every kind of run: the numbers a version of lrbench promises.
 
-`python tests/engine/test_numerics.py` adds the kinds that tests/golden/trajectories.json lacks; with words of a kind's name
-(`mlp digits`) it writes those anew, which is to be done only together with raising the constant that a failure names.
+`python tests/engine/test_numerics.py` adds the kinds that tests/golden/trajectories.json lacks; with words of a kind's
+name (`mlp digits`) it writes those anew, to be done only together with raising the constant that a failure names.
 """
 
 import json
