@@ -18,6 +18,7 @@ import yaml
 
 # Two processes test at a time: a second thread in each, and in what they start, would only wait for a core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("LRBENCH_RESULTS", None)  # what the processes of a test train lies in its own folder
 
 # The machine may be busy: no example fails, and no search is given up, for the time it took. On every change a few
 # examples; `pytest -m full` runs every property with many.

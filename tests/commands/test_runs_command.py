@@ -217,8 +217,7 @@ def test_a_terminal_gets_the_same_cells(lrbench: Lrbench, store: list[Record], t
 def test_neither_pandas_nor_torch_is_imported(store: list[Record], tmp_path: Path) -> None:
     """But where a frame or Parquet is asked for."""
     script = (
-        "import os, sys; from lrbench.cli.main import run\n"
-        "os.environ.pop('LRBENCH_RESULTS', None)\n"
+        "import sys; from lrbench.cli.main import run\n"
         "assert run(['runs', 'state=finished']) == run(['runs', '--csv']) == run(['--help']) == 0\n"
         "assert not {'pandas', 'pyarrow', 'torch'} & set(sys.modules)\n"
     )
