@@ -1,5 +1,6 @@
 """Fixtures of the tests that train: small experiments, quiet training, and real processes that can be killed."""
 
+import gc
 import json
 import os
 import signal
@@ -15,9 +16,38 @@ import hypothesis
 import pytest
 import yaml
 
-# The machine may be busy: no example fails, and no search is given up, for the time it took.
-hypothesis.settings.register_profile("lrbench", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("lrbench")
+# Two processes test at a time: a second thread in each, and in what they start, would only wait for a core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("LRBENCH_RESULTS", None)  # what the processes of a test train lies in its own folder
+
+# The machine may be busy: no example fails, and no search is given up, for the time it took. On every change a few
+# examples; `pytest -m full` runs every property with many.
+PATIENT = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("few", PATIENT, max_examples=25)
+hypothesis.settings.register_profile("many", PATIENT, max_examples=500)
+
+
+def _in_full(config: pytest.Config) -> bool:
+    return "full" in config.option.markexpr.replace("not full", "")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.load_profile("many" if _in_full(config) else "few")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if _in_full(config):
+        for item in items:
+            if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+                item.add_marker("full")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: the collector of cycles need not walk it in every test."""
+    gc.collect()
+    gc.freeze()
+
 
 SERVER = Path(__file__).parent / "engine" / "server.py"
 SMALL = ("tracker=none", "horizon=4ep", "batch_size=64")

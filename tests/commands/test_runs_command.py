@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -16,8 +17,10 @@ from cli_support import TINY, Lrbench, assert_refused, files, in_process
 from made_records import put
 
 from lrbench.commands import runs as command
-from lrbench.config.experiments import experiment
+from lrbench.config.experiments import experiment as compose
 from lrbench.store.record import Record
+
+experiment = cache(compose)
 
 
 @pytest.fixture
@@ -222,6 +225,7 @@ def test_neither_pandas_nor_torch_is_imported(store: list[Record], tmp_path: Pat
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_training_does_not_import_pandas(tmp_path: Path) -> None:
     script = (
         "import sys; from lrbench.cli.main import run\n"

@@ -138,7 +138,13 @@ TYPED: list[tuple[tuple[str, ...], str, int]] = [  # overrides, the grid of sche
 
 
 @pytest.mark.usefixtures("no_pictures")
-@pytest.mark.parametrize(("typed", "grid", "done"), TYPED, ids=lambda v: " ".join(v) if isinstance(v, tuple) else None)
+@pytest.mark.parametrize(
+    ("typed", "grid", "done"),
+    [
+        pytest.param(*case, id=" ".join(case[0]), marks=[] if i in (0, 4, 7, 8) else [pytest.mark.slow])
+        for i, case in enumerate(TYPED)
+    ],
+)
 def test_the_proposed_comparison_works_as_printed(
     typed: tuple[str, ...], grid: str, done: int, lrbench: Lrbench, tmp_path: Path
 ) -> None:

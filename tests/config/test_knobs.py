@@ -253,7 +253,8 @@ BESIDE = {
 
 
 def knobs() -> list[Any]:
-    found = []
+    """Every scalar of every level; on every change, one of each target and kind of value; all under `full`."""
+    found, seen = [], set()
     for group in FACTORS:
         for level in levels(group):
             for path, old in scalars(content(group, level)):
@@ -264,7 +265,12 @@ def knobs() -> list[Any]:
                 if old == "???":
                     continue
                 large = (group, path[0]) == ("data", "args") and level not in ("digits", "image_folder")  # slow to load
-                marks = [pytest.mark.slow] if large else []
+                unit = old[-2:] if isinstance(old, str) else ""
+                kind = (content(group, level)["_target_"], path, type(old), unit)
+                if path[0] != "args":  # lrbench's own, whatever the target
+                    kind = (group, path, type(old), str(old) if isinstance(old, str) else "")
+                marks = [pytest.mark.full] if kind in seen else [pytest.mark.slow] if large else []
+                seen.add(kind)
                 name = f"{group}={level}:{'.'.join(map(str, path))}"
                 found.append(pytest.param(group, level, path, old, id=name, marks=marks))
     return found

@@ -144,15 +144,17 @@ CHOICES = [None, *RECIPES]
 
 
 def rotating() -> list[Any]:
-    """Every recipe with every scheduler, warmup and optimizer, which take turns. (Every scheduler with every warmup:
-    below, put together; through Hydra when slow tests run.)"""
+    """Every recipe with every scheduler, warmup and optimizer, which take turns: every level over no recipe, and every
+    recipe under a few, on every change. (Every scheduler with every warmup: below, put together; through Hydra with
+    `full`.)"""
     groups = [levels("scheduler"), levels("warmup"), levels("optimizer")]
     found = []
     for recipe in CHOICES:
         proxy = bool(recipe and recipe.endswith("_tiny"))  # it picks what its original picks, but smaller
         for i in range(max(map(len, groups))):
             case = (recipe, *(group[i % len(group)] for group in groups))
-            found.append(pytest.param(*case, marks=[pytest.mark.slow] if proxy else []))
+            every_change = recipe is None or (not proxy and i % 9 == 0)
+            found.append(pytest.param(*case, marks=[] if every_change else [pytest.mark.full]))
     return found
 
 
@@ -176,14 +178,17 @@ def pairs() -> Iterator[tuple[str, str, str]]:
         yield scheduler, warmup, optimizers[i % len(optimizers)]
 
 
-@pytest.mark.parametrize("recipe", [None, *(pytest.param(r, marks=pytest.mark.slow) for r in RECIPES)])
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param(None, marks=pytest.mark.slow), *(pytest.param(r, marks=pytest.mark.full) for r in RECIPES)],
+)
 def test_every_recipe_with_every_scheduler_and_warmup(recipe: str | None) -> None:
     """Put together from its parts, which the test above holds equal to Hydra's own."""
     for scheduler, warmup, optimizer in pairs():
         assert_composes_or_is_refused_for_a_reason(merged(recipe, scheduler, warmup, optimizer), scheduler, warmup)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("recipe", CHOICES)
 def test_every_pair_through_hydra(recipe: str | None) -> None:
     for scheduler, warmup, optimizer in pairs():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 from data_support import write_image_folder
+from torch.utils.data import DataLoader
 
 from lrbench.data import Reading, loader
 from lrbench.data.image_folder import ImageFolder
@@ -38,10 +39,22 @@ class InMemory:
 
     def read(self, row, draws=None):
         if row == self.broken:
-            raise ConfigError(f"row {row} is broken")
+            raise ConfigError("data.args.root", row, "this is broken")
         self.reads += 1
         assert draws is None or draws.shape == (self.draws,)
         return self.split.x[row]
+
+
+@pytest.fixture(autouse=True)
+def readers(monkeypatch):
+    """What reads images ends with its test: left to the collector of cycles, torch waits 5 seconds for each process,
+    whose queue has been collected before it is told to end."""
+    begun, begin = [], DataLoader.__iter__
+    monkeypatch.setattr(DataLoader, "__iter__", lambda self: begun.append(begin(self)) or begun[-1])
+    yield
+    for reading in begun:
+        if hasattr(reading, "_shutdown_workers"):
+            reading._shutdown_workers()
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +206,7 @@ def test_an_image_that_cannot_be_read_is_one_paragraph(split, workers):
     made = stream(split, Reading(8, 0, workers=workers), broken=30)
     with pytest.raises(ConfigError) as error:
         list(map(made.batch, range(14)))
-    assert str(error.value) == "row 30 is broken"
+    assert str(error.value) == "data.args.root=30: this is broken."
     with pytest.raises(ConfigError):
         list(made.in_order())
 

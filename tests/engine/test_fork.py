@@ -1,6 +1,7 @@
 """Runs that begin from another run's state."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -256,8 +257,18 @@ CONTINUED = {
 }
 
 
-@pytest.mark.parametrize("options", CONTINUED.values(), ids=CONTINUED)
-@pytest.mark.parametrize("cuts", [("16ba",), ("20ba",), ("7ba", "16ba")], ids=len)
+# Cut at an epoch's end, inside one, or twice.
+CUTS = {"at an end": ("16ba",), "inside": ("20ba",), "twice": ("7ba", "16ba")}
+QUICK = {("momentum", "at an end"), ("momentum", "inside"), *((name, "twice") for name in CONTINUED)}
+
+
+@pytest.mark.parametrize(
+    ("options", "cuts"),
+    [
+        pytest.param(CONTINUED[n], CUTS[c], id=f"{n}, {c}", marks=[] if (n, c) in QUICK else [pytest.mark.full])
+        for n, c in product(CONTINUED, CUTS)
+    ],
+)
 def test_a_run_cut_in_pieces_equals_the_uncut_one(make, run, options, cuts):
     """To the bit: losses, and the weights at the end; cut at an epoch's end, inside one, or twice."""
     constant = ("scheduler=constant", *options)

@@ -209,8 +209,10 @@ def test_killed_a_few_times(make, run, server, tmp_path, require_same_run):
     require_same_run(record, whole)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("chance", range(3))
+@pytest.mark.parametrize(
+    "chance",
+    [pytest.param(0, marks=pytest.mark.slow), *(pytest.param(c, marks=pytest.mark.full) for c in (1, 2))],
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_many_times(make, run, server, tmp_path, require_same_run, kind, chance):
     experiment = make(*KINDS[kind], "horizon=200ba")

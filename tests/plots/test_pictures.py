@@ -104,8 +104,17 @@ def require_legends_cover_no_axes(figure, count):
         assert axes.bbox.width > 200
 
 
-@pytest.mark.parametrize("scheduler", ["constant", "onecycle"])
-@pytest.mark.parametrize("groups", ["model=mlp", "param_groups=backbone_head", "param_groups=layer_decay"])
+@pytest.mark.parametrize(
+    ("scheduler", "groups"),
+    [
+        ("onecycle", "model=mlp"),
+        ("onecycle", "param_groups=backbone_head"),
+        ("constant", "param_groups=layer_decay"),
+        pytest.param("constant", "model=mlp", marks=pytest.mark.slow),
+        pytest.param("constant", "param_groups=backbone_head", marks=pytest.mark.slow),
+        pytest.param("onecycle", "param_groups=layer_decay", marks=pytest.mark.slow),
+    ],
+)
 def test_the_legend_of_schedules_covers_no_curve(drawn, tmp_path, scheduler, groups):
     """Of one and of six curves, with one group, two and 16."""
     more = () if groups == "model=mlp" else ("model=vit_micro", groups)

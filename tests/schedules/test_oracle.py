@@ -1,12 +1,14 @@
 """The table against live textbook loops: torch's own optimizer and schedulers, stepped by hand on a small real model.
 
 For every level x warmup x interval x optimizer the rates, the momenta and the final weights are equal to the bit: every
-two of them meet on every change, all of them under the mark `slow`. The textbook's numbers (T_max, milestones, ...) are
-worked out in `handmade.Plan` from the rules, not taken from lrbench.
+level by every interval and optimizer on every change, every two of them among the slow tests, all of them under
+`full`. The textbook's numbers (T_max, milestones, ...) are worked out in `handmade.Plan` from the rules, not taken from
+lrbench.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import count, product
 from math import cos, pi, sqrt
 from typing import Any
@@ -27,7 +29,7 @@ from handmade import (
     warmup,
     with_args,
 )
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 from pairwise import pairwise
 from torch import nn
@@ -327,6 +329,7 @@ def legal(name: str, warm: str) -> bool:
     return not level("scheduler", name).get("own_warmup") and (name, warm) != ("multistep_16_22", "linear20")
 
 
+@cache
 def shapes() -> list[str]:
     """One warmup of each shape: the others differ from it in their length alone."""
     first: dict[str, str] = {}
@@ -337,19 +340,25 @@ def shapes() -> list[str]:
 
 
 def every_case() -> list[Any]:
-    """The full product, slow but for an array of all pairs and one case for each warmup of another length."""
+    """On every change every level by every interval and optimizer, the warmups taking turns; among the slow tests an
+    array of all pairs, and one case for each warmup of another length; the whole product marked `full`."""
 
     def possible(name: str, warm: str, *_: str) -> bool:
         return legal(name, warm)
 
-    factors = (SCHEDULERS, ("coarse", "batch"), OPTIMIZERS)
-    quick = {(n, w, i, o) for n, w, i, o in pairwise(SCHEDULERS, shapes(), *factors[1:], legal=possible)}
-    quick |= {("cosine", warm, "coarse", "sgd") for warm in WARMUPS if warm not in shapes()}
+    ways = list(product(("coarse", "batch"), OPTIMIZERS))
+    quick = set()
+    for turn, (name, way) in enumerate(product(SCHEDULERS, ways)):
+        warm = shapes()[turn % len(shapes())]
+        quick.add((name, warm if possible(name, warm) else "none", *way))
+    pairs = set(pairwise(SCHEDULERS, shapes(), ("coarse", "batch"), OPTIMIZERS, legal=possible))
+    pairs |= {("cosine", warm, "coarse", "sgd") for warm in WARMUPS if warm not in shapes()}
     found = []
-    for name, warm, interval, optim in product(SCHEDULERS, WARMUPS, *factors[1:]):
+    for name, warm, (interval, optim) in product(SCHEDULERS, WARMUPS, ways):
         if possible(name, warm):
             own = interval if interval == "batch" else "metric" if name == "plateau" else "epoch"
-            marks = [] if (name, warm, interval, optim) in quick else [pytest.mark.slow]
+            case = (name, warm, interval, optim)
+            marks = [] if case in quick else [pytest.mark.slow if case in pairs else pytest.mark.full]
             found.append(pytest.param(name, warm, own, optim, marks=marks))
     return found
 
@@ -422,7 +431,7 @@ SHORT = [n for n in SCHEDULERS if n not in ("multistep_16_22", "multistep_200", 
 
 
 def inside() -> list[Any]:
-    """Of the levels that fit into runs this short: the full product, slow but for an array of all pairs."""
+    """Of the levels that fit into runs this short: the full product, marked `full` but for an array of all pairs."""
     factors = (SHORT, (57, 60), RAMPS, ("coarse", "batch"))
 
     def possible(name: str, _updates: int, length: str, _interval: str) -> bool:
@@ -432,7 +441,7 @@ def inside() -> list[Any]:
     return [
         pytest.param(
             name, updates, length, interval if interval == "batch" else "metric" if name == "plateau" else "epoch",
-            marks=[] if (name, updates, length, interval) in quick else [pytest.mark.slow],
+            marks=[] if (name, updates, length, interval) in quick else [pytest.mark.full],
         )
         for name, updates, length, interval in product(*factors)
         if possible(name, updates, length, interval)
@@ -554,7 +563,6 @@ REASONS = (  # why a random run may be refused
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=150)
 @given(
     name=st.sampled_from(SCHEDULERS),
     per_epoch=st.integers(1, 17),

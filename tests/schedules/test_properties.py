@@ -25,7 +25,7 @@ from lrbench.experiment import Experiment, Scheduler
 from lrbench.schedules import Feedback, lr_table
 
 PEAK = 0.1
-relaxed = settings(deadline=None, max_examples=50)
+few = settings(max_examples=settings.default.max_examples // 6)  # for each level
 TENS = st.integers(1, 6).map(lambda n: 10 * n)  # epochs of which 30, 60, 90 and 10 % are whole
 
 
@@ -72,7 +72,6 @@ def test_a_decay_that_ends_before_the_run_holds_its_floor(name: str, length: str
 # ---- Granularity and stretching -----------------------------------------------------------------------------
 
 
-@relaxed
 @given(
     main=st.sampled_from(SHARES),
     interval=st.sampled_from(["epoch", "batch"]),
@@ -92,7 +91,6 @@ def test_stretching_the_horizon_stretches_the_curve(
     require_close(rates(long)[: factor * start : factor], rates(short)[:start])
 
 
-@relaxed
 @given(
     main=st.sampled_from([*map(scheduler, SHARES), *EXPONENTIALS.values()]),
     warm=st.sampled_from(["none", "linear5", "linear_10pct"]),
@@ -110,7 +108,6 @@ def test_per_update_and_per_epoch_agree_where_an_epoch_begins(
     require_close(rates(fine)[::per_epoch], rates(made)[::per_epoch])
 
 
-@relaxed
 @given(epochs=TENS, per_epoch=st.integers(2, 12), factor=st.integers(2, 5))
 def test_one_cycle_agrees_and_stretches_up_to_one_step(epochs: int, per_epoch: int, factor: int) -> None:
     """Its steps are k / (n - 1), not k / n, so that it is a step off; the steepest part is the rise, 0.3 n - 1 long."""
@@ -143,7 +140,7 @@ FLOORS = {
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-@relaxed
+@few
 @given(factor=st.floats(0.01, 10), seed=st.integers(0, 99))
 def test_the_optimizers_rate_is_the_peak_under_every_level(name: str, factor: float, seed: int) -> None:
     metrics = np.random.default_rng(seed).random(300).tolist()
@@ -176,7 +173,6 @@ def test_two_groups_are_each_alone(name: str, warm: str) -> None:
         assert (both.momentum == alone.momentum).all()
 
 
-@relaxed
 @given(floors=st.tuples(st.floats(0, 0.1), st.floats(0, 0.1)), relative=st.booleans())
 def test_a_value_by_group_is_that_group_alone(floors: tuple[float, float], relative: bool) -> None:
     values: list[Any] = [f"{f:.6f}x" if relative else f for f in floors]
@@ -186,7 +182,6 @@ def test_a_value_by_group_is_that_group_alone(floors: tuple[float, float], relat
         assert (table.lr[:, column] == rates(with_args(experiment("cosine"), eta_min=value))).all()
 
 
-@relaxed
 @given(starts=st.tuples(st.floats(0, 0.1), st.floats(0, 0.1)), last=st.booleans())
 def test_a_warmup_starts_at_each_groups_own_rate_exactly(starts: tuple[float, float], last: bool) -> None:
     """An absolute rate by group, or a share of the peak; the peak is the warmup's last row, or the one after it."""
@@ -201,7 +196,6 @@ MAINS = ["constant", "cosine", "custom", scheduler("multistep", {"milestones": [
          scheduler("step", {"step_size": "2ep"})]  # fmt: skip
 
 
-@relaxed
 @given(
     mains=st.tuples(*[st.sampled_from(MAINS)] * 2),
     intervals=st.tuples(*[st.sampled_from(["epoch", "batch"])] * 2),
@@ -269,7 +263,6 @@ PLATEAUS = st.fixed_dictionaries(
 METRICS = st.lists(st.one_of(st.floats(-2, 2), st.sampled_from([float("nan"), float("inf")])), min_size=1, max_size=25)
 
 
-@relaxed
 @given(
     args=PLATEAUS,
     metrics=METRICS,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from made_records import put, put_many, write_series
 
@@ -412,7 +412,6 @@ def garble(path, n):
         path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(sorted(CHANGES)), st.integers(0, 2), st.integers(0, 63)), max_size=10))
 def test_the_index_equals_a_rebuild_after_any_changes(make, changes):
     with tempfile.TemporaryDirectory() as folder:

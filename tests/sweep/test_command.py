@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -345,9 +346,9 @@ def test_two_ranks_go_through_a_sweep_together(tmp_path: Path) -> None:
     assert len(list((tmp_path / "results" / "sweeps").iterdir())) == 2
 
 
-@pytest.fixture(params=["in memory", "read by processes"])
+@pytest.fixture
 def under_way(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator["UnderWay"]:
-    """A long sweep in a session of its own, two of whose three runs have begun: on data that workers hold, and on
+    """A long sweep in a session of its own, two of whose three runs have begun: on data that workers hold, or on
     images that each worker has two processes read."""
     data = ["batch_size=256"]
     if request.param == "read by processes":
@@ -358,17 +359,23 @@ def under_way(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator["Under
                "scheduler=constant", "seed=0,1,2", "hydra.launcher.workers=2"]  # fmt: skip
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
     begun: set[Path] = set()
-    while len(begun) < 2:
-        assert process.poll() is None, process.communicate()[1]
-        begun = {p.parent for p in tmp_path.rglob("metrics.jsonl") if p.stat().st_size}
-        time.sleep(0.05)
-    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    if request.param == "read by processes":
-        assert len(family) >= 1 + 2 + 2 * (1 + 2)  # beside the driver and what Python runs for it
-    yield UnderWay(process, family, begun)
-    for left in filter(psutil.Process.is_running, family):
-        left.kill()
-    process.communicate()
+    family: list[psutil.Process] = []
+    try:
+        while len(begun) < 2:
+            assert process.poll() is None, process.communicate()[1]
+            begun = {p.parent for p in tmp_path.rglob("metrics.jsonl") if p.stat().st_size}
+            time.sleep(0.05)
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        if request.param == "read by processes":
+            assert len(family) >= 1 + 2 + 2 * (1 + 2)  # beside the driver and what Python runs for it
+        yield UnderWay(process, family, begun)
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            family += psutil.Process(process.pid).children(recursive=True)
+        for left in filter(psutil.Process.is_running, family):
+            left.kill()
+        process.kill()
+        process.communicate()
 
 
 class UnderWay(NamedTuple):
@@ -382,6 +389,10 @@ class UnderWay(NamedTuple):
         assert not left
 
 
+SOURCES = [pytest.param("in memory"), pytest.param("read by processes", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("under_way", SOURCES, indirect=True)
 def test_ctrl_c_in_a_terminal(under_way: "UnderWay") -> None:
     """SIGINT to the whole process group, as a terminal sends it: nothing is left running, and all can go on."""
     os.killpg(under_way.driver.pid, signal.SIGINT)
@@ -395,6 +406,8 @@ def test_ctrl_c_in_a_terminal(under_way: "UnderWay") -> None:
     under_way.require_gone()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("under_way", ["in memory", "read by processes"], indirect=True)
 def test_nothing_outlives_a_driver_that_is_killed(under_way: "UnderWay") -> None:
     """Its workers stop at an update and save their state, as if it had asked them to."""
     under_way.driver.kill()

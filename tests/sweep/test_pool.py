@@ -240,7 +240,7 @@ def test_workers_killed_at_random(entries, require_same_run):
     require_equal_sweeps(runs, undisturbed, killer, require_same_run)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_two_hundred_runs_and_twenty_kills(entries, require_same_run):
     jobs = [
         [f"seed={seed}", f"scheduler={scheduler}", f"optimizer.lr={lr}"]
@@ -257,6 +257,7 @@ def test_two_hundred_runs_and_twenty_kills(entries, require_same_run):
     require_equal_sweeps(runs, undisturbed, killer, require_same_run)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_missed_though_its_readers_live_on(entries, tmp_path):
     """They hold its end of the pipe open for some seconds."""
     root = write_image_folder(tmp_path / "images")

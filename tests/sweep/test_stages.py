@@ -88,12 +88,17 @@ carry_out_stages(staged(Path(sys.argv[1])), 1, Dying())
 """
 
 
-def test_killed_within_and_between_stages(toy, tmp_path, require_same_run, monkeypatch):
+ONCE = [(SECOND[0], 3), ("", 5)]
+OFTEN = [(FIRST[1], 1), (SECOND[0], 3), (SECOND[1], 4), ("", 5)]
+
+
+@pytest.mark.parametrize("kills", [ONCE, pytest.param(OFTEN, marks=pytest.mark.slow)], ids=len)
+def test_killed_within_and_between_stages(toy, kills, tmp_path, require_same_run, monkeypatch):
     """Each process takes the sweep up from its folder: no other memory of it is left."""
     whole = carry_out_stages(replace(toy, settings=replace(toy.settings, results=tmp_path / "whole")), 1)
     toy.save()
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=":")
-    for at, done in ((FIRST[1], 1), (SECOND[0], 3), (SECOND[1], 4), ("", 5)):
+    for at, done in kills:
         command = [sys.executable, "-c", KILLED, str(toy.folder), at]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert ended.returncode == (-signal.SIGKILL if at else 0), ended.stderr
