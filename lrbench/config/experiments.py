@@ -123,12 +123,9 @@ def measured(experiment: ex.Experiment) -> dict[str, Metric]:
     try:
         declared = {m.name: m for m in resolve(task.target, "task")(**task.args).metrics(spec)}
     except KeyError as error:
-        why = (
-            f"it needs {error.args[0]}, which data={data.name} does not give (it gives {', '.join(spec) or 'nothing'})"
-        )
-        raise ConfigError(
-            "task._target_", task.target, why, "choose data for this task, or the task of these"
-        ) from error
+        why = f"it needs {error.args[0]}, which {data.name} does not give (it gives {', '.join(spec) or 'nothing'})"
+        cure = "choose data for this task, or the task of these"
+        raise ConfigError("task._target_", task.target, why, cure) from error
     return {"train/loss": metric_of("loss", declared), **{f"val/{name}": m for name, m in declared.items()}}
 
 
