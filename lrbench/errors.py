@@ -17,19 +17,19 @@ class ConfigError(Exception):
         self.option, self.value, self.why, self.cure = option, value, why, cure
 
     def __str__(self) -> str:
-        head = self.option if self.value == "" else f"{self.option}={_as_typed(self.value)}"
+        head = self.option if self.value == "" else f"{self.option}={as_typed(self.value)}"
         why, cure = self.why.strip(), self.cure.strip()
         joint = "" if not cure else " " if why.endswith((".", "?")) else ". " if cure[0].isupper() else "; "
         text = f"{head}: {why}{joint}{cure}" if head else f"{why}{joint}{cure}"
         return text if text.endswith((".", "?", ".)")) else f"{text}."
 
 
-def _as_typed(value: object) -> str:
-    """As the command line and YAML have it."""
+def as_typed(value: object) -> str:
+    """A value as the command line and YAML have it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_as_typed, value))}]"
+        return f"[{', '.join(map(as_typed, value))}]"
     return "null" if value is None else str(value)
 
 

@@ -6,7 +6,7 @@ It imports no torch until an Experiment is made.
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import is_dataclass, replace
+from dataclasses import asdict, is_dataclass, replace
 from functools import cache
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from lrbench import experiment as ex
 from lrbench.config.compose import compose, resolved
 from lrbench.config.hydra_errors import explain
-from lrbench.config.schema import Config
+from lrbench.config.schema import Config, StartConfig
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.metrics import Metric, metric_of, mode_of
 from lrbench.store.record import results_folder
@@ -243,6 +243,8 @@ def _start(plain: dict[str, Any], results: str | None, seed: int) -> ex.Start | 
     read from its record."""
     of = plain["of"]
     if of is None:
+        if plain != asdict(StartConfig()):
+            raise ConfigError("start.of", None, "there is nothing to begin from", "give a run, a recipe or overrides")
         return None
     if isinstance(of, str) and re.fullmatch(r"[0-9a-f]{4,16}", of):
         parent = Store(results_folder(results)).find(of).experiment()

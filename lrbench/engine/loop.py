@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lrbench.data import Batch
 from lrbench.engine.state import Setup, State
+from lrbench.errors import ConfigError
 from lrbench.randomness import seed_of
 from lrbench.schedules.build import momentum_of
 from lrbench.store.record import LOSS, NORM, Series, series_type
@@ -101,7 +102,7 @@ def advance(setup: Setup, state: State, until: int) -> Block:
     finally:
         hook.remove()
     state.update, state.seconds = start + len(seconds), seconds[-1]
-    columns = _measured(setup, losses, weights, norms)
+    columns = _measured(setup, start, losses, weights, norms)
     if state.feedback and hears_loss(setup) and start >= setup.table.warmup:
         state.feedback.step(float(columns[0, 0]))
     series = np.hstack([columns, read]).view(series_type(setup.table.names))[:, 0]
@@ -109,16 +110,27 @@ def advance(setup: Setup, state: State, until: int) -> Block:
 
 
 def _measured(
-    setup: Setup, losses: list[Tensor], weights: list[Tensor | float], norms: dict[int, Tensor]
+    setup: Setup, start: int, losses: list[Tensor], weights: list[Tensor | float], norms: dict[int, Tensor]
 ) -> NDArray[np.float64]:
     """Loss and gradient norm of every update of a block, (n, 2); NaN where the norm was not measured."""
     columns = np.full((len(losses), 2), np.nan)
     sums = torch.stack(losses)
     by = torch.stack(weights) if isinstance(weights[0], Tensor) else sums.new_tensor(weights)  # type: ignore[arg-type]
+    _require_weight(setup, by, start)
     columns[:, 0] = setup.ranks.mean((sums / by).double()).cpu().numpy()
     if norms:
         columns[[*norms], 1] = torch.stack([*norms.values()]).double().cpu().numpy()
     return columns
+
+
+def _require_weight(setup: Setup, weights: Tensor, start: int) -> None:
+    """Refuse a batch that weighs nothing: its loss would be 0 / 0, and the run taken for one that diverged."""
+    wrong = (~((weights > 0) & weights.isfinite())).nonzero()
+    if len(wrong):
+        i = int(wrong[0])
+        why = f"the weight of update {start + i} is {float(weights[i]):g}, and its loss is divided by that"
+        cure = "count something in every batch (one of padding alone has no loss)"
+        raise ConfigError("task._target_", setup.experiment.task.target, why, cure)
 
 
 def _step(
@@ -187,7 +199,8 @@ def _backward(setup: Setup, state: State, batch: Batch, weight: Tensor | float) 
     saves it the division."""
     with setup.autocast():
         loss = setup.task.loss(state.forward, batch)
-    share = torch.ones_like(loss) / weight if isinstance(weight, Tensor) else torch.full_like(loss, 1 / weight)
+    whole = isinstance(weight, Tensor) or weight == 0  # a weight of 0 is refused when the block is measured
+    share = torch.ones_like(loss) / weight if whole else torch.full_like(loss, 1 / weight)
     (state.scaler.scale(loss) if state.scaler else loss).backward(share)
     return loss.detach()
 

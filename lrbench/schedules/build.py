@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 
-from lrbench.errors import ConfigError
+from lrbench.errors import ConfigError, as_typed
 from lrbench.experiment.schedule_plan import Part, SchedulePlan
 from lrbench.targets import resolve, with_defaults
 
@@ -84,7 +84,7 @@ def torch_refuses(part: Part, args: Mapping[str, Any]) -> Iterator[None]:
 def call(part: Part, args: Mapping[str, Any]) -> str:
     """How the scheduler is made, as a person would write it."""
     shown = {k: float(f"{v:.15g}") if isinstance(v, float) else v for k, v in args.items()}
-    return f"{part.spec.name}({', '.join(f'{k}={v}' for k, v in shown.items())})"
+    return f"{part.spec.name}({', '.join(f'{k}={as_typed(v)}' for k, v in shown.items())})"
 
 
 def build(plan: SchedulePlan, part: Part, args: Mapping[str, Any], group: str) -> Live:

@@ -234,3 +234,14 @@ def test_two_ranks_are_one_process(toy, trained, tmp_path):
     for name, value in alone.summary().items():
         if name.startswith("test/"):
             assert math.isclose(record.summary()[name], value, rel_tol=1e-3)
+
+
+@pytest.mark.parametrize("weight", ["0", "float('nan')", "-1"])
+def test_a_batch_that_weighs_nothing_is_told_and_is_no_divergence(trained, monkeypatch, weight):
+    from lrbench.tasks.classification import Classification
+
+    monkeypatch.setattr(Classification, "weight", lambda self, batch: eval(weight))
+    with pytest.raises(
+        ConfigError, match=r"task\._target_=.*the weight of update 0 is .*count something in every batch"
+    ):
+        trained("endless")
