@@ -133,7 +133,7 @@ def test_online_without_a_server_is_offline(run: Mirrored, monkeypatch: pytest.M
 
 
 def test_an_unknown_mode_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"tracker\.args\.mode='onlin'.*'online'.*offline, online"):
+    with pytest.raises(ConfigError, match=r"tracker\.args\.mode=onlin.*'online'.*offline, online"):
         WandB(mode="onlin")
 
 
@@ -247,7 +247,7 @@ def test_tensorboard_holds_the_record_in_one_file(run: Mirrored) -> None:
 
 def test_tensorboard_missing_is_said_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r'tracker=tensorboard .*pip install "lr-schedule-bench\[tensor'):
+    with pytest.raises(ConfigError, match=r'tracker=tensorboard: .*pip install "lr-schedule-bench\[tensor'):
         TensorBoard()
 
 
