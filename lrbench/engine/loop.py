@@ -1,5 +1,6 @@
 """The loop: batch, forward, backward, clip, set the row's rates, step. Everything else happens between blocks."""
 
+import math
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -199,8 +200,10 @@ def _backward(setup: Setup, state: State, batch: Batch, weight: Tensor | float) 
     saves it the division."""
     with setup.autocast():
         loss = setup.task.loss(state.forward, batch)
-    whole = isinstance(weight, Tensor) or weight == 0  # a weight of 0 is refused when the block is measured
-    share = torch.ones_like(loss) / weight if whole else torch.full_like(loss, 1 / weight)
+    if isinstance(weight, Tensor):
+        share = torch.ones_like(loss) / weight
+    else:
+        share = torch.full_like(loss, 1 / (weight or math.nan))  # 0 is refused when the block is measured
     (state.scaler.scale(loss) if state.scaler else loss).backward(share)
     return loss.detach()
 
