@@ -5,6 +5,7 @@ their number changes nothing.
 """
 
 import signal
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any
@@ -69,8 +70,9 @@ class Loader:
         """The images as the source reads them, (b, C, H, W) uint8, each part's own before their partners."""
         if key not in self._held:
             if key != self._next:
-                self._coming, ahead = self._keys(key), self._keys(key)
-                self._images = read(self._source, self._requests(ahead), self._device, self._reading.workers)
+                self._coming, ahead = keys_from(key, self._reading), keys_from(key, self._reading)
+                asked = requests(ahead, self._source, self._augmentation.mixes, self._reading)
+                self._images = read(self._source, asked, self._device, self._reading.workers)
                 next(self._coming)
             self._next = None  # until the images are here
             images = next(self._images)
@@ -78,24 +80,27 @@ class Loader:
             self._held = {k: x for k, x in self._held.items() if k[0] == key[0]} | {key: images}
         return self._held[key]
 
-    def _keys(self, key: Key) -> Iterator[Key]:
-        """What is asked for from here on, without end."""
-        update, part, parts = key
-        together = parts == self._reading.parts and part in self._reading.mine
-        mine = self._reading.mine if together else range(part, part + 1)
-        yield from ((update, p, parts) for p in mine if p >= part)
-        yield from ((later, p, parts) for later in count(update + 1) for p in mine)
 
-    def _requests(self, keys: Iterable[Key]) -> Iterator[Request]:
-        """What the workers are asked for."""
-        order, drawn, epoch = Order(self._n, self._reading.batch_size, self._reading.seed), torch.empty(0), -1
-        for update, part, parts in keys:
-            rows, _ = asked_rows(order.rows(update), part, parts, self._augmentation.mixes)
-            if update // order.per_epoch != epoch:
-                epoch = update // order.per_epoch
-                draws = generator("augment", self._reading.seed, epoch, "read")
-                drawn = torch.rand(self._n, self._source.draws, generator=draws)
-            yield rows.numpy(), drawn[rows].numpy()
+# Functions, not methods: what reads ahead must not hold the loader that holds it, or its processes outlive it.
+def keys_from(key: Key, reading: Reading) -> Iterator[Key]:
+    """What is asked for from here on, without end."""
+    update, part, parts = key
+    together = parts == reading.parts and part in reading.mine
+    mine = reading.mine if together else range(part, part + 1)
+    yield from ((update, p, parts) for p in mine if p >= part)
+    yield from ((later, p, parts) for later in count(update + 1) for p in mine)
+
+
+def requests(keys: Iterable[Key], source: Source, mixes: bool, reading: Reading) -> Iterator[Request]:
+    """What the workers are asked for."""
+    n = len(source.y)
+    order, drawn, epoch = Order(n, reading.batch_size, reading.seed), torch.empty(0), -1
+    for update, part, parts in keys:
+        rows, _ = asked_rows(order.rows(update), part, parts, mixes)
+        if update // order.per_epoch != epoch:
+            epoch = update // order.per_epoch
+            drawn = torch.rand(n, source.draws, generator=generator("augment", reading.seed, epoch, "read"))
+        yield rows.numpy(), drawn[rows].numpy()
 
 
 def read(source: Source, asked: Iterable[Request], device: torch.device, workers: int) -> Iterator[Tensor]:
@@ -105,6 +110,9 @@ def read(source: Source, asked: Iterable[Request], device: torch.device, workers
         batch_size=None,  # a request is a whole batch
         sampler=asked,
         num_workers=workers,
+        # Forked from whoever trains: a worker of a sweep would have a server fork them, which they would then watch in
+        # place of it, and outlive it.
+        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),  # it draws seeds for the workers: not from the default generator
     )

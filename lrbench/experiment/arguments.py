@@ -34,7 +34,7 @@ def value(raw: Any, phase: Phase, group: str, peaks: Mapping[str, float], option
     if slash and _NUMBER.fullmatch(number):
         return factor_per_step(float(number), length, phase, option)
     if raw.endswith("x") and _NUMBER.fullmatch(raw[:-1]):
-        return float(f"{float(raw[:-1]) * peaks[group]:.15g}")  # as if it had been typed: 0.1x of 0.1 is 0.01
+        return float(raw[:-1]) * peaks[group]  # the product to the bit, as a person's loop has it
     if looks_numeric(raw):
         raise ConfigError(
             option,

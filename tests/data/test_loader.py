@@ -169,7 +169,8 @@ def test_the_caller_may_change_a_batch(split, workers):
 def drawn(split, seed, epoch, batch_size=8):
     """What is drawn for reading each row of 53 in an epoch."""
     made, n = stream(split, Reading(batch_size, seed)), 53 // batch_size
-    batches = list(made._requests((update, 0, 1) for update in range(epoch * n, (epoch + 1) * n)))
+    keys = ((update, 0, 1) for update in range(epoch * n, (epoch + 1) * n))
+    batches = list(loader.requests(keys, made._source, False, Reading(batch_size, seed)))
     return {int(row): tuple(d) for rows, draws in batches for row, d in zip(rows, draws, strict=True)}
 
 
