@@ -50,6 +50,7 @@ class Display(Observer):
 
     def __exit__(self, *_: object) -> None:
         if self._live:
+            self._draw(self._live)  # how all ended, however long ago the last drawing was due
             self._live.stop()
 
     def say(self, text: str) -> None:
@@ -87,9 +88,12 @@ class Display(Observer):
             return
         first, self._drawn = self._drawn == 0.0, now
         if self._live:
-            self._live.update(Group(Text(self.line()), self._table()), refresh=True)
+            self._draw(self._live)
         elif not first:
             self.say(self.line())
+
+    def _draw(self, live: Live) -> None:
+        live.update(Group(Text(self.line()), self._table()), refresh=True)
 
     def line(self) -> str:
         """`12 of 36 ended, 1 diverged, 2 running; 40 s left`."""

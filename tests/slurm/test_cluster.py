@@ -47,7 +47,7 @@ def test_an_array_with_a_throttle(cluster: Cluster, tmp_path: Path) -> None:
     job = cluster.submit(script + "rm run.$SLURM_ARRAY_TASK_ID", "--array=0-5%2", "--mem=10")
     for task in range(6):
         cluster.wait_for_state(f"{job}_{task}", "COMPLETED")
-    assert {(tmp_path / f"seen.{task}").read_text().strip() for task in range(6)} == {"1", "2"}
+    assert {(tmp_path / f"seen.{task}").read_text().strip() for task in range(6)} <= {"1", "2"}
 
 
 def test_a_preempted_job_gets_its_signal_and_runs_again(cluster: Cluster, tmp_path: Path) -> None:
