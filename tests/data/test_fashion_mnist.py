@@ -181,7 +181,7 @@ def test_info_agrees_with_what_is_loaded(small):
     info = FashionMNIST(resolution=7, train_size=4000, val_size=1000).info()
     assert (info.n_train, info.n_val, info.n_test) == (4000, 1000, 10_000)
     assert [len(split.y) for split in small[:3]] == [4000, 1000, 10_000]
-    for x, y in small[:3]:
+    for x, y in (split[:2] for split in small[:3]):
         assert (x.dtype, y.dtype, x.shape[1:]) == (torch.uint8, torch.int64, info.spec["shape"])
         assert len(x) == len(y)
         assert x.is_contiguous()
@@ -242,8 +242,8 @@ def test_a_small_draw_is_nearly_balanced(small):
 @needs_data
 def test_mean_and_deviation_are_those_of_the_training_split(small):
     pixels = small.train.x.double() / 255
-    assert small.mean.item() == pytest.approx(pixels.mean().item(), rel=1e-6)
-    assert small.std.item() == pytest.approx(pixels.std(correction=0).item(), rel=1e-6)
+    assert small.train.mean.item() == pytest.approx(pixels.mean().item(), rel=1e-6)
+    assert small.train.std.item() == pytest.approx(pixels.std(correction=0).item(), rel=1e-6)
 
 
 # Shrunk
