@@ -22,7 +22,7 @@ from lrbench.report.result import (
     Pair,
     Sensitivity,
 )
-from lrbench.report.runs import MARGIN, declared_by, environments, failure, metrics_of, why_no_result, why_not_paired
+from lrbench.study.runs import MARGIN, declared_by, environments, failure, metrics_of, why_no_result, why_not_paired
 from lrbench.stats.intervals import LEVEL, t_interval, wilson
 from lrbench.stats.paired import difference, holm, success
 from lrbench.store.run import Run, Unread

@@ -6,6 +6,7 @@ from typing import Any
 from lrbench.metrics import Metric, metric_of
 from lrbench.stats.intervals import Interval
 from lrbench.stats.paired import Difference, Success
+from lrbench.study.runs import Environment
 
 
 @dataclass(frozen=True)
@@ -95,21 +96,6 @@ class Pair:
     difference: Difference  # among pairs where both succeeded
     holm_p: float | None  # of the difference's t test, adjusted for all differences that the comparison tests
     success: Success
-
-
-@dataclass(frozen=True)
-class Environment:
-    """With what runs were made, and how many."""
-
-    runs: int
-    torch: str
-    device: str
-    threads: int
-    python: str
-    numpy: str
-    lrbench: str
-    git: str
-    cpu: str
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from lrbench.errors import ConfigError
 from lrbench.store.evidence import Evidence, evidence_under
-from lrbench.store.record import Record
-from lrbench.store.run import Run, Unread, read
+from lrbench.store.record import DONE, Record
+from lrbench.store.run import Run, Unread, of_row, read
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,15 @@ class Store:
     def record(self, run_id: str) -> Record:
         """The record of a run, whether it is there or not."""
         return Record(self.folder / run_id)
+
+    def done(self, run_id: str) -> Run | None:
+        """A run that is finished or diverged, by its record, else by its row of evidence; None where it is neither.
+        Raises ConfigError for evidence that cannot be trusted."""
+        run = read(self.record(run_id))
+        if isinstance(run, Run):
+            return run if run.standing in DONE else None
+        row = self.evidence.find(run_id) if run.standing == "new" else None
+        return None if row is None else of_row(row)
 
     def records(self) -> list[Record]:
         """All records, by their ids; those set aside are not among them."""

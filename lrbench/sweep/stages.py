@@ -8,12 +8,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings
 from lrbench.experiment.identity import run_id
-from lrbench.store.record import DONE, Record, write_json
+from lrbench.store.record import write_json
+from lrbench.store.run import Run
 from lrbench.store.store import Store
 from lrbench.sweep.carry_out import Outcome, carry_out
 from lrbench.sweep.entry import Entry, plain_settings, settings_from
@@ -28,10 +29,18 @@ from lrbench.targets import resolve
 FORMAT = 1  # raised when a stages.json of before cannot be read any more
 FILE = "stages.json"
 
-Done = Callable[[Experiment], Record | None]  # the record of a run that is finished or diverged, else None
+
+
+class Untested(NamedTuple):
+    """A run of a stage that must not touch the test set, whatever the settings ask for."""
+
+    experiment: Experiment
+
+
+Done = Callable[[Experiment], Run | None]  # a run that is finished or diverged, of a record or of evidence; else None
 # From a design to the runs of the first stage that is not done, by their labels (those of it that are done may be among
 # them); None when there is no further stage.
-NextStage = Callable[[Mapping[str, Any], Done], Mapping[str, Experiment] | None]
+NextStage = Callable[[Mapping[str, Any], Done], Mapping[str, Experiment | Untested] | None]
 
 
 @dataclass(frozen=True)
@@ -54,24 +63,28 @@ class Staged:
         Raises ConfigError for a function that is not there, a run that cannot be, and a plan that cannot be read.
         """
 
-        def done(experiment: Experiment) -> Record | None:
-            record = self._record(as_trained(experiment, slurm))
-            return record if record.standing() in DONE else None
+        store = Store(self.settings.results)
+
+        def done(experiment: Experiment) -> Run | None:
+            return store.done(run_id(as_trained(experiment, slurm)))
 
         function: NextStage = resolve(self.target, "stages")
         stage = function(json.loads(json.dumps(self.design)), done)
         if stage is None:
             return None
-        return freeze([*self._earlier(), *(Entry(label, e, self.settings) for label, e in stage.items())], slurm=slurm)
+        return freeze([*self._earlier(), *(self._entry(label, e) for label, e in stage.items())], slurm=slurm)
 
-    def _record(self, experiment: Experiment) -> Record:
-        return Store(self.settings.results).record(run_id(experiment))
+    def _entry(self, label: str, asked: Experiment | Untested) -> Entry:
+        if isinstance(asked, Untested):
+            return Entry(label, asked.experiment, replace(self.settings, test=False))
+        return Entry(label, asked, self.settings)
 
     def _earlier(self) -> Iterator[Entry]:
         """The runs that were asked for before, in their order."""
         for entry in _kept(self.folder).plan.entries:
             if entry.number is not None:
-                yield replace(entry, settings=self.settings)
+                test = self.settings.test and entry.settings.test
+                yield replace(entry, settings=replace(self.settings, test=test))
 
     def save(self) -> None:
         """Raises ConfigError where a sweep of this name has other stages, for a design that is no plain data, and where

@@ -12,7 +12,7 @@ def best_rate_again(design, done):
     first = {f"first lr={rate}": made(rate, 0) for rate in design["rates"]}
     if not all(map(done, first.values())):
         return first
-    best = min(design["rates"], key=lambda rate: done(made(rate, 0)).summary()["val/loss"])
+    best = min(design["rates"], key=lambda rate: done(made(rate, 0)).summary["val/loss"])
     second = {f"second lr={best} seed={seed}": made(best, seed) for seed in design["seeds"]}
     return None if all(map(done, second.values())) else second
 

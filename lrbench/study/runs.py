@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lrbench.experiment import Experiment
 from lrbench.metrics import Metric, declared_in, metric_of
-from lrbench.report.result import Environment
 from lrbench.store.record import DONE
 from lrbench.store.rows import place
 from lrbench.store.run import Run, Unread
@@ -14,6 +14,21 @@ from lrbench.store.run import Run, Unread
 MARGIN = 0.1  # of the way from chance to the best there is: what a metric must exceed to count as learned
 UNKNOWN = "not recorded"
 NOT_DONE = {"new": "not trained yet", "running": "still running"}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """With what runs were made, and how many."""
+
+    runs: int
+    torch: str
+    device: str
+    threads: int
+    python: str
+    numpy: str
+    lrbench: str
+    git: str
+    cpu: str
 
 
 def why_no_result(run: Run | Unread) -> str | None:

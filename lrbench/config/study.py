@@ -1,0 +1,244 @@
+"""From a study as a person writes it to a frozen Design: every arm composed once, under every task."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lrbench import CONF
+from lrbench.config.arms import checked
+from lrbench.config.arms import Arm
+from lrbench.config.composer import Composer, composer
+from lrbench.config.experiments import Grouped, experiment_from, measured
+from lrbench.config.hydra_errors import explain
+from lrbench.errors import ConfigError, did_you_mean
+from lrbench.experiment import Experiment
+from lrbench.experiment.identity import run_id
+from lrbench.metrics import Metric
+from lrbench.stats.verdict import Claim
+from lrbench.study.design import RATE, Arms, Design, key_of, plain_arm
+from lrbench.study.rules import Rules, Tuning
+
+FOLDER = CONF / "study"
+RULES = ("baseline", "kind", "estimand", "rate", "primary", "pairs", "detect", "most_pairs", "looks", "replicate")
+KEYS = ("question", "reasons", "set", "tasks", "arms", "metric", "higher", "tuning", "claims", "budget", *RULES)
+WORDS = ("question", "reasons")  # of a study: they decide nothing
+
+
+def study_files(config_dir: str | None = None) -> dict[str, Path]:
+    """The studies that have a name: `conf/study/`, and `study/` under a folder of the user's own."""
+    if config_dir is not None and not Path(config_dir).is_dir():
+        raise ConfigError("--config-dir", config_dir, "there is no such folder")
+    folders = [*([Path(config_dir) / "study"] if config_dir is not None else []), FOLDER]
+    return dict(sorted((path.stem, path) for folder in folders for path in folder.glob("*.yaml")))
+
+
+def read_study(path: Path) -> dict[str, Any]:
+    """What a study's file says. Raises ConfigError for one that is none, and for a key that there is not."""
+    where = f"conf/study/{path.name}" if path.parent == FOLDER else str(path)
+    try:
+        content: Any = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigError(where, "", f"this is no YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(content, dict):
+        raise ConfigError(where, "", "this is no mapping", f"give the keys {', '.join(KEYS)}")
+    for key in content:
+        if key not in KEYS:
+            raise ConfigError(f"{where}: {key}", "", "a study has no such key", did_you_mean(str(key), KEYS))
+    return content
+
+
+def same_design(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether two studies say the same but for their words."""
+    ours, theirs = ({k: v for k, v in s.items() if k not in WORDS} for s in (first, second))
+    return ours == theirs
+
+
+def compile_study(asked: Mapping[str, Any], name: str, config_dir: str | None = None) -> Design:
+    """Compose and check every arm under every task, and fix the rules. Raises ConfigError."""
+    arms = _arms(asked.get("arms", {}))
+    tasks = _tasks(asked)
+    keys = {arm.name: arm.key or _tuning_key(asked) for arm in arms}
+    search = [f"hydra.searchpath=[file://{Path(config_dir).absolute()}]"] if config_dir else []
+    with composer(search) as composed:
+        made = _Made(composed, [])
+        given = {task: {arm.name: made([*shared, *arm.overrides], task, arm.name) for arm in arms}
+                 for task, shared in tasks.items()}  # fmt: skip
+        rules = _rules(asked, [a.name for a in arms], given)
+        compiled = {
+            task: {arm.name: dict(_values(made, rules, keys, [*shared, *arm.overrides], task, arm.name)) for arm in arms}
+            for task, shared in tasks.items()
+        }
+    _require_apart(compiled)
+    if asked.get("budget", "same") != "differs":
+        _require_one_budget(given)
+    return Design(name, asked.get("question", ""), rules, compiled, keys, dict(asked))
+
+
+@dataclass(frozen=True)
+class _Arm:
+    name: str
+    overrides: tuple[str, ...]
+    key: str | None  # what is tuned in it, if not what is tuned in all
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Composes an arm under a task, and says which one is refused."""
+
+    composed: Composer
+    grouped: list[Grouped]
+
+    def __call__(self, overrides: Sequence[str], task: str, arm: str) -> Experiment:
+        for override in overrides:
+            if override.lstrip("+~").partition("=")[0] in ("seed", "test", "results"):
+                why = "a study has seeds and a results folder of its own, and says itself when the test set is asked"
+                raise ConfigError(f"arm {arm}", override, why, "leave it out (--replicate 1 gives other seeds)")
+        try:
+            return experiment_from(self.composed(overrides).plain, self.grouped)
+        except ConfigError as error:
+            where = f"arm {arm}" if task == "" else f"arm {arm} of task {task}"
+            raise ConfigError(where, "", str(error)) from error
+        except Exception as error:
+            raise explain(error, list(overrides)) from error
+
+
+def _arms(content: Any) -> list[_Arm]:
+    """`{name: [overrides]}`, or `{name: {set: [overrides], tuned: key}}` where an arm's own key is tuned."""
+    if not isinstance(content, Mapping):
+        raise ConfigError("arms", content, "arms are a mapping from names to lists of overrides")
+    found = []
+    for name, given in content.items():
+        own = given if isinstance(given, Mapping) else {"set": given}
+        overrides = own.get("set")
+        if set(own) - {"set", "tuned"} or not isinstance(overrides, list) or not all(isinstance(o, str) for o in overrides):
+            cure = "give a list of overrides, or {set: [overrides], tuned: start.of.optimizer.lr}"
+            raise ConfigError(f"arms.{name}", given, "this is no list of overrides", cure)
+        found.append(_Arm(str(name), tuple(overrides), own.get("tuned")))
+    checked([Arm(a.name, a.overrides) for a in found], "arms")
+    return found
+
+
+def _tasks(asked: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The overrides that all arms share, by the name of the task; '' for the only one, which needs none."""
+    shared = list(asked.get("set", []))
+    tasks = asked.get("tasks")
+    if tasks is None:
+        return {"": shared}
+    if not isinstance(tasks, Mapping) or not tasks or not all(isinstance(o, list) for o in tasks.values()):
+        raise ConfigError("tasks", tasks, "tasks are a mapping from names to lists of overrides")
+    return {str(name): [*shared, *own] for name, own in tasks.items()}
+
+
+def _tuning_key(asked: Mapping[str, Any]) -> str:
+    return str((asked.get("tuning") or {}).get("key", RATE))
+
+
+def _values(
+    made: _Made, rules: Rules, keys: Mapping[str, str], overrides: list[str], task: str, arm: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The arm's Experiments by value: one for any value where it can be set, else one for each that may be reached."""
+    key, t = keys[arm], rules.tuning
+    if t is None or not rules.tunes:
+        yield "", plain_arm(made(overrides, task, arm))
+        return
+    if not key.endswith(RATE):
+        for k in range(t.points - t.at_most, t.at_most):
+            yield key_of(t.value(k)), plain_arm(made([*overrides, f"{key}={key_of(t.value(k))}"], task, arm))
+        return
+    first, other = (made([*overrides, f"{key}={key_of(t.value(k))}"], task, arm) for k in (0, 1))
+    design = Design("", "", rules, {task: {arm: {"": plain_arm(first)}}}, keys)
+    from lrbench.study.cells import Cell
+
+    if run_id(design.experiment(Cell(task, arm, t.value(1), other.seed, False))) != run_id(other):
+        why = f"other options follow {key} by ${{...}}, so it cannot be tuned by itself"
+        raise ConfigError(f"arm {arm}", key, why, "give those as a share (0.01x) of the rate")
+    yield "", plain_arm(first)
+
+
+def _rules(asked: Mapping[str, Any], arms: Sequence[str], given: Mapping[str, Mapping[str, Experiment]]) -> Rules:
+    metric, judge, declared = _metric(asked, given)
+    if declared.higher_is_better is None and "higher" not in asked:
+        why = "its task does not say which way is better"
+        raise ConfigError("metric", metric, why, "add higher: true, or false, to the design")
+    rules = {name: asked[name] for name in RULES if name in asked}
+    if "primary" in rules:
+        rules["primary"] = tuple(rules["primary"])
+    if "pairs" not in rules and "detect" not in rules:
+        rules["pairs"] = 10
+    baseline = rules.pop("baseline", arms[0] if arms else "")
+    return Rules(
+        arms=tuple(arms), baseline=baseline, tasks=tuple(given), metric=metric, judge=judge,
+        higher=asked.get("higher", declared.higher_is_better), chance=declared.chance,
+        claims={str(arm): _claim(arm, claim) for arm, claim in (asked.get("claims") or {}).items()},
+        tuning=_tuning(asked, next(iter(given.values())).get(baseline)), **rules,
+    )  # fmt: skip
+
+
+def _metric(asked: Mapping[str, Any], given: Mapping[str, Mapping[str, Experiment]]) -> tuple[str, str, Metric]:
+    """What is concluded from, what is tuned by, and what its task says of it; by default the test set's first metric
+    whose best is known and is not what guessing reaches, else its loss."""
+    common: dict[str, Metric] | None = None
+    for experiment in (e for arms in given.values() for e in arms.values()):
+        own = {k: m for k, m in measured(experiment).items() if k.startswith("val/")}
+        common = own if common is None else {k: m for k, m in common.items() if k in own}
+    known = common or {}
+    judging = [k for k, m in known.items() if m.chance is not None and m.higher_is_better is not None]
+    default = "test/" + (judging or ["val/loss"])[0].removeprefix("val/")
+    metric = str(asked.get("metric", default))
+    split, _, own_name = metric.rpartition("/")
+    judge = f"val/{own_name}"
+    if split not in ("test", "val") or judge not in known:
+        listed = [f"{s}/{k.removeprefix('val/')}" for s in ("test", "val") for k in known]
+        raise ConfigError("metric", metric, "not every arm measures it", f"choose one of {', '.join(listed)}")
+    return metric, judge, known[judge]
+
+
+def _claim(arm: str, plain: Any) -> Claim:
+    try:
+        return Claim(**plain)
+    except (TypeError, ValueError) as error:
+        cure = "as in {low: 0.005, high: 0.02, margin: 0.002}, gains in the metric's own unit"
+        raise ConfigError(f"claims.{arm}", plain, str(error), cure) from error
+
+
+def _tuning(asked: Mapping[str, Any], baseline: Experiment | None) -> Tuning | None:
+    """As given; without a first value, a grid with the baseline's own rate in its middle."""
+    plain = asked.get("tuning")
+    if plain is None and asked.get("estimand") == "swap" and asked.get("rate", "as given") == "as given":
+        return None
+    plain = dict(plain or {})
+    for key in plain:
+        if key not in (known := [f.name for f in fields(Tuning)]):
+            raise ConfigError(f"tuning.{key}", plain[key], "there is no such key", did_you_mean(str(key), known))
+    if "first" not in plain:
+        if baseline is None or not str(plain.get("key", RATE)).endswith(RATE):
+            raise ConfigError("tuning.first", None, "give the lowest value of the first grid")
+        points, factor = plain.get("points", Tuning.points), plain.get("factor", Tuning.factor)
+        plain["first"] = float(f"{baseline.optimizer.lr / math.pow(factor, points // 2):.6g}")
+    return Tuning(**plain)
+
+
+def _require_apart(compiled: Arms) -> None:
+    """Raises ConfigError for two arms that are one experiment."""
+    for arms in compiled.values():
+        seen: dict[str, str] = {}
+        for arm, made in arms.items():
+            key = repr(sorted(made.items()))
+            if key in seen:
+                why = f"it is the same experiment as {seen[key]}, so there is nothing to compare"
+                raise ConfigError(f"arm {arm}", "", why, "change or leave out one of the two")
+            seen[key] = arm
+
+
+def _require_one_budget(given: Mapping[str, Mapping[str, Experiment]]) -> None:
+    """Raises ConfigError where arms of a task do not see as many samples."""
+    for arms in given.values():
+        budgets = {arm: e.clock.updates * e.batch_size for arm, e in arms.items()}
+        if len(set(budgets.values())) > 1:
+            told = ", ".join(f"{arm} {many:,}" for arm, many in budgets.items())
+            why = f"the arms do not see as many samples ({told}), so a difference may be the budget's"
+            raise ConfigError("horizon", "", why, "give all one horizon, or say budget: differs, with the reason")

@@ -1,0 +1,163 @@
+"""From what the cells of a confirmation came to, to verdicts."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrbench.stats.family import Tested, family
+from lrbench.stats.intervals import t_interval
+from lrbench.stats.paired import Success, success
+from lrbench.stats.power import pairs_for, rerun_agreement
+from lrbench.stats.selection import choice_variance
+from lrbench.stats.verdict import Verdict, verdict
+from lrbench.study.confirmation import Seen, scored
+from lrbench.study.result import Agreement, Contrast, Effect, Paths
+from lrbench.study.rules import Rules
+from lrbench.study.tuning import Choice, picker
+
+DIRECTIONAL = ("contradicted", "supported", "larger than claimed", "smaller than claimed")
+
+
+def contrasts(rules: Rules, choices: Mapping[str, Choice], seen: Sequence[Seen]) -> tuple[Contrast, ...]:
+    """One for each arm beside the baseline, in their order: primary ones are a family, the others one of their own."""
+    by_arm = {s.arm: s for s in seen}
+    tested: dict[str, Tested] = {}
+    for primary in (True, False):
+        arms = [arm for arm in rules.contrasts if arm in by_arm and (arm in rules.family) == primary]
+        gains = [gains_of(rules, by_arm[arm]) for arm in arms]
+        variances = [_choice_variance(rules, choices, arm) for arm in arms]
+        null = -(rules.margin or 0.0) if rules.kind == "no worse" else 0.0
+        found = family(gains, rules.alpha, variances, null=null, margin=rules.margin)
+        tested |= dict(zip(arms, found, strict=True))
+    return tuple(
+        _contrast(rules, choices, by_arm[arm], tested[arm]) if arm in by_arm else _without(rules, choices, arm)
+        for arm in rules.contrasts
+    )
+
+
+def gains_of(rules: Rules, seen: Seen) -> NDArray[np.float64]:
+    """By seed, where both succeeded."""
+    return np.array([rules.gain(p.arm, p.baseline) for p in seen.pairs() if p.whole])  # type: ignore[arg-type]
+
+
+def _choice_variance(rules: Rules, choices: Mapping[str, Choice], arm: str) -> float:
+    """What the choice of both values adds to the variance of a tuned gain; nothing where none is made for the arm."""
+    if arm not in choices or rules.estimand == "swap":
+        return 0.0
+    assert rules.tuning is not None
+    tables = [_table(choices[a]) for a in (arm, rules.baseline)]
+    return choice_variance(*tables, picker(rules.tuning, rules.higher))
+
+
+def _table(choice: Choice) -> dict[float, NDArray[np.float64]]:
+    return {p.value: np.array([math.nan if s is None else s for s in p.scores]) for p in choice.points}
+
+
+def _contrast(rules: Rules, choices: Mapping[str, Choice], seen: Seen, tested: Tested) -> Contrast:
+    claim, pairs = rules.claim(seen.arm), seen.pairs()
+    both = success([p.baseline is not None for p in pairs], [p.arm is not None for p in pairs])
+    found, remarks = _verdict(rules, seen, tested, both)
+    variance = _choice_variance(rules, choices, seen.arm)
+    return Contrast(
+        arm=seen.arm,
+        primary=seen.arm in rules.family,
+        claim=claim,
+        values=seen.values,
+        verdict=found,
+        remarks=remarks,
+        tested=tested,
+        at_values=t_interval(gains_of(rules, seen), tested.level),
+        choice_sd=math.sqrt(variance) if rules.tunes and rules.estimand != "swap" else None,
+        success=both,
+        pairs=pairs,
+        paths=_paths(rules, seen) if rules.estimand == "both" else None,
+        agreement=_agreement(rules, seen, tested, variance, found),
+        pairs_needed=_pairs_needed(tested) if found == "inconclusive" else None,
+    )
+
+
+def _verdict(rules: Rules, seen: Seen, tested: Tested, both: Success) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict of the intervals, unless the family, the sign-flip test or failures forbid it; and why."""
+    found = verdict(rules.kind, tested.interval, tested.equivalence, rules.claim(seen.arm))
+    remarks = []
+    excluded = len(seen.seeds) - tested.n
+    if excluded:
+        remarks.append(f"{excluded} of {len(seen.seeds)} pairs are left out: one of the two failed")
+    if found not in DIRECTIONAL and found != "direction supported, size unresolved":
+        return found, tuple(remarks)
+    if not tested.open:
+        remarks.append("an earlier step of the family was not passed, so nothing is said of this one")
+        found = "inconclusive"
+    elif tested.disagrees:
+        remarks.append(f"the exact sign-flip test disagrees with the t interval (p = {tested.sign_flip_p:.3g})")
+        found = "inconclusive"
+    elif both.mcnemar_p is not None and both.mcnemar_p < rules.alpha:
+        ours, theirs = both.only_first + both.neither, both.only_second + both.neither
+        remarks.append(f"failures differ: {ours} of the arm's runs, {theirs} of the baseline's; they are a verdict too")
+        found = "inconclusive"
+    return found, tuple(remarks)
+
+
+def _without(rules: Rules, choices: Mapping[str, Choice], arm: str) -> Contrast:
+    """The contrast that can have no verdict on the metric."""
+    remarks, both = [], None
+    for name in (arm, rules.baseline):
+        choice = choices.get(name)
+        if choice is not None and choice.standing == "edge":
+            end = "lowest" if choice.value == choice.points[0].value else "highest"
+            remarks.append(f"{name} is not tuned: its best value {choice.value:g} is the {end} of {len(choice.points)}")
+        if choice is not None and choice.standing == "failed":
+            runs = sum(len(p.scores) for p in choice.points)
+            low, high = choice.points[0].value, choice.points[-1].value
+            remarks.append(f"{name} failed at every value from {low:g} to {high:g} ({runs} of {runs} runs)")
+    if {arm, rules.baseline} <= choices.keys():
+        both = _tuning_success(choices[arm], choices[rules.baseline])
+    return Contrast(
+        arm=arm, primary=arm in rules.family, claim=rules.claim(arm), values=(None, None), verdict=None,
+        remarks=tuple(remarks), tested=None, at_values=None, choice_sd=None, success=both, pairs=(), paths=None,
+        agreement=None, pairs_needed=None,
+    )  # fmt: skip
+
+
+def _tuning_success(arm: Choice, baseline: Choice) -> Success:
+    """Of the runs at each one's best value, on the seeds that both were tried on."""
+    ours, theirs = (next(p for p in c.points if p.value == c.value).scores for c in (arm, baseline))
+    many = min(len(ours), len(theirs))
+    return success([s is not None for s in theirs[:many]], [s is not None for s in ours[:many]])
+
+
+def _paths(rules: Rules, seen: Seen) -> Paths:
+    rows = [[scored(o) for o in r] for r in (seen.base, seen.arm_at_base, seen.base_at_arm, seen.own)]
+    whole = [i for i in range(len(seen.seeds)) if all(row[i] is not None for row in rows)]
+
+    def effect(first: int, second: int) -> Effect:
+        d = np.array([rules.gain(rows[second][i], rows[first][i]) for i in whole])  # type: ignore[arg-type]
+        return Effect(d.size, float(d.mean()) if d.size else None, t_interval(d))
+
+    return Paths(
+        seeds=tuple(seen.seeds[i] for i in whole),
+        excluded=tuple(s for i, s in enumerate(seen.seeds) if i not in whole),
+        total=effect(0, 3),
+        swap_first=(effect(0, 1), effect(1, 3)),
+        retune_first=(effect(0, 2), effect(2, 3)),
+    )
+
+
+def _pairs_needed(tested: Tested) -> int | None:
+    """Where the gain that was seen is the true one."""
+    if not tested.mean or not tested.sd:
+        return None
+    return pairs_for(abs(tested.mean), tested.sd, tested.level)
+
+
+def _agreement(rules: Rules, seen: Seen, tested: Tested, variance: float, found: Verdict) -> Agreement | None:
+    if tested.mean is None or tested.sd is None:
+        return None
+    tests = round(rules.alpha / (1 - tested.level))
+    claim = rules.claim(seen.arm)
+    same, again = rerun_agreement(
+        rules.kind, claim, tested.mean, tested.sd, tested.n, variance, rules.alpha, tests, reached=found
+    )
+    return Agreement(same, again)

@@ -1,0 +1,79 @@
+"""Confirmation: chosen values on fresh seeds, in pairs, in one look or two."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lrbench.study.cells import Cell, Look, Needed, Outcome
+from lrbench.study.result import Pair
+from lrbench.study.rules import Rules
+from lrbench.study.tuning import Choice
+
+Value = float | None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of a contrast's cells, by seed: of the arm and the baseline at their own values, and, where both paths
+    are asked for, of each at the other's."""
+
+    arm: str
+    values: tuple[Value, Value]
+    seeds: tuple[int, ...]
+    own: tuple[Outcome, ...]
+    base: tuple[Outcome, ...]
+    arm_at_base: tuple[Outcome, ...] = ()
+    base_at_arm: tuple[Outcome, ...] = ()
+
+    def pairs(self) -> tuple[Pair, ...]:
+        return tuple(
+            Pair(seed, scored(o), scored(b), (o.run_id, b.run_id))
+            for seed, o, b in zip(self.seeds, self.own, self.base, strict=True)
+        )
+
+
+def scored(outcome: Outcome) -> float | None:
+    return None if outcome.failure else outcome.metric
+
+
+def confirmable(rules: Rules, choices: Mapping[str, Choice]) -> list[str]:
+    """The arms whose contrast can have a verdict: they and the baseline are tuned as far as the estimand asks."""
+    asked = rules.tuned_arms
+    if rules.baseline in asked and choices[rules.baseline].standing != "tuned":
+        return []
+    return [arm for arm in rules.contrasts if arm not in asked or choices[arm].standing == "tuned"]
+
+
+def values_of(rules: Rules, choices: Mapping[str, Choice], arm: str) -> tuple[Value, Value]:
+    """The arm's and the baseline's values in a contrast."""
+    if not rules.tunes:
+        return None, None
+    base = choices[rules.baseline].value
+    return (choices[arm].value if rules.estimand != "swap" else base), base
+
+
+def seeds_of(rules: Rules, pairs: int, looks: int) -> tuple[int, ...]:
+    """The seeds of so many looks."""
+    seeds = [*rules.seeds("confirmation", pairs)]
+    return tuple(seeds + [*rules.seeds("second look", pairs)] if looks == 2 else seeds)
+
+
+def confirm(
+    rules: Rules, task: str, choices: Mapping[str, Choice], seeds: Sequence[int], look: Look
+) -> Needed | list[Seen]:
+    """What came of all contrasts that can be confirmed, or the cells that are still needed for it."""
+    missing: dict[Cell, None] = {}
+
+    def row(arm: str, value: Value) -> tuple[Outcome, ...]:
+        cells = [Cell(task, arm, value, seed, True) for seed in seeds]
+        outcomes = [look(cell) for cell in cells]
+        missing.update((c, None) for c, o in zip(cells, outcomes, strict=True) if o is None)
+        return tuple(o for o in outcomes if o is not None)
+
+    found = []
+    for arm in confirmable(rules, choices):
+        own, base = values_of(rules, choices, arm)
+        crossed = (row(arm, base), row(rules.baseline, own)) if rules.estimand == "both" else ((), ())
+        found.append(Seen(arm, (own, base), tuple(seeds), row(arm, own), row(rules.baseline, base), *crossed))
+    # Seed by seed, so that an interrupted stage has whole pairs.
+    cells = sorted(missing, key=lambda cell: seeds.index(cell.seed))
+    return Needed(f"confirmation, {len(seeds)} pairs", tuple(cells)) if cells else found

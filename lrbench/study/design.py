@@ -1,0 +1,91 @@
+"""A design as it is frozen: the rules, and the Experiments of its arms. Nothing is composed again after that."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from lrbench.experiment import Experiment
+from lrbench.experiment.hashing import canonical, digest
+from lrbench.experiment.identity import from_plain, to_plain
+from lrbench.stats.verdict import Claim
+from lrbench.store.arms import with_seed, without_seed
+from lrbench.study.cells import Cell
+from lrbench.study.rules import Rules, Tuning
+
+RATE = "optimizer.lr"  # the keys that end so are set in the Experiment; others are composed at every value
+
+Arms = Mapping[str, Mapping[str, Mapping[str, Any]]]  # task -> arm -> value ("": any) -> Experiment without seed
+
+
+@dataclass(frozen=True)
+class Design:
+    """keys: what is tuned in each arm. asked: the design as a person gave it, which the rest was compiled from.
+    fresh: whether its confirmation runs were still to be made when it was frozen."""
+
+    name: str
+    question: str
+    rules: Rules
+    arms: Arms
+    keys: Mapping[str, str]
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    fresh: bool = True
+
+    @cached_property
+    def hash(self) -> str:
+        """16 hex digits of what decides the answer: the Experiments and the rules but for `replicate`, no words."""
+        rules = replace(self.rules, replicate=0)
+        return digest(canonical({"rules": rules, "arms": self.arms, "keys": self.keys}))
+
+    def experiment(self, cell: Cell) -> Experiment:
+        """The run of a cell."""
+        made = self.arms[cell.task][cell.arm]
+        plain = made[""] if "" in made else made[key_of(cell.value)]
+        if cell.value is not None and "" in made:
+            plain = _with(plain, self.keys[cell.arm].split("."), cell.value)
+        experiment: Experiment = from_plain(with_seed(plain, cell.seed))
+        return experiment
+
+    def to_plain(self) -> dict[str, Any]:
+        """As its file holds it."""
+        plain = {**asdict(self), "rules": _rules_to_plain(self.rules), "hash": self.hash}
+        found: dict[str, Any] = json.loads(json.dumps(plain))
+        return found
+
+
+def from_plain_design(plain: Mapping[str, Any]) -> Design:
+    """The inverse. Raises KeyError, TypeError or ValueError for what is no design, and one that was changed by hand."""
+    made = Design(
+        name=plain["name"], question=plain["question"], rules=_rules_from(plain["rules"]), arms=plain["arms"],
+        keys=plain["keys"], asked=plain["asked"], fresh=plain["fresh"],
+    )  # fmt: skip
+    if made.hash != plain["hash"]:
+        raise ValueError(f"its content hashes to {made.hash}, not to the {plain['hash']} it was frozen with")
+    return made
+
+
+def plain_arm(experiment: Experiment) -> dict[str, Any]:
+    """An Experiment as an arm holds it: without its seed."""
+    return json.loads(json.dumps(without_seed(to_plain(experiment))))  # type: ignore[no-any-return]
+
+
+def key_of(value: float | None) -> str:
+    """A value as a key, and as an override has it: 64, not 64.0."""
+    return "" if value is None else str(int(value)) if float(value).is_integer() else repr(value)
+
+
+def _with(plain: Mapping[str, Any], path: list[str], value: float) -> dict[str, Any]:
+    first, *rest = path
+    return {**plain, first: _with(plain[first], rest, value) if rest else value}
+
+
+def _rules_to_plain(rules: Rules) -> dict[str, Any]:
+    return {k: v for k, v in asdict(rules).items() if v is not None}
+
+
+def _rules_from(plain: Mapping[str, Any]) -> Rules:
+    lists = {k: tuple(plain[k]) for k in ("arms", "tasks", "primary")}
+    tuning = {"tuning": Tuning(**plain["tuning"])} if "tuning" in plain else {}
+    claims = {arm: Claim(**claim) for arm, claim in plain["claims"].items()}
+    return Rules(**{**plain, **lists, **tuning, "claims": claims})

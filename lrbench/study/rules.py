@@ -1,0 +1,173 @@
+"""What a design says, in names and numbers: all that decides which runs are needed and what is concluded from them."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from lrbench.errors import ConfigError
+from lrbench.stats.verdict import Claim, Kind
+
+Estimand = Literal["tuned", "swap", "both"]
+Rate = Literal["as given", "baseline tuned"]
+SEEDS_A_ROLE = 1_000_000
+SEEDS_A_REPLICATE = 1_000
+ROLES = {"tuning": 1, "confirmation": 2, "second look": 3, "finder": 4}  # below 1,000,000 lie a person's own seeds
+ALPHA = {1: 0.05, 2: 0.0294}  # of each look, 0.05 in all. Source: Pocock (1977), Biometrika 64, table 1
+ONE_CHOICE = 3  # points: fewer have no value with a worse one on both sides
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """How each arm's value is chosen, in two rounds: `seeds` runs at each value of the grid, then `more` at its `best`.
+
+    Values are first x factor^k. The grid of `points` grows for all arms until each best value has a worse one on both
+    sides, up to `at_most` values.
+    """
+
+    first: float
+    key: str = "optimizer.lr"
+    factor: float = 2.0
+    points: int = 5
+    at_most: int = 12
+    seeds: int = 3
+    more: int = 6
+    best: int = 3
+
+    def __post_init__(self) -> None:
+        if not (self.first > 0 and math.isfinite(self.first)):
+            raise ConfigError("tuning.first", self.first, "give the lowest value of the first grid, above 0")
+        if not self.factor > 1:
+            raise ConfigError("tuning.factor", self.factor, "values are first x factor^k: give a factor above 1")
+        if self.points < ONE_CHOICE:
+            why = f"a grid of {self.points} has no value with a worse one on both sides, so nothing would be tuned"
+            raise ConfigError("tuning.points", self.points, why, "give 3 or more (5 is usual), or estimand: swap")
+        if self.at_most < self.points:
+            raise ConfigError("tuning.at_most", self.at_most, "it is less than the points of the first grid")
+        for name, least in (("seeds", 2), ("more", 0), ("best", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"tuning.{name}", getattr(self, name), f"give a whole number from {least}")
+
+    def value(self, k: int) -> float:
+        """The k-th value of the grid, to six digits."""
+        return float(f"{self.first * self.factor**k:.6g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """arms, tasks: their names. claims: what is claimed of each arm against the baseline, as gains (above 0: the arm is
+    better); arms without one claim no size. primary: the arms whose contrasts are the family. pairs or detect: how many
+    pairs, or the true gain that is to be found with 80 % power. looks: 1, or 2 where pairs are doubled if a verdict of
+    the first look is inconclusive."""
+
+    arms: tuple[str, ...]
+    baseline: str
+    tasks: tuple[str, ...]
+    metric: str  # that is concluded from, on the test set or not
+    judge: str  # that is tuned by, on validation
+    higher: bool
+    chance: float | None = None  # what guessing reaches of it, where that is known
+    kind: Kind = "difference"
+    estimand: Estimand = "tuned"
+    rate: Rate = "as given"  # of a swap
+    tuning: Tuning | None = None
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+    primary: tuple[str, ...] = ()
+    pairs: int | None = None
+    detect: float | None = None
+    most_pairs: int = 200
+    looks: int = 2
+    replicate: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.arms) < 2:
+            raise ConfigError("arms", ", ".join(self.arms), "one arm is compared with nothing", "give two or more")
+        if self.baseline not in self.arms:
+            raise ConfigError("baseline", self.baseline, f"no arm is called so; they are {', '.join(self.arms)}")
+        for option, names in (("claims", self.claims), ("family", self.primary)):
+            for name in names:
+                if name not in self.contrasts:
+                    why = f"it is no arm beside the baseline; those are {', '.join(self.contrasts)}"
+                    raise ConfigError(option, name, why)
+        if self.looks not in ALPHA:
+            raise ConfigError("looks", self.looks, "one look, or one and at most one further", "give 1 or 2")
+        if (self.pairs is None) == (self.detect is None):
+            why = "either the number of pairs is given or what they are to detect"
+            raise ConfigError("pairs", self.pairs, why, "give pairs: 20, or detect: 0.005, in the metric's own unit")
+        if self.pairs is not None and not self.least_pairs <= self.pairs <= SEEDS_A_REPLICATE:
+            why = f"a family of {len(self.family)} asks for {self.least_pairs} to {SEEDS_A_REPLICATE}"
+            raise ConfigError("pairs", self.pairs, why, "below that no verdict could be reached, whatever was measured")
+        if self.detect is not None and not self.detect > 0:
+            raise ConfigError("detect", self.detect, "give a gain above 0, in the metric's own unit (0.005 of accuracy)")
+        if self.detect is not None and not self.tunes:
+            why = "the noise is measured while values are tuned, and a swap as given tunes none"
+            raise ConfigError("detect", self.detect, why, "give pairs: 20, or more")
+        if self.tunes and self.tuning is None:
+            cure = "give tuning: {first: 0.05, points: 5}, or estimand: swap with rate: as given"
+            raise ConfigError("tuning", None, f"estimand {self.estimand} chooses a value for each arm", cure)
+        if not 0 <= self.replicate < SEEDS_A_ROLE // SEEDS_A_REPLICATE:
+            raise ConfigError("replicate", self.replicate, "give a whole number from 0 to 999")
+        self._require_choices()
+
+    def _require_choices(self) -> None:
+        for option, kind in (("kind", Kind), ("estimand", Estimand), ("rate", Rate)):
+            given = getattr(self, option)
+            if given not in get_args(kind):
+                raise ConfigError(option, given, f"give one of {', '.join(get_args(kind))}")
+        margins = {self.claim(arm).margin for arm in self.contrasts}
+        if self.kind != "difference" and None in margins:
+            raise ConfigError("margin", None, f"'{self.kind}' means within a margin", "give one, with its reason")
+        if self.kind != "difference" and len(margins) > 1:
+            why = "the contrasts of one family are tested against one margin"
+            raise ConfigError("margin", sorted(margins), why, "give all arms the same")  # type: ignore[type-var]
+
+    @property
+    def tunes(self) -> bool:
+        return self.estimand != "swap" or self.rate == "baseline tuned"
+
+    @property
+    def tuned_arms(self) -> tuple[str, ...]:
+        """The arms whose own values are chosen."""
+        if not self.tunes:
+            return ()
+        return (self.baseline,) if self.estimand == "swap" else self.arms
+
+    @property
+    def contrasts(self) -> tuple[str, ...]:
+        """The arms that are compared with the baseline."""
+        return tuple(a for a in self.arms if a != self.baseline)
+
+    @property
+    def family(self) -> tuple[str, ...]:
+        """The arms of the primary contrasts."""
+        return self.primary or self.contrasts
+
+    @property
+    def alpha(self) -> float:
+        """Of one look."""
+        return ALPHA[self.looks]
+
+    @property
+    def least_pairs(self) -> int:
+        """The fewest with which the exact sign-flip test can pass the strictest step of Holm's correction."""
+        from lrbench.stats.paired import pairs_needed
+
+        return pairs_needed(len(self.family), 1 - self.alpha)
+
+    def claim(self, arm: str) -> Claim:
+        return self.claims.get(arm, Claim())
+
+    @property
+    def margin(self) -> float | None:
+        """That the contrasts have in common; None where they have none, or several."""
+        margins = {self.claim(arm).margin for arm in self.contrasts}
+        return margins.pop() if len(margins) == 1 else None
+
+    def gain(self, arm: float, baseline: float) -> float:
+        """The arm's minus the baseline's, above 0 where the arm is better."""
+        return arm - baseline if self.higher else baseline - arm
+
+    def seeds(self, role: str, many: int, begin: int = 0) -> range:
+        """The seeds of a role: disjoint ranges, shifted by the replicate, the same in every study."""
+        first = ROLES[role] * SEEDS_A_ROLE + self.replicate * SEEDS_A_REPLICATE + begin
+        return range(first, first + many)

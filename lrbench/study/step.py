@@ -1,0 +1,45 @@
+"""What a study needs next: a pure function of its rules and of what its cells came to."""
+
+from collections.abc import Mapping
+
+from lrbench.study.analysis import contrasts
+from lrbench.study.cells import Look, Needed
+from lrbench.study.confirmation import confirm, confirmable, seeds_of
+from lrbench.study.result import Result, TaskResult
+from lrbench.study.rules import Rules
+from lrbench.study.size import size_of
+from lrbench.study.tuned import told
+from lrbench.study.tuning import Choice, tune
+
+
+def next_step(rules: Rules, look: Look) -> Needed | Result:
+    """The runs that are needed before more can be said, of all tasks at once; the result when there are none.
+
+    A further look is taken for the whole family if any primary verdict of the first is inconclusive.
+    """
+    found = [_task(rules, task, look) for task in rules.tasks]
+    needed = [f for f in found if isinstance(f, Needed)]
+    if needed:
+        stages = dict.fromkeys(n.stage for n in needed)
+        return Needed("; ".join(stages), tuple(cell for n in needed for cell in n.cells))
+    return Result(rules, tuple(f for f in found if isinstance(f, TaskResult)))
+
+
+def _task(rules: Rules, task: str, look: Look) -> Needed | TaskResult:
+    choices: Mapping[str, Choice] = {}
+    if rules.tunes:
+        tuned = tune(rules, task, look)
+        if isinstance(tuned, Needed):
+            return tuned
+        choices = tuned
+    size = size_of(rules, choices)
+    looks = range(1, rules.looks + 1) if size.enough and confirmable(rules, choices) else range(0)
+    found, taken = contrasts(rules, choices, []), 0
+    for taken in looks:
+        seen = confirm(rules, task, choices, seeds_of(rules, size.pairs, taken), look)
+        if isinstance(seen, Needed):
+            return seen
+        found = contrasts(rules, choices, seen)
+        if not any(c.primary and c.verdict == "inconclusive" for c in found):
+            break
+    return TaskResult(task, told(rules, choices), size, taken, rules.alpha, found)

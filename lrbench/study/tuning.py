@@ -1,0 +1,168 @@
+"""The choice of each arm's value, in two rounds on seeds of its own. A pure function of what the cells came to.
+
+The order in which runs finish plays no part: which of them count follows from the grid and the seeds alone.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrbench.study.cells import Cell, Look, Needed, Outcome
+from lrbench.study.rules import Rules, Tuning
+
+GIVEN_UP = 2  # failures at a value, on its first seeds, after which it is not tried on another
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of an arm's grid, and what its runs came to by seed (canonical order): None for a failure. Seeds on
+    which it was not tried, for it had failed before, are no runs of it."""
+
+    value: float
+    scores: tuple[float | None, ...]
+
+    @property
+    def failures(self) -> int:
+        return sum(s is None for s in self.scores)
+
+    @property
+    def mean(self) -> float | None:
+        """Of the runs that did not fail."""
+        good = [s for s in self.scores if s is not None]
+        return float(np.mean(good)) if good else None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An arm's value. `edge`: the largest grid did not show a worse value on both sides, so the arm is not tuned;
+    `failed`: no value had a run that succeeded."""
+
+    arm: str
+    value: float
+    standing: Literal["tuned", "edge", "failed"]
+    points: tuple[Point, ...]  # by value, from the lowest
+    finalists: tuple[float, ...]  # the best values, that had the further seeds, best first
+
+
+def tune(rules: Rules, task: str, look: Look) -> Needed | dict[str, Choice]:
+    """The choice of every arm that is tuned, or the runs that are needed before anything else can be said."""
+    assert rules.tuning is not None
+    t, low, high = rules.tuning, 0, rules.tuning.points
+    while True:
+        grid = range(low, high)
+        found = _rounds(rules, task, look, grid)
+        if isinstance(found, Needed):
+            return found
+        sides = {_open_side(t, choice, grid, rules.higher) for choice in found.values()}
+        room = t.at_most - len(grid)
+        if room and "low" in sides:
+            low, room = low - 1, room - 1
+        if room and "high" in sides:
+            high += 1
+        if range(low, high) == grid:
+            return found
+
+
+def _rounds(rules: Rules, task: str, look: Look, grid: range) -> Needed | dict[str, Choice]:
+    """Both rounds on one grid."""
+    t = rules.tuning
+    assert t is not None
+    seen = _Seen(rules, task, look)
+    first = {arm: {k: seen.tried(arm, k, t.seeds) for k in grid} for arm in rules.tuned_arms}
+    if seen.missing:
+        return Needed(f"tuning of {len(first)} arms, {len(grid)} values", tuple(seen.missing))
+    finalists = {arm: _ranked(points, rules.higher)[: t.best] for arm, points in first.items()}
+    second = {
+        arm: {k: seen.tried(arm, k, t.seeds + t.more) for k in ks if first[arm][k].mean is not None}
+        for arm, ks in finalists.items()
+    }
+    if seen.missing:
+        return Needed("tuning, the best values once more", tuple(seen.missing))
+    choices = {}
+    for arm, points in first.items():
+        points |= second[arm]
+        best = _ranked({k: points[k] for k in finalists[arm]}, rules.higher)
+        standing = _standing(points, best[0], rules.higher)
+        values = tuple(points[k].value for k in best)
+        choices[arm] = Choice(arm, values[0], standing, tuple(points[k] for k in grid), values)
+    return choices
+
+
+class _Seen:
+    """Asks for cells, and keeps those that are not there."""
+
+    def __init__(self, rules: Rules, task: str, look: Look) -> None:
+        self.missing: list[Cell] = []
+        self._rules, self._task, self._look = rules, task, look
+
+    def tried(self, arm: str, k: int, many: int) -> Point:
+        """A value on its first `many` seeds; on fewer where it failed too often on those before."""
+        assert self._rules.tuning is not None
+        value, scores = self._rules.tuning.value(k), list[float | None]()
+        cells = [Cell(self._task, arm, value, seed, False) for seed in self._rules.seeds("tuning", many)]
+        for ask in (cells[:GIVEN_UP], cells[GIVEN_UP:]):
+            outcomes = [self._look(cell) for cell in ask]
+            self.missing += [cell for cell, outcome in zip(ask, outcomes, strict=True) if outcome is None]
+            scores += [_score(o) for o in outcomes if o is not None]
+            if len(scores) < len(ask) or scores.count(None) >= GIVEN_UP:
+                break
+        return Point(value, tuple(scores))
+
+
+def _score(outcome: Outcome) -> float | None:
+    return None if outcome.failure else outcome.judge
+
+
+def _ranked(points: Mapping[int, Point], higher: bool) -> list[int]:
+    """Values from the best: by the mean of what was measured, ties to the lower value; those with failures last."""
+    sign = -1.0 if higher else 1.0
+
+    def place(k: int) -> tuple[int, float, int]:
+        mean = points[k].mean
+        return points[k].failures, 0.0 if mean is None else sign * mean, k
+
+    return sorted(points, key=place)
+
+
+def _worse(than: Point, points: Iterable[Point], higher: bool) -> bool:
+    """Whether one of these is worse."""
+    return any(_ranked({0: p, 1: than}, higher) == [1, 0] for p in points)
+
+
+def _sides(points: Mapping[int, Point], best: int, higher: bool) -> tuple[bool, bool]:
+    """Whether a worse value was seen below the best one, and above it."""
+    below, above = ([p for k, p in points.items() if k < best], [p for k, p in points.items() if k > best])
+    return _worse(points[best], below, higher), _worse(points[best], above, higher)
+
+
+def _standing(points: Mapping[int, Point], best: int, higher: bool) -> Literal["tuned", "edge", "failed"]:
+    if points[best].mean is None:
+        return "failed"
+    return "tuned" if all(_sides(points, best, higher)) else "edge"
+
+
+def _open_side(t: Tuning, choice: Choice, grid: range, higher: bool) -> Literal["low", "high"] | None:
+    """On which side the grid has to grow for an arm. Where every value failed, lower ones may not."""
+    if choice.standing == "failed":
+        return "low"
+    points = dict(zip(grid, choice.points, strict=True))
+    below, above = _sides(points, next(k for k in grid if t.value(k) == choice.value), higher)
+    return "low" if not below else "high" if not above else None
+
+
+def picker(t: Tuning, higher: bool) -> Callable[[Mapping[float, NDArray[np.float64]]], float]:
+    """The same choice from a whole table at once, value -> scores by seed (NaN: failed): for the variance of the
+    choice, which is asked of resampled tables. A value without further seeds has only its first ones."""
+
+    def pick(table: Mapping[float, NDArray[np.float64]]) -> float:
+        points = {
+            k: Point(v, tuple(None if np.isnan(s) else float(s) for s in table[v])) for k, v in enumerate(sorted(table))
+        }
+        first = {k: Point(p.value, p.scores[: t.seeds]) for k, p in points.items()}
+        finalists = _ranked(first, higher)[: t.best]
+        return points[_ranked({k: points[k] for k in finalists}, higher)[0]].value
+
+    return pick
