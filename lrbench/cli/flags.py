@@ -8,8 +8,17 @@ from itertools import pairwise
 from lrbench.config.arms import Arm, arm_from, checked
 from lrbench.errors import ConfigError
 
-COMMANDS = ("train", "sweep", "plot", "show", "runs", "report", "wandb", "status", "wait", "cancel")
-PLAIN = ("show", "runs", "report", "wandb", "status", "wait", "cancel")  # these take no overrides: Hydra is left out
+COMMANDS = ("train", "sweep", "compare", "plot", "show", "runs", "report", "wandb", "status", "wait", "cancel")
+PLAIN = (
+    "compare",
+    "show",
+    "runs",
+    "report",
+    "wandb",
+    "status",
+    "wait",
+    "cancel",
+)  # these take no overrides: Hydra is left out
 
 # Beside Hydra's: how a sweep is treated.
 FLAGS = {

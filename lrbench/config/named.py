@@ -29,7 +29,7 @@ def listing(config_dir: str | None = None) -> str:
     """Every named sweep in a line, with the first line of its file."""
     files = sweep_files(config_dir)
     width = max(map(len, files), default=0)
-    lines = [f"  {name:{width}}  {_comment(path)}".rstrip() for name, path in files.items()]
+    lines = [f"  {name:{width}}  {first_comment(path)}".rstrip() for name, path in files.items()]
     return "\n".join(["sweeps (lrbench sweep NAME)", *lines])
 
 
@@ -51,7 +51,8 @@ class Named(NamedTuple):
     arms: tuple[Arm, ...]
 
 
-def _comment(path: Path) -> str:
+def first_comment(path: Path) -> str:
+    """What the first line of a file says of it."""
     first = path.read_text().partition("\n")[0]
     return first.lstrip("# ") if first.startswith("#") else ""
 

@@ -9,16 +9,17 @@ from typing import Any
 import yaml
 
 from lrbench import CONF
-from lrbench.config.arms import checked
-from lrbench.config.arms import Arm
+from lrbench.config.arms import Arm, checked
 from lrbench.config.composer import Composer, composer
 from lrbench.config.experiments import Grouped, experiment_from, measured
 from lrbench.config.hydra_errors import explain
+from lrbench.config.named import first_comment
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
 from lrbench.experiment.identity import run_id
 from lrbench.metrics import Metric
 from lrbench.stats.verdict import Claim
+from lrbench.study.cells import Cell
 from lrbench.study.design import RATE, Arms, Design, key_of, plain_arm
 from lrbench.study.rules import Rules, Tuning
 
@@ -34,6 +35,14 @@ def study_files(config_dir: str | None = None) -> dict[str, Path]:
         raise ConfigError("--config-dir", config_dir, "there is no such folder")
     folders = [*([Path(config_dir) / "study"] if config_dir is not None else []), FOLDER]
     return dict(sorted((path.stem, path) for folder in folders for path in folder.glob("*.yaml")))
+
+
+def studies(config_dir: str | None = None) -> str:
+    """Every study that has a name in a line, with the first line of its file."""
+    files = study_files(config_dir)
+    width = max(map(len, files), default=0)
+    lines = [f"  {name:{width}}  {first_comment(path)}".rstrip() for name, path in files.items()]
+    return "\n".join(["studies (lrbench compare NAME)", *lines])
 
 
 def read_study(path: Path) -> dict[str, Any]:
@@ -69,7 +78,9 @@ def compile_study(asked: Mapping[str, Any], name: str, config_dir: str | None = 
                  for task, shared in tasks.items()}  # fmt: skip
         rules = _rules(asked, [a.name for a in arms], given)
         compiled = {
-            task: {arm.name: dict(_values(made, rules, keys, [*shared, *arm.overrides], task, arm.name)) for arm in arms}
+            task: {
+                arm.name: dict(_values(made, rules, keys, [*shared, *arm.overrides], task, arm.name)) for arm in arms
+            }
             for task, shared in tasks.items()
         }
     _require_apart(compiled)
@@ -114,7 +125,11 @@ def _arms(content: Any) -> list[_Arm]:
     for name, given in content.items():
         own = given if isinstance(given, Mapping) else {"set": given}
         overrides = own.get("set")
-        if set(own) - {"set", "tuned"} or not isinstance(overrides, list) or not all(isinstance(o, str) for o in overrides):
+        if (
+            set(own) - {"set", "tuned"}
+            or not isinstance(overrides, list)
+            or not all(isinstance(o, str) for o in overrides)
+        ):
             cure = "give a list of overrides, or {set: [overrides], tuned: start.of.optimizer.lr}"
             raise ConfigError(f"arms.{name}", given, "this is no list of overrides", cure)
         found.append(_Arm(str(name), tuple(overrides), own.get("tuned")))
@@ -149,14 +164,14 @@ def _values(
         for k in range(t.points - t.at_most, t.at_most):
             yield key_of(t.value(k)), plain_arm(made([*overrides, f"{key}={key_of(t.value(k))}"], task, arm))
         return
-    first, other = (made([*overrides, f"{key}={key_of(t.value(k))}"], task, arm) for k in (0, 1))
-    design = Design("", "", rules, {task: {arm: {"": plain_arm(first)}}}, keys)
-    from lrbench.study.cells import Cell
-
-    if run_id(design.experiment(Cell(task, arm, t.value(1), other.seed, False))) != run_id(other):
-        why = f"other options follow {key} by ${{...}}, so it cannot be tuned by itself"
-        raise ConfigError(f"arm {arm}", key, why, "give those as a share (0.01x) of the rate")
-    yield "", plain_arm(first)
+    base = made(overrides, task, arm)
+    design = Design("", "", rules, {task: {arm: {"": plain_arm(base)}}}, keys)
+    if key == RATE:
+        other = made([*overrides, f"{key}={t.first}"], task, arm)
+        if run_id(design.experiment(Cell(task, arm, t.first, other.seed, False))) != run_id(other):
+            why = f"other options follow {key} by ${{...}}, so it cannot be tuned by itself"
+            raise ConfigError(f"arm {arm}", key, why, "give those as a share (0.01x) of the rate")
+    yield "", plain_arm(design.experiment(Cell(task, arm, t.first, base.seed, False)))
 
 
 def _rules(asked: Mapping[str, Any], arms: Sequence[str], given: Mapping[str, Mapping[str, Experiment]]) -> Rules:
@@ -180,13 +195,13 @@ def _rules(asked: Mapping[str, Any], arms: Sequence[str], given: Mapping[str, Ma
 
 def _metric(asked: Mapping[str, Any], given: Mapping[str, Mapping[str, Experiment]]) -> tuple[str, str, Metric]:
     """What is concluded from, what is tuned by, and what its task says of it; by default the test set's first metric
-    whose best is known and is not what guessing reaches, else its loss."""
+    that judges (see `lrbench.metrics`), else its loss."""
     common: dict[str, Metric] | None = None
     for experiment in (e for arms in given.values() for e in arms.values()):
         own = {k: m for k, m in measured(experiment).items() if k.startswith("val/")}
         common = own if common is None else {k: m for k, m in common.items() if k in own}
     known = common or {}
-    judging = [k for k, m in known.items() if m.chance is not None and m.higher_is_better is not None]
+    judging = [k for k, m in known.items() if None not in (m.low, m.high, m.chance, m.higher_is_better)]
     default = "test/" + (judging or ["val/loss"])[0].removeprefix("val/")
     metric = str(asked.get("metric", default))
     split, _, own_name = metric.rpartition("/")

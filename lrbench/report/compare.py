@@ -22,10 +22,10 @@ from lrbench.report.result import (
     Pair,
     Sensitivity,
 )
-from lrbench.study.runs import MARGIN, declared_by, environments, failure, metrics_of, why_no_result, why_not_paired
 from lrbench.stats.intervals import LEVEL, t_interval, wilson
 from lrbench.stats.paired import difference, holm, success
 from lrbench.store.run import Run, Unread
+from lrbench.study.runs import MARGIN, declared_by, environments, failure, metrics_of, why_no_result, why_not_paired
 
 DEFAULT_METRICS = ("test/accuracy", "test/loss")
 DRAWN = ("train/loss", "val/")  # the curves that are shown, by the beginning of their names

@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 
 from lrbench.metrics import Metric
 from lrbench.report.result import Arm, Comparison, Estimate, Pair
-from lrbench.study.runs import Environment
 from lrbench.report.words import NONE, gap, gap_within, number, signed, spread, within
+from lrbench.study.runs import Environment
 
 SUCCESS = Metric("success", "%", higher_is_better=True, low=0.0, high=1.0)
 

@@ -116,7 +116,7 @@ def _interval(e: _Estimate, tail: float) -> Interval | None:
 def _equivalence_alphas(estimates: Sequence[_Estimate], alpha: float, margin: float | None) -> list[float]:
     """Of each contrast, the alpha of its two one-sided tests."""
     m = len(estimates)
-    alphas = [alpha / m] * m
+    alphas = [alpha / max(m, 1)] * m
     if margin is None:
         return alphas
     p_values = [_outside(e, margin) for e in estimates]

@@ -31,10 +31,15 @@ def write_rows(records: Iterable[Record], path: Path) -> int:
     ConfigError for a run that is not done, for another row of the same run, and for a name by which evidence is not
     found; nothing is written then.
     """
+    return write_runs((run for r in records for run in _with_parents(_done(r), r.folder.parent)), path)
+
+
+def write_runs(runs: Iterable[Run], path: Path) -> int:
+    """The same, of runs that were read already, from records or from other evidence."""
     if path.name != ROWS:
         raise ConfigError(str(path), "", f"evidence is found by its name, {ROWS}", f"give {path.parent / ROWS}")
-    runs = {run.run_id: run for r in records for run in _with_parents(_done(r), r.folder.parent)}
-    added = {key: row_of(run, path) for key, run in runs.items()}
+    by_id = {run.run_id: run for run in runs}
+    added = {key: row_of(run, path) for key, run in by_id.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(path.parent):
         there = {row.run_id: row for row in read_rows(path)} if path.exists() else {}

@@ -26,6 +26,10 @@ class Store:
         return self.results / "sweeps"
 
     @property
+    def studies_folder(self) -> Path:
+        return self.results / "studies"
+
+    @property
     def reports_folder(self) -> Path:
         return self.results / "reports"
 

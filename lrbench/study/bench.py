@@ -93,5 +93,3 @@ def outcome_of(run: Run, rules: Rules, measured: bool) -> Outcome | None:
 
 def _finite(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
-
-

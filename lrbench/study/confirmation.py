@@ -53,8 +53,7 @@ def values_of(rules: Rules, choices: Mapping[str, Choice], arm: str) -> tuple[Va
 
 def seeds_of(rules: Rules, pairs: int, looks: int) -> tuple[int, ...]:
     """The seeds of so many looks."""
-    seeds = [*rules.seeds("confirmation", pairs)]
-    return tuple(seeds + [*rules.seeds("second look", pairs)] if looks == 2 else seeds)
+    return tuple(seed for role in ("confirmation", "second look")[:looks] for seed in rules.seeds(role, pairs))
 
 
 def confirm(

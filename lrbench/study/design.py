@@ -67,7 +67,8 @@ def from_plain_design(plain: Mapping[str, Any]) -> Design:
 
 def plain_arm(experiment: Experiment) -> dict[str, Any]:
     """An Experiment as an arm holds it: without its seed."""
-    return json.loads(json.dumps(without_seed(to_plain(experiment))))  # type: ignore[no-any-return]
+    plain: dict[str, Any] = json.loads(json.dumps(without_seed(to_plain(experiment))))
+    return plain
 
 
 def key_of(value: float | None) -> str:

@@ -1,5 +1,5 @@
-"""What a study found, as plain frozen data: every number that its page shows stands here first. No times, no places: the
-same rows give the same result to the byte."""
+"""What a study found, as plain frozen data: every number that its page shows stands here first. No times, no places:
+the same rows give the same result to the byte."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -53,9 +53,12 @@ class Paths:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What an arm's tuning found, and what it cost. expected_best: of k values of the grid, k from 1; sensitivity: how
-    much worse a value of the grid is than the best one, in the mean; stable: the lowest and the highest value around the
-    best that lose no more than the margin (or two standard errors of the best)."""
+    """What an arm's tuning found, and what it cost.
+
+    expected_best: of k values of the grid, k from 1. sensitivity: how much worse a value of the grid is than the best
+    one, in the mean. stable: the lowest and the highest value around the best that lose no more than the margin (or two
+    standard errors of the best).
+    """
 
     choice: Choice
     runs: int

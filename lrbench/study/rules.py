@@ -84,7 +84,7 @@ class Rules:
             raise ConfigError("arms", ", ".join(self.arms), "one arm is compared with nothing", "give two or more")
         if self.baseline not in self.arms:
             raise ConfigError("baseline", self.baseline, f"no arm is called so; they are {', '.join(self.arms)}")
-        for option, names in (("claims", self.claims), ("family", self.primary)):
+        for option, names in (("claims", self.claims), ("primary", self.primary)):
             for name in names:
                 if name not in self.contrasts:
                     why = f"it is no arm beside the baseline; those are {', '.join(self.contrasts)}"
@@ -98,7 +98,9 @@ class Rules:
             why = f"a family of {len(self.family)} asks for {self.least_pairs} to {SEEDS_A_REPLICATE}"
             raise ConfigError("pairs", self.pairs, why, "below that no verdict could be reached, whatever was measured")
         if self.detect is not None and not self.detect > 0:
-            raise ConfigError("detect", self.detect, "give a gain above 0, in the metric's own unit (0.005 of accuracy)")
+            raise ConfigError(
+                "detect", self.detect, "give a gain above 0, in the metric's own unit (0.005 of accuracy)"
+            )
         if self.detect is not None and not self.tunes:
             why = "the noise is measured while values are tuned, and a swap as given tunes none"
             raise ConfigError("detect", self.detect, why, "give pairs: 20, or more")

@@ -47,7 +47,9 @@ def planned_sd(rules: Rules, choices: Mapping[str, Choice], arm: str) -> float |
     Its degrees of freedom are those of one value, for values share their seeds.
     """
     if arm not in choices:  # a swap at the baseline's value: its own noise, twice
-        scores = [s for p in choices[rules.baseline].points for s in p.scores if p.value == choices[rules.baseline].value]
+        scores = [
+            s for p in choices[rules.baseline].points for s in p.scores if p.value == choices[rules.baseline].value
+        ]
         good = [s for s in scores if s is not None]
         return upper_sd(math.sqrt(2) * float(np.std(good, ddof=1)), len(good) - 1, CONFIDENCE) if good[1:] else None
     variances, freedom = [], 0

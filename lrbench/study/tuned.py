@@ -24,9 +24,7 @@ def _told(rules: Rules, choice: Choice) -> Tuning:
         choice=choice,
         runs=sum(len(p.scores) for p in points),
         failures=sum(p.failures for p in points),
-        expected_best=tuple(
-            expected_best(known, k, higher_is_better=rules.higher) for k in range(1, len(known) + 1)
-        ),
+        expected_best=tuple(expected_best(known, k, higher_is_better=rules.higher) for k in range(1, len(known) + 1)),
         sensitivity=None if best is None else float(np.mean([abs(best - m) for m in known])),
         stable=stable_range(
             [p.value for p in points],

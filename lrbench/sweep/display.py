@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from typing import TextIO
+from typing import Self, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -43,7 +43,7 @@ class Display(Observer):
         self._done_updates, self._began, self._drawn = 0, time.monotonic(), 0.0
         self._first_updates: dict[str, int] = {}  # where a run stood when it was first seen
 
-    def __enter__(self) -> "Display":
+    def __enter__(self) -> Self:
         if self._live:
             self._live.start()
         return self

@@ -30,7 +30,6 @@ FORMAT = 1  # raised when a stages.json of before cannot be read any more
 FILE = "stages.json"
 
 
-
 class Untested(NamedTuple):
     """A run of a stage that must not touch the test set, whatever the settings ask for."""
 

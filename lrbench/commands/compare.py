@@ -1,0 +1,220 @@
+"""`lrbench compare`: ask a question of several arms, and train until it has its verdict."""
+
+import argparse
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lrbench.commands import Parser
+from lrbench.config.arms import arm_from, checked
+from lrbench.config.asked import apart, asked_of
+from lrbench.config.compose import compose
+from lrbench.config.experiments import settings_from
+from lrbench.config.launcher import workers_of
+from lrbench.config.study import compile_study, read_study, same_design, studies, study_files
+from lrbench.errors import ConfigError, did_you_mean
+from lrbench.experiment import Settings
+from lrbench.experiment.identity import run_id
+from lrbench.store.store import Store
+from lrbench.study.bench import TARGET, Bench
+from lrbench.study.design import Design
+from lrbench.study.result import Result
+from lrbench.study.shelf import freeze, frozen, is_fresh, keep_rows, set_aside
+from lrbench.sweep.display import Display
+from lrbench.sweep.entry import Entry
+from lrbench.sweep.freeze import as_trained
+from lrbench.sweep.slurm.options import Slurm
+from lrbench.sweep.stages import Staged, carry_out_stages
+
+INTERRUPTED = 130  # as in cli
+KEPT_EVERY = 10  # runs, after which their rows are added to the study's evidence
+
+EPILOG = """examples
+  lrbench compare model=mlp horizon=10ep scheduler=constant,cosine,multistep
+  lrbench compare recipe=cnn_paper_tiny,cnn_modern_tiny --swap
+  lrbench compare scheduler=constant,cosine --detect 0.01 --dry-run
+  lrbench compare NAME                    a study by its name: run it, go on with it, or read its answer again
+  lrbench compare                         the studies that have a name
+
+Each arm's rate is tuned on seeds of its own; the arms are then compared in pairs on fresh seeds, at most twice. What is
+done is not trained again, and the same command goes on after an interruption, here or with hydra/launcher=slurm. The
+first arm is the baseline. Results lie in RESULTS/studies/NAME/.
+
+Exit codes: 0 the study has its result, 1 a run failed, 2 bad usage, 130 stopped."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    options = _parser().parse_intermixed_args(arguments)
+    words, here, hydra = apart(options.words)
+    if not words and not options.arm:
+        print(studies(options.config_dir))
+        return 0
+    settings = _settings(here)
+    design, folder = _design(options, words, settings)
+    workers = workers_of(hydra)
+    if options.dry_run:
+        from lrbench.report.study.forecast import forecast
+
+        print(forecast(design, Store(settings.results)))
+        return 0
+    if frozen(folder) is None:
+        design = replace(design, fresh=is_fresh(design, Store(settings.results)))
+        freeze(design, folder)
+    return _carry_out(design, folder, settings, workers)
+
+
+def _settings(here: Sequence[str]) -> Settings:
+    """Of every run. No tracker unless it is asked for: a study has hundreds of runs, and `lrbench wandb export` brings
+    them there."""
+    asked = list(here) if any(o.startswith("tracker=") for o in here) else [*here, "tracker=none"]
+    settings = settings_from(compose(asked))
+    if settings.force:
+        why = "which runs a study needs follows from what is done"
+        raise ConfigError("force", True, why, "leave it out; --replicate 1 makes all runs anew, on other seeds")
+    return settings
+
+
+def _design(options: argparse.Namespace, words: Sequence[str], settings: Settings) -> tuple[Design, Path]:
+    """What is asked for, as it is frozen or would be, and its folder."""
+    named = len(words) == 1 and "=" not in words[0]
+    if not named:
+        asked = _with_options(asked_of(words, checked(map(arm_from, options.arm), "--arm")), options)
+        design = compile_study(asked, "", options.config_dir)
+        name = options.name or f"{'-'.join(design.rules.arms)[:60]}-{design.hash[:6]}"
+        return _as_frozen(replace(design, name=_checked_name(name)), settings, options)
+    files, name = study_files(options.config_dir), words[0]
+    folder = _folder(settings, name, options.replicate)
+    if name not in files:
+        kept = frozen(folder)
+        if kept is None:
+            known = [*files, *(p.name for p in folder.parent.glob("*") if p.is_dir())]
+            raise ConfigError("study", name, "there is no such study", did_you_mean(name, known))
+        if changed := [o for o in ("pairs", "detect", "swap", "metric") if getattr(options, o)]:
+            why = "the study is frozen, and its file is not here to make another of it"
+            raise ConfigError(f"--{changed[0]}", getattr(options, changed[0]), why, "leave it out")
+        return kept, folder
+    asked = _with_options(read_study(files[name]), options)
+    kept = frozen(folder)
+    if kept is not None and same_design(kept.asked, asked):  # nothing is composed again
+        return kept, folder
+    return _as_frozen(compile_study(asked, options.name or name, options.config_dir), settings, options)
+
+
+def _with_options(asked: Mapping[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    made = dict(asked)
+    if options.pairs is not None or options.detect is not None:
+        made = {k: v for k, v in made.items() if k not in ("pairs", "detect")}
+    given = {"pairs": options.pairs, "detect": options.detect, "metric": options.metric, "baseline": options.baseline}
+    made |= {k: v for k, v in given.items() if v is not None}
+    if options.swap:
+        made |= {"estimand": "swap", "rate": "as given"}
+    if options.replicate:
+        made["replicate"] = options.replicate
+    return made
+
+
+def _as_frozen(design: Design, settings: Settings, options: argparse.Namespace) -> tuple[Design, Path]:
+    """The design that was frozen under this name, where it is the same; else this one. Raises ConfigError where a study
+    of this name has runs and another design."""
+    folder = _folder(settings, design.name, options.replicate)
+    kept = frozen(folder)
+    if kept is None or options.dry_run:
+        return design, folder
+    if kept.hash == design.hash:
+        return kept, folder
+    if not options.new_design:
+        why = f"the study {design.name} was frozen with another design ({kept.hash}, this one is {design.hash})"
+        cure = "undo the change, give --name, or add --new-design, which keeps the old study and its evidence beside it"
+        raise ConfigError(str(folder), "", why, cure)
+    print(f"The study as it was lies in {set_aside(folder, settings.results)}.", file=sys.stderr)
+    return design, folder
+
+
+def _folder(settings: Settings, name: str, replicate: int) -> Path:
+    return Store(settings.results).studies_folder / (f"{name}-replicate-{replicate}" if replicate else name)
+
+
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(r"[\w.-]*\w", name):
+        raise ConfigError("--name", name, "a study's name is made of letters, digits, - and _")
+    return name
+
+
+class _Keeping(Display):
+    """Adds rows to the study's evidence as runs are done."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder, self._new = folder, list[Entry]()
+
+    def ended(self, place: int, entry: Entry, how: str, why: str) -> None:
+        super().ended(place, entry, how, why)
+        if how in ("finished", "diverged"):
+            self._new.append(entry)
+        if len(self._new) >= KEPT_EVERY:
+            self.keep()
+
+    def keep(self) -> None:
+        keep_rows(self._folder, [e.record for e in self._new])
+        self._new.clear()
+
+
+def _carry_out(design: Design, folder: Path, settings: Settings, workers: int | Slurm | None) -> int:
+    """Train what is missing, stage by stage, then conclude."""
+    print(f"{design.name}: {design.question or ' against '.join(design.rules.arms)} ({folder})", file=sys.stderr)
+    slurm = workers if isinstance(workers, Slurm) else None
+
+    def bench() -> Bench:
+        store = Store(settings.results)
+        return Bench(design, lambda experiment: store.done(run_id(as_trained(experiment, slurm))))
+
+    if not isinstance(bench().next(), Result):
+        asked = replace(settings, test=design.rules.metric.startswith("test/"))
+        with _Keeping(folder) as display:
+            outcome = carry_out_stages(Staged(folder.name, TARGET, design.to_plain(), asked), workers, display)
+            display.keep()
+        if outcome.end != "done":
+            print(f"lrbench: {outcome.end}; the same command goes on from there.", file=sys.stderr)
+            return 0 if outcome.end == "left" else INTERRUPTED
+    seen = bench()
+    found = seen.next()
+    if not isinstance(found, Result):
+        why = f"{len(found.cells)} runs of its stage '{found.stage}' have failed"
+        print(f"lrbench: {why}; `lrbench status {folder.name}` says how; retry=true tries them again", file=sys.stderr)
+        return 1
+    from lrbench.report.study import write
+
+    keep_rows(folder, [], seen.runs.values())
+    print(write(design, found, folder))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="lrbench compare",
+        description="Compare arms fairly: each at its own tuned rate, in pairs on fresh seeds, with a verdict.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("words", nargs="*", metavar="NAME | key=value", help="a study's name, or overrides: what has "
+                        "several values makes the arms, the rest they share")  # fmt: skip
+    parser.add_argument("--arm", action="append", default=[], metavar="'NAME: OVERRIDE ...'", help="an arm of its own")
+    parser.add_argument("--baseline", metavar="ARM", help="what the others are compared with (default: the first arm)")
+    parser.add_argument("--metric", help="what is concluded from (default: test/accuracy where it is measured)")
+    many = parser.add_mutually_exclusive_group()
+    many.add_argument("--pairs", type=int, metavar="N", help="pairs of runs in the first look (default: 10)")
+    many.add_argument("--detect", type=float, metavar="GAIN", help="as many pairs as find this gain with 80 %% power, "
+                      "in the metric's own unit: 0.01 is a point of accuracy")  # fmt: skip
+    parser.add_argument("--swap", action="store_true", help="compare the arms as they are given; nothing is tuned")
+    parser.add_argument("--replicate", type=int, default=0, metavar="R", help="the same study on other seeds")
+    parser.add_argument("--name", help="of the study and its folder")
+    parser.add_argument("--new-design", action="store_true", help="put another design in the place of a frozen one, "
+                        "which is kept with its evidence")  # fmt: skip
+    parser.add_argument(
+        "--dry-run", action="store_true", help="stages, runs, cost and what can be found; train nothing"
+    )
+    parser.add_argument("--config-dir", "-cd", metavar="DIR", help="a folder with levels and studies of your own")
+    return parser
