@@ -23,6 +23,7 @@ from lrbench.study.bench import TARGET, Bench
 from lrbench.study.design import Design
 from lrbench.study.result import Result
 from lrbench.study.shelf import freeze, frozen, is_fresh, keep_rows, set_aside
+from lrbench.sweep.carry_out import worker_count
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.freeze import as_trained
@@ -56,9 +57,7 @@ def run(arguments: Sequence[str]) -> int:
     design, folder = _design(options, words, settings)
     workers = workers_of(hydra)
     if options.dry_run:
-        from lrbench.report.study.forecast import forecast
-
-        print(forecast(design, Store(settings.results)))
+        print(_forecast(design, folder, settings, workers, options.noise))
         return 0
     if frozen(folder) is None:
         design = replace(design, fresh=is_fresh(design, Store(settings.results)))
@@ -172,9 +171,8 @@ def _carry_out(design: Design, folder: Path, settings: Settings, workers: int | 
         return Bench(design, lambda experiment: store.done(run_id(as_trained(experiment, slurm))))
 
     if not isinstance(bench().next(), Result):
-        asked = replace(settings, test=design.rules.metric.startswith("test/"))
         with _Keeping(folder) as display:
-            outcome = carry_out_stages(Staged(folder.name, TARGET, design.to_plain(), asked), workers, display)
+            outcome = carry_out_stages(_staged(design, folder, settings), workers, display)
             display.keep()
         if outcome.end != "done":
             print(f"lrbench: {outcome.end}; the same command goes on from there.", file=sys.stderr)
@@ -190,6 +188,22 @@ def _carry_out(design: Design, folder: Path, settings: Settings, workers: int | 
     keep_rows(folder, [], seen.runs.values())
     print(write(design, found, folder))
     return 0
+
+
+def _staged(design: Design, folder: Path, settings: Settings) -> Staged:
+    asked = replace(settings, test=design.rules.metric.startswith("test/"))
+    return Staged(folder.name, TARGET, design.to_plain(), asked)
+
+
+def _forecast(design: Design, folder: Path, settings: Settings, workers: int | Slurm | None, noise: str | None) -> str:
+    """Nothing is written. Raises ConfigError for a --noise that is no study with a result."""
+    from lrbench.report.study.forecast import forecast, noise_of
+
+    slurm = workers if isinstance(workers, Slurm) else None
+    plan = _staged(design, folder, settings).plan(slurm)
+    many = slurm.max_parallel or 1 if slurm else worker_count(plan, workers) if plan else 1  # type: ignore[arg-type]
+    source = None if noise is None else noise_of(Store(settings.results).studies_folder / noise)
+    return forecast(design, plan, many, source)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -215,6 +229,9 @@ def _parser() -> argparse.ArgumentParser:
                         "which is kept with its evidence")  # fmt: skip
     parser.add_argument(
         "--dry-run", action="store_true", help="stages, runs, cost and what can be found; train nothing"
+    )
+    parser.add_argument(
+        "--noise", metavar="STUDY", help="with --dry-run: what can be found with the noise of that study"
     )
     parser.add_argument("--config-dir", "-cd", metavar="DIR", help="a folder with levels and studies of your own")
     return parser

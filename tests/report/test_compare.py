@@ -18,10 +18,10 @@ from lrbench.experiment import Experiment, LRScaling, Optimizer, ParamGroups, St
 from lrbench.experiment.identity import arm_id, run_id
 from lrbench.report import html, markdown
 from lrbench.report.naming import names
-from lrbench.study.runs import MARGIN
 from lrbench.report.tables import beside_table
 from lrbench.report.words import family, finding, marked, reading, remarks
 from lrbench.store.record import Record
+from lrbench.study.runs import MARGIN
 
 SPLIT = ParamGroups(target="lrbench.param_groups.no_decay_norm_bias", lr_scales={"decay": 1.0, "no_decay": 1.0})
 

@@ -1,0 +1,128 @@
+"""What a study will ask for before it has an answer, and what it can find: `lrbench compare ... --dry-run`."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lrbench.errors import ConfigError
+from lrbench.stats.power import pairs_for, verdict_probabilities
+from lrbench.stats.verdict import VERDICTS, Claim
+from lrbench.study.design import Design
+from lrbench.study.rules import Rules
+from lrbench.study.shelf import VERDICT
+from lrbench.sweep.plan import Plan, duration
+
+IN_SD = (0.0, 0.25, 0.5, 1.0, 2.0)  # true gains that are looked at where no noise is known
+
+
+@dataclass(frozen=True)
+class Noise:
+    """sd of the differences between two arms, in the metric's unit, and the study that it was seen in."""
+
+    sd: float
+    source: str
+
+
+def noise_of(folder: Path) -> Noise:
+    """Of the study there, the largest of its contrasts. Raises ConfigError for one without a result."""
+    try:
+        plain = json.loads((folder / VERDICT).read_text())
+        sds = [c["tested"]["sd"] for task in plain["tasks"] for c in task["contrasts"] if c["tested"] is not None]
+        return Noise(max(sd for sd in sds if sd is not None), folder.name)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = f"no study of this name has a result with a contrast in it ({type(error).__name__})"
+        raise ConfigError("--noise", folder.name, why, f"give one of those under {folder.parent}") from error
+
+
+def stages(rules: Rules) -> Iterator[tuple[str, int]]:
+    """Each stage and its runs; those of a grid that has to grow come on top."""
+    arms, t, tasks = len(rules.tuned_arms), rules.tuning, len(rules.tasks)
+    if t is not None and rules.tunes:
+        yield f"tuning, {t.points} values on {t.seeds} seeds", tasks * arms * t.points * t.seeds
+        yield f"tuning, the best {t.best} on {t.more} more", tasks * arms * min(t.best, t.points) * t.more
+    cells = 1 + len(rules.contrasts) * (3 if rules.estimand == "both" else 1)
+    pairs = rules.pairs or rules.least_pairs
+    least = "" if rules.pairs else " or more"
+    yield f"confirmation, {pairs} pairs{least}", tasks * cells * pairs
+    if rules.looks == 2:
+        yield f"as many again, if a verdict is inconclusive{least}", tasks * cells * pairs
+
+
+def forecast(design: Design, plan: Plan | None, workers: int, noise: Noise | None) -> str:
+    """In words. plan: what is to be trained next, of which the cost of a run is known; None where nothing is."""
+    rules, told = design.rules, list(stages(design.rules))
+    width = max(len(name) for name, _ in told)
+    lines = [f"{design.name}: {' against '.join(rules.arms)}, on {rules.metric} (design {design.hash})", ""]
+    lines += [f"  {name:{width}} {runs:6} runs" for name, runs in told]
+    if rules.tunes and rules.tuning is not None:
+        per_value = len(rules.tasks) * len(rules.tuned_arms) * rules.tuning.seeds
+        lines.append(f"  each value that the grid grows by (to {rules.tuning.at_most}): {per_value} runs more")
+    total = sum(runs for _, runs in told)
+    lines += ["", *_cost(plan, total, workers), "", *_verdicts(rules, noise)]
+    return "\n".join(lines)
+
+
+def _cost(plan: Plan | None, total: int, workers: int) -> list[str]:
+    if plan is None:
+        return ["Every run that it needs is done; the same command without --dry-run tells its result."]
+    lines = [f"next     {plan.headline()}"]
+    seconds, known, unknown, _ = plan.cost
+    if not known:
+        return [*lines, "cost     unknown: no record has the same model, data and batch size"] if unknown else lines
+    each = seconds / known
+    whole = f"{duration(each * total / workers)} with {workers} workers for all {total} runs"
+    return [*lines, f"cost     about {duration(each)} a run, {whole}"]
+
+
+def _verdicts(rules: Rules, noise: Noise | None) -> Iterator[str]:
+    """How often a contrast comes to each verdict, for a few true gains, at the first look and Holm's strictest step."""
+    sized = any(c.sized or c.margin is not None for c in rules.claims.values())
+    if noise is None and (sized or rules.kind != "difference" or rules.detect is not None):
+        yield "What can be found depends on the noise: --noise STUDY takes that of a study that is done."
+        return
+    sd, unit = (1.0, "sd") if noise is None else (noise.sd, "")
+    claims = {arm: rules.claim(arm) for arm in rules.contrasts} if noise is not None else {"": Claim()}
+    pairs = rules.pairs or _pairs(rules, sd)
+    source = (
+        "in multiples of the differences' sd" if noise is None else f"with the noise of {noise.source}, sd {sd:.3g}"
+    )
+    yield f"How often {pairs} pairs come to each verdict, {source}:"
+    shown: dict[Claim, list[str]] = {}
+    for arm, claim in claims.items():
+        shown.setdefault(claim, []).append(arm)
+    for claim, arms in shown.items():
+        if len(shown) > 1:
+            yield f"\n{', '.join(arms)}:"
+        gains = [g * sd for g in IN_SD] if not claim.sized else _gains(claim)
+        yield _table(gains, unit, [_probabilities(rules, claim, gain, sd, pairs) for gain in gains])
+
+
+def _pairs(rules: Rules, sd: float) -> int:
+    assert rules.detect is not None
+    return max(rules.least_pairs, pairs_for(rules.detect, sd, 1 - rules.alpha / len(rules.family)))
+
+
+def _gains(claim: Claim) -> list[float]:
+    """0, both ends of what is claimed, and its middle."""
+    high = 2 * claim.low if claim.high is None else claim.high
+    return sorted({0.0, claim.low, (claim.low + high) / 2, high})
+
+
+def _probabilities(rules: Rules, claim: Claim, gain: float, sd: float, pairs: int) -> Mapping[str, float]:
+    found = verdict_probabilities(rules.kind, claim, gain, sd, pairs, rules.alpha, len(rules.family))
+    return {str(name): p for name, p in found.items()}
+
+
+def _table(gains: Sequence[float], unit: str, found: Sequence[Mapping[str, float]]) -> str:
+    names = [name for name in VERDICTS if any(f[name] >= 0.005 for f in found)]
+    rows = [
+        [f"{gain:.3g} {unit}".strip(), *(f"{f[n]:.0%}" for n in names)] for gain, f in zip(gains, found, strict=True)
+    ]
+    return aligned([["true gain", *names], *rows])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Columns of one width, to the right, two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  " + "  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)

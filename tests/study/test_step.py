@@ -1,0 +1,228 @@
+"""The whole procedure on worlds whose truth is known."""
+
+import random
+
+import pytest
+from study_world import World, rules
+
+from lrbench.errors import ConfigError
+from lrbench.stats.verdict import Claim
+from lrbench.study.result import DEPENDS
+from lrbench.study.rules import Tuning
+
+
+def values(result, task=0):
+    return {t.choice.arm: t.choice.value for t in result.tasks[task].tuning}
+
+
+def standings(result):
+    return {t.choice.arm: t.choice.standing for t in result.tasks[0].tuning}
+
+
+def only(result):
+    (contrast,) = result.tasks[0].contrasts
+    return contrast
+
+
+def test_both_arms_are_tuned_then_paired_on_fresh_seeds():
+    world = World({"a": 0.80, "b": 0.82}, sd=0.001)
+    found = world.run(rules())
+    assert values(found) == {"a": 0.4, "b": 0.4}
+    assert only(found).verdict == "supported"
+    assert only(found).tested.mean == pytest.approx(0.02, abs=0.002)
+    # 2 arms x 5 values x 2 seeds, the third seed, 2 arms x 3 best x 6 more, 10 pairs
+    assert [runs for _, runs in world.stages] == [20, 10, 36, 20]
+    seeds = {c.seed for c in world.made if c.measured}
+    assert seeds == set(range(2_000_000, 2_000_010))
+    assert not seeds & {c.seed for c in world.made if not c.measured}
+
+
+def test_runs_that_finish_in_another_order_give_the_same_result():
+    world, other = World({"a": 0.8, "b": 0.803}, sd=0.004), World({"a": 0.8, "b": 0.803}, sd=0.004)
+    shuffled = random.Random(0)
+    assert world.run(rules()).to_plain() == other.run(rules(), lambda n: shuffled.sample(n.cells, len(n.cells))).to_plain()
+
+
+def test_what_nobody_asked_for_changes_nothing():
+    world = World({"a": 0.8, "b": 0.803}, sd=0.004)
+    found = world.run(rules()).to_plain()
+    for cell in list(world.made):
+        world.make(cell._replace(value=6.4, seed=cell.seed + 500))
+        world.make(cell._replace(seed=cell.seed + 100))
+    assert world.run(rules()).to_plain() == found
+
+
+@pytest.mark.parametrize(("best", "low", "high"), [(0.05, 0.025, 1.6), (3.2, 0.1, 6.4), (0.4, 0.1, 1.6)])
+def test_the_grid_grows_for_all_arms_until_each_best_has_a_worse_value_on_both_sides(best, low, high):
+    found = World({"a": 0.8, "b": 0.8}, {"b": best}).run(rules())
+    grids = {t.choice.arm: [p.value for p in t.choice.points] for t in found.tasks[0].tuning}
+    assert grids["a"] == grids["b"]
+    assert (grids["a"][0], grids["a"][-1]) == (low, high)
+    assert values(found) == {"a": 0.4, "b": best}
+    assert standings(found) == {"a": "tuned", "b": "tuned"}
+
+
+def test_an_arm_at_the_edge_of_the_largest_grid_gets_no_verdict_and_no_confirmation():
+    world = World({"a": 0.8, "b": 0.9}, {"b": 12.8})
+    found = world.run(rules(tuning=Tuning(first=0.1, at_most=6)))
+    assert standings(found) == {"a": "tuned", "b": "edge"}
+    assert only(found).verdict is None
+    assert "b is not tuned: its best value 3.2 is the highest of 6" in only(found).remarks
+    assert not any(c.measured for c in world.made)
+
+
+def test_equal_values_are_no_edge_and_the_lower_one_is_chosen():
+    found = World({"a": 0.8, "b": 0.8}, {"a": 0.4 * 2**0.5, "b": 0.4}).run(rules())
+    assert values(found) == {"a": 0.4, "b": 0.4}
+
+
+def test_a_value_that_fails_twice_is_not_tried_again_and_comes_last():
+    world = World({"a": 0.8, "b": 0.8}, {"b": 0.8}, fails=lambda c: c.arm == "b" and c.value >= 0.8)
+    found = world.run(rules())
+    assert values(found)["b"] == 0.4
+    tried = [c.seed for c in world.made if (c.arm, c.value) == ("b", 0.8)]
+    assert tried == [1_000_000, 1_000_001]
+    (b,) = [t for t in found.tasks[0].tuning if t.choice.arm == "b"]
+    assert b.failures == 4
+    assert b.stable == (0.4, 0.4)
+
+
+def test_an_arm_that_fails_at_every_value_is_a_verdict_about_failures():
+    found = World({"a": 0.8, "b": 0.8}, fails=lambda c: c.arm == "b").run(rules(tuning=Tuning(first=0.1, at_most=6)))
+    assert standings(found)["b"] == "failed"
+    assert only(found).verdict is None
+    assert only(found).remarks == ("b failed at every value from 0.05 to 1.6 (12 of 12 runs)",)
+    assert (only(found).success.only_first, only(found).success.both) == (2, 0)
+
+
+def test_a_second_look_is_taken_for_all_if_one_is_inconclusive():
+    tops = {"a": 0.80, "b": 0.83, "c": 0.8001}
+    world = World(tops, sd=0.01)
+    three = rules(arms=("a", "b", "c"))
+    found = world.run(three)
+    assert found.tasks[0].looks == 2
+    assert {len(c.pairs) for c in found.tasks[0].contrasts} == {20}
+    assert [c.verdict for c in found.tasks[0].contrasts] == ["supported", "inconclusive"]
+    assert found.tasks[0].contrasts[0].tested.level == pytest.approx(1 - 0.0294 / 2)
+    seeds = sorted({c.seed for c in world.made if c.measured})
+    assert seeds == [*range(2_000_000, 2_000_010), *range(3_000_000, 3_000_010)]
+    one = World(tops, sd=0.01).run(rules(arms=("a", "b", "c"), looks=1))
+    assert one.tasks[0].looks == 1
+    assert one.tasks[0].contrasts[0].tested.level == pytest.approx(1 - 0.05 / 2)
+
+
+def test_pairs_follow_from_what_is_to_be_detected():
+    found = World({"a": 0.80, "b": 0.82}, sd=0.01).run(rules(pairs=None, detect=0.01))
+    size = found.tasks[0].size
+    assert size.sd == pytest.approx(0.01 * (2 * 0.7) ** 0.5, rel=0.7)
+    assert 10 <= size.pairs == len(only(found).pairs) <= 60
+    much = World({"a": 0.80, "b": 0.82}, sd=0.01).run(rules(pairs=None, detect=0.0001))
+    assert not much.tasks[0].size.enough
+    assert much.tasks[0].size.pairs > 200
+    assert only(much).verdict is None
+
+
+def test_a_swap_as_given_tunes_nothing():
+    world = World({"a": 0.80, "b": 0.82}, sd=0.001)
+    found = world.run(rules(estimand="swap", tuning=None))
+    assert [runs for _, runs in world.stages] == [20]
+    assert {c.value for c in world.made} == {None}
+    assert only(found).verdict == "supported"
+
+
+def test_a_swap_at_the_tuned_baseline_tunes_the_baseline_alone():
+    world = World({"a": 0.80, "b": 0.82}, {"b": 0.8}, sd=0.001)
+    found = world.run(rules(estimand="swap", rate="baseline tuned"))
+    assert {c.arm for c in world.made if not c.measured} == {"a"}
+    assert only(found).values == (0.4, 0.4)
+    assert only(found).choice_sd is None
+
+
+def test_swap_and_tuned_may_disagree_in_sign():
+    """b is better at its own rate and worse at the baseline's: the protocol decides."""
+    tops, bests = {"a": 0.80, "b": 0.81}, {"a": 0.2, "b": 0.8}
+    swap = World(tops, bests, sd=0.001).run(rules(estimand="swap", rate="baseline tuned"))
+    tuned = World(tops, bests, sd=0.001).run(rules(estimand="both"))
+    assert (only(swap).verdict, only(tuned).verdict) == ("contradicted", "supported")
+    paths = only(tuned).paths
+    assert paths.total.mean == pytest.approx(0.01, abs=0.001)
+    assert [e.mean for e in paths.swap_first] == pytest.approx([-0.03, 0.04], abs=0.002)
+    assert [e.mean for e in paths.retune_first] == pytest.approx([-0.04, 0.05], abs=0.002)
+    for way in (paths.swap_first, paths.retune_first):
+        assert sum(e.mean for e in way) == pytest.approx(paths.total.mean)
+
+
+def test_failures_that_differ_forbid_support():
+    world = World({"a": 0.80, "b": 0.82}, sd=0.001, fails=lambda c: c.measured and c.arm == "b" and c.seed % 10 < 6)
+    contrast = only(world.run(rules(pairs=20, looks=1)))
+    assert contrast.verdict == "inconclusive"
+    assert contrast.remarks == (
+        "12 of 20 pairs are left out: one of the two failed",
+        "failures differ: 12 of the arm's runs, 0 of the baseline's; they are a verdict too",
+    )
+
+
+def test_lower_is_better_turns_gains_round():
+    found = World({"a": 0.30, "b": 0.28}, curvature=-0.01, sd=0.001).run(rules(higher=False))
+    assert only(found).tested.mean == pytest.approx(0.02, abs=0.002)
+    assert only(found).verdict == "supported"
+
+
+def test_two_tasks_may_depend():
+    class Two(World):
+        def mean(self, arm, value):
+            return super().mean(arm, value)
+
+        def make(self, cell):
+            self.tops = {"a": 0.8, "b": 0.82 if cell.task == "x" else 0.78}
+            super().make(cell)
+
+    found = Two({}, sd=0.001).run(rules(tasks=("x", "y")))
+    assert found.headline("b") == DEPENDS
+    assert [t.contrasts[0].verdict for t in found.tasks] == ["supported", "contradicted"]
+
+
+def test_replicates_have_seeds_of_their_own():
+    world = World({"a": 0.8, "b": 0.82}, sd=0.001)
+    world.run(rules())
+    before = {c.seed for c in world.made}
+    world.run(rules(replicate=1))
+    assert not before & {c.seed for c in world.made if c.seed % 1_000_000 >= 1000}
+    assert {c.seed for c in world.made if c.measured} >= set(range(2_001_000, 2_001_010))
+
+
+def test_a_null_is_found_where_a_size_was_claimed():
+    claims = {"b": Claim(low=0.01, margin=0.005)}
+    found = World({"a": 0.8, "b": 0.8002}, sd=0.001).run(rules(claims=claims))
+    assert only(found).verdict == "practically null"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"arms": ("a",)}, ["one arm is compared with nothing"]),
+        ({"baseline": "x"}, ["baseline=x", "a, b"]),
+        ({"pairs": 5}, ["pairs=5", "10"]),
+        ({"pairs": 10, "detect": 0.1}, ["either"]),
+        ({"pairs": None}, ["either"]),
+        ({"pairs": None, "detect": 0}, ["detect=0"]),
+        ({"tuning": None}, ["tuning", "first"]),
+        ({"looks": 3}, ["looks=3"]),
+        ({"claims": {"a": Claim()}}, ["claims=a", "b"]),
+        ({"primary": ("c",)}, ["primary=c"]),
+        ({"kind": "equal"}, ["margin"]),
+        ({"kind": "better"}, ["kind=better", "no worse"]),
+        ({"estimand": "swap", "tuning": None, "pairs": None, "detect": 0.1}, ["detect", "pairs"]),
+        ({"replicate": 1000}, ["replicate=1000"]),
+    ],
+)
+def test_rules_that_cannot_be_meant_are_refused(given, words):
+    with pytest.raises(ConfigError) as error:
+        rules(**given)
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+@pytest.mark.parametrize("given", [{"points": 1}, {"points": 2}, {"at_most": 4}, {"factor": 1}, {"first": 0}, {"seeds": 1}])
+def test_a_grid_that_tunes_nothing_is_refused(given):
+    with pytest.raises(ConfigError, match="tuning"):
+        Tuning(**{"first": 0.1, **given})
