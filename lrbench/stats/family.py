@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from lrbench.stats.intervals import Interval
 from lrbench.stats.paired import ROUNDING, sign_flip_p
+
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -65,31 +67,43 @@ def family(
     All have n - 1 degrees of freedom. The part that is added is known better or worse than sd by an amount that nobody
     has shown; were it known exactly, there would be more of them, so that n - 1 errs towards wider intervals.
     """
+    samples = _samples(differences, added)
+    alphas = _equivalence_alphas([e for _, e in samples], alpha, margin)
+    order = sorted(range(len(samples)), key=lambda i: _two_sided(samples[i][1], null))
+    found: dict[int, Tested] = {}
+    still_open = True
+    for k, i in enumerate(order):
+        step = alpha / (len(samples) - k)
+        found[i] = _tested(*samples[i], null, step, alphas[i], k + 1, still_open)
+        still_open = still_open and found[i].p <= step and not found[i].disagrees
+    return [found[i] for i in range(len(samples))]
+
+
+def _samples(differences: Sequence[ArrayLike], added: Sequence[float]) -> list[tuple[Values, _Estimate]]:
     variances = added or [0.0] * len(differences)
     if len(variances) != len(differences) or not all(v >= 0 for v in variances):
         raise ValueError(f"each of {len(differences)} contrasts needs a variance of 0 or more, not {list(variances)}")
     samples = [np.asarray(d, float) for d in differences]
     if any(d.ndim != 1 or not np.isfinite(d).all() for d in samples):
         raise ValueError("a contrast is a list of finite differences, one a pair; leave out the pairs that failed")
-    estimates = [_estimate(d, v) for d, v in zip(samples, variances, strict=True)]
-    equal_alphas = _equivalence_alphas(estimates, alpha, margin)
-    p_values = [_two_sided(e, null) for e in estimates]
-    found: dict[int, Tested] = {}
-    still_open = True
-    for k, i in enumerate(sorted(range(len(samples)), key=lambda i: p_values[i])):
-        e, step = estimates[i], alpha / (len(samples) - k)
-        flipped = sign_flip_p(samples[i] - null) if e.n else 1.0
-        disagrees = (flipped <= step) != (_two_sided(_estimate(samples[i], 0.0), null) <= step)
-        found[i] = Tested(
-            *e, p=p_values[i], sign_flip_p=flipped, level=1 - step, interval=_interval(e, step / 2),
-            equivalence_level=1 - 2 * equal_alphas[i], equivalence=_interval(e, equal_alphas[i]),
-            rank=k + 1, open=still_open, disagrees=disagrees,
-        )  # fmt: skip
-        still_open = still_open and p_values[i] <= step and not disagrees
-    return [found[i] for i in range(len(samples))]
+    return [(d, _estimate(d, v)) for d, v in zip(samples, variances, strict=True)]
 
 
-def _estimate(d: np.ndarray, added: float) -> _Estimate:
+def _tested(
+    d: Values, e: _Estimate, null: float, alpha: float, equivalence_alpha: float, rank: int, is_open: bool
+) -> Tested:
+    """One contrast at the alphas of its steps."""
+    flipped = sign_flip_p(d - null) if d.size else 1.0
+    by_t = _two_sided(_estimate(d, 0.0), null)  # of what the signs are flipped of: the differences alone
+    return Tested(
+        mean=e.mean, sd=e.sd, n=e.n, se=e.se, p=_two_sided(e, null), sign_flip_p=flipped,
+        level=1 - alpha, interval=_interval(e, alpha / 2),
+        equivalence_level=1 - 2 * equivalence_alpha, equivalence=_interval(e, equivalence_alpha),
+        rank=rank, open=is_open, disagrees=(flipped <= alpha) != (by_t <= alpha),
+    )  # fmt: skip
+
+
+def _estimate(d: Values, added: float) -> _Estimate:
     if d.size < 2:
         return _Estimate(float(d[0]) if d.size else None, None, d.size, None)
     sd = 0.0 if np.ptp(d) <= ROUNDING * np.abs(d).max() else float(d.std(ddof=1))
@@ -116,14 +130,14 @@ def _interval(e: _Estimate, tail: float) -> Interval | None:
 def _equivalence_alphas(estimates: Sequence[_Estimate], alpha: float, margin: float | None) -> list[float]:
     """Of each contrast, the alpha of its two one-sided tests."""
     m = len(estimates)
-    alphas = [alpha / max(m, 1)] * m
+    step = alpha / max(m, 1)
+    alphas = [step] * m
     if margin is None:
         return alphas
     p_values = [_outside(e, margin) for e in estimates]
-    step, failed = alpha / max(m, 1), False
+    failed = False
     for k, i in enumerate(sorted(range(m), key=lambda i: p_values[i])):
-        step = step if failed else alpha / (m - k)
-        alphas[i] = step
+        alphas[i] = step = step if failed else alpha / (m - k)
         failed = failed or p_values[i] >= step
     return alphas
 

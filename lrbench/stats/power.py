@@ -120,10 +120,10 @@ def rerun_agreement(
     """The chance that n fresh pairs give the verdict that these gave: `reached`, or what mean and sd say by themselves.
 
     Nobody knows the true effect, so it is drawn from what the study says of it (sd from its chi-square, the effect
-    around the mean: Geisser 1993, Predictive Inference), and then a study is drawn. At the same rates only the pairs
-    are fresh. One that tunes again also draws its choice of rates, and knows less of the effect of tuning, since the
-    study saw one choice of it; both have selection_variance in their intervals. An effect that was barely
-    significant comes out so again in about half of the reruns. For fewer than two pairs every rerun agrees.
+    around the mean), and then a study is drawn. At the same rates only the pairs are fresh. One that tunes again also
+    draws its choice of rates, and knows less of the effect of tuning, since the study saw one choice of it; both have
+    selection_variance in their intervals. An effect that was barely significant comes out so again in about half of
+    the reruns (Goodman 1992, Statistics in Medicine 11, 875-879). For fewer than two pairs every rerun agrees.
     """
     if n < 2:
         return Agreement(1.0, 1.0)

@@ -11,8 +11,10 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
+from lrbench.stats.intervals import wilson
 from lrbench.stats.paired import (
     EXACT_UP_TO,
+    clean_runs_needed,
     detectable_effect,
     difference,
     holm,
@@ -171,3 +173,17 @@ def test_success_by_hand() -> None:
     assert 0 < found.interval.low < 0.6 < found.interval.high
     nothing = success([], [])
     assert (nothing.difference, nothing.interval, nothing.mcnemar_p) == (None, None, None)
+
+
+def test_clean_runs_needed() -> None:
+    """n / (n + 1.96^2) > 0.95 from n = 72.99 on."""
+    assert clean_runs_needed() == 73
+    for rate in (0.5, 0.9, 0.99):
+        n = clean_runs_needed(rate)
+        below, above = wilson(n - 1, n - 1), wilson(n, n)
+        assert below is not None
+        assert above is not None
+        assert below.low <= rate < above.low
+    for rate in (0.0, 1.0):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            clean_runs_needed(rate)
