@@ -10,29 +10,29 @@ from lrbench.stats.family import Tested, family
 from lrbench.stats.intervals import t_interval
 from lrbench.stats.paired import Success, success
 from lrbench.stats.power import pairs_for, rerun_agreement
-from lrbench.stats.selection import choice_variance
 from lrbench.stats.verdict import Verdict, verdict
 from lrbench.study.confirmation import Seen, scored
 from lrbench.study.result import Agreement, Contrast, Effect, Paths
 from lrbench.study.rules import Rules
-from lrbench.study.tuning import Choice, picker
+from lrbench.study.tuning import Choice, choice_variance_of
 
+MOST = 10_000  # pairs that anybody would think of
 DIRECTIONAL = ("contradicted", "supported", "larger than claimed", "smaller than claimed")
 
 
 def contrasts(rules: Rules, choices: Mapping[str, Choice], seen: Sequence[Seen]) -> tuple[Contrast, ...]:
     """One for each arm beside the baseline, in their order: primary ones are a family, the others one of their own."""
     by_arm = {s.arm: s for s in seen}
+    variances = {arm: choice_variance_of(rules, choices, arm) for arm in by_arm}
     tested: dict[str, Tested] = {}
     for primary in (True, False):
         arms = [arm for arm in rules.contrasts if arm in by_arm and (arm in rules.family) == primary]
         gains = [gains_of(rules, by_arm[arm]) for arm in arms]
-        variances = [_choice_variance(rules, choices, arm) for arm in arms]
         null = -(rules.margin or 0.0) if rules.kind == "no worse" else 0.0
-        found = family(gains, rules.alpha, variances, null=null, margin=rules.margin)
+        found = family(gains, rules.alpha, [variances[arm] for arm in arms], null=null, margin=rules.margin)
         tested |= dict(zip(arms, found, strict=True))
     return tuple(
-        _contrast(rules, choices, by_arm[arm], tested[arm]) if arm in by_arm else _without(rules, choices, arm)
+        _contrast(rules, by_arm[arm], tested[arm], variances[arm]) if arm in by_arm else _without(rules, choices, arm)
         for arm in rules.contrasts
     )
 
@@ -42,24 +42,10 @@ def gains_of(rules: Rules, seen: Seen) -> NDArray[np.float64]:
     return np.array([rules.gain(p.arm, p.baseline) for p in seen.pairs() if p.whole])  # type: ignore[arg-type]
 
 
-def _choice_variance(rules: Rules, choices: Mapping[str, Choice], arm: str) -> float:
-    """What the choice of both values adds to the variance of a tuned gain; nothing where none is made for the arm."""
-    if arm not in choices or rules.estimand == "swap":
-        return 0.0
-    assert rules.tuning is not None
-    tables = [_table(choices[a]) for a in (arm, rules.baseline)]
-    return choice_variance(*tables, picker(rules.tuning, rules.higher))
-
-
-def _table(choice: Choice) -> dict[float, NDArray[np.float64]]:
-    return {p.value: np.array([math.nan if s is None else s for s in p.scores]) for p in choice.points}
-
-
-def _contrast(rules: Rules, choices: Mapping[str, Choice], seen: Seen, tested: Tested) -> Contrast:
+def _contrast(rules: Rules, seen: Seen, tested: Tested, variance: float) -> Contrast:
     claim, pairs = rules.claim(seen.arm), seen.pairs()
     both = success([p.baseline is not None for p in pairs], [p.arm is not None for p in pairs])
     found, remarks = _verdict(rules, seen, tested, both)
-    variance = _choice_variance(rules, choices, seen.arm)
     return Contrast(
         arm=seen.arm,
         primary=seen.arm in rules.family,
@@ -149,7 +135,10 @@ def _pairs_needed(tested: Tested) -> int | None:
     """Where the gain that was seen is the true one."""
     if not tested.mean or not tested.sd:
         return None
-    return pairs_for(abs(tested.mean), tested.sd, tested.level)
+    try:
+        return pairs_for(abs(tested.mean), tested.sd, tested.level, most=MOST)
+    except ValueError:
+        return None
 
 
 def _agreement(rules: Rules, seen: Seen, tested: Tested, variance: float, found: Verdict) -> Agreement | None:

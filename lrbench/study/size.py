@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lrbench.stats.power import pairs_for, upper_sd
 from lrbench.study.rules import Rules
-from lrbench.study.tuning import Choice
+from lrbench.study.tuning import Choice, choice_variance_of
 
 CONFIDENCE = 0.8  # of the upper limit of a standard deviation: planned with the estimate itself, half of the studies
 # would have too few pairs. Source: Browne (1995), Statistics in Medicine 14, 1933-1940
@@ -17,10 +17,11 @@ CONFIDENCE = 0.8  # of the upper limit of a standard deviation: planned with the
 
 @dataclass(frozen=True)
 class Size:
-    """pairs: of one look. sd: of the differences, the largest of all contrasts' upper limits; None where it was not
-    asked for. why: in words. enough: False where more are needed than the design allows."""
+    """pairs: of one look; None where no number would do. sd: of the differences, the largest of all contrasts' upper
+    limits; None where it was not asked for. why: in words. enough: False where more are needed than the design allows.
+    """
 
-    pairs: int
+    pairs: int | None
     sd: float | None
     why: str
     enough: bool = True
@@ -35,8 +36,14 @@ def size_of(rules: Rules, choices: Mapping[str, Choice]) -> Size:
     if not sds:
         return Size(rules.least_pairs, None, "the fewest there may be: the noise was not measured")
     level = 1 - rules.alpha / len(rules.family)  # of Holm's strictest step
-    asked = max(rules.least_pairs, pairs_for(rules.detect, max(sds), level))
+    # What the choice of values adds to the variance of a gain, more pairs do not take away.
+    added = max(choice_variance_of(rules, choices, arm) for arm in rules.contrasts)
     why = f"a gain of {rules.detect:g} is found with 80 % power where the differences' sd is {max(sds):.3g}"
+    try:
+        asked = max(rules.least_pairs, pairs_for(rules.detect, max(sds), level, added=added))
+    except ValueError:
+        return Size(None, max(sds), f"no number of pairs finds a gain of {rules.detect:g}: the choice of values alone "
+                    f"varies by {math.sqrt(added):.3g}", enough=False)  # fmt: skip
     return Size(asked, max(sds), why, enough=asked <= rules.most_pairs)
 
 

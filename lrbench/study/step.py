@@ -36,6 +36,7 @@ def _task(rules: Rules, task: str, look: Look) -> Needed | TaskResult:
     looks = range(1, rules.looks + 1) if size.enough and confirmable(rules, choices) else range(0)
     found, taken = contrasts(rules, choices, []), 0
     for taken in looks:
+        assert size.pairs is not None
         seen = confirm(rules, task, choices, seeds_of(rules, size.pairs, taken), look)
         if isinstance(seen, Needed):
             return seen

@@ -3,6 +3,7 @@
 The order in which runs finish plays no part: which of them count follows from the grid and the seeds alone.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lrbench.stats.selection import choice_variance
 from lrbench.study.cells import Cell, Look, Needed, Outcome
 from lrbench.study.rules import Rules, Tuning
 
@@ -157,12 +159,34 @@ def picker(t: Tuning, higher: bool) -> Callable[[Mapping[float, NDArray[np.float
     """The same choice from a whole table at once, value -> scores by seed (NaN: failed): for the variance of the
     choice, which is asked of resampled tables. A value without further seeds has only its first ones."""
 
+    sign = -1.0 if higher else 1.0
+
+    def best(scores: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Rows from the best, by the rule of `_ranked`."""
+        good = ~np.isnan(scores)
+        means = np.where(good, scores, 0.0).sum(1) / np.maximum(good.sum(1), 1)
+        return np.lexsort((sign * means, (~good).sum(1)))  # stable: ties stay in the order of the values
+
     def pick(table: Mapping[float, NDArray[np.float64]]) -> float:
-        points = {
-            k: Point(v, tuple(None if np.isnan(s) else float(s) for s in table[v])) for k, v in enumerate(sorted(table))
-        }
-        first = {k: Point(p.value, p.scores[: t.seeds]) for k, p in points.items()}
-        finalists = _ranked(first, higher)[: t.best]
-        return points[_ranked({k: points[k] for k in finalists}, higher)[0]].value
+        values = sorted(table)
+        scores = np.array([table[v] for v in values])
+        finalists = np.sort(best(scores[:, : t.seeds])[: t.best])
+        return values[finalists[best(scores[finalists])[0]]]
 
     return pick
+
+
+def choice_variance_of(rules: Rules, choices: Mapping[str, Choice], arm: str) -> float:
+    """What the choice of both values adds to the variance of a tuned gain; nothing where none is made for the arm, or
+    where one of the two failed everywhere."""
+    if arm not in choices or rules.estimand == "swap":
+        return 0.0
+    assert rules.tuning is not None
+    both = [choices[arm], choices[rules.baseline]]
+    if any(c.standing == "failed" for c in both):
+        return 0.0
+    return choice_variance(_table(both[0]), _table(both[1]), picker(rules.tuning, rules.higher))
+
+
+def _table(choice: Choice) -> dict[float, NDArray[np.float64]]:
+    return {p.value: np.array([math.nan if s is None else s for s in p.scores]) for p in choice.points}

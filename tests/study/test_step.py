@@ -40,7 +40,9 @@ def test_both_arms_are_tuned_then_paired_on_fresh_seeds():
 def test_runs_that_finish_in_another_order_give_the_same_result():
     world, other = World({"a": 0.8, "b": 0.803}, sd=0.004), World({"a": 0.8, "b": 0.803}, sd=0.004)
     shuffled = random.Random(0)
-    assert world.run(rules()).to_plain() == other.run(rules(), lambda n: shuffled.sample(n.cells, len(n.cells))).to_plain()
+    assert (
+        world.run(rules()).to_plain() == other.run(rules(), lambda n: shuffled.sample(n.cells, len(n.cells))).to_plain()
+    )
 
 
 def test_what_nobody_asked_for_changes_nothing():
@@ -118,7 +120,8 @@ def test_pairs_follow_from_what_is_to_be_detected():
     assert 10 <= size.pairs == len(only(found).pairs) <= 60
     much = World({"a": 0.80, "b": 0.82}, sd=0.01).run(rules(pairs=None, detect=0.0001))
     assert not much.tasks[0].size.enough
-    assert much.tasks[0].size.pairs > 200
+    assert much.tasks[0].size.pairs is None
+    assert "the choice of values alone varies by" in much.tasks[0].size.why
     assert only(much).verdict is None
 
 
@@ -222,7 +225,9 @@ def test_rules_that_cannot_be_meant_are_refused(given, words):
     assert all(word in str(error.value) for word in words), str(error.value)
 
 
-@pytest.mark.parametrize("given", [{"points": 1}, {"points": 2}, {"at_most": 4}, {"factor": 1}, {"first": 0}, {"seeds": 1}])
+@pytest.mark.parametrize(
+    "given", [{"points": 1}, {"points": 2}, {"at_most": 4}, {"factor": 1}, {"first": 0}, {"seeds": 1}]
+)
 def test_a_grid_that_tunes_nothing_is_refused(given):
     with pytest.raises(ConfigError, match="tuning"):
         Tuning(**{"first": 0.1, **given})
