@@ -21,6 +21,10 @@ NEEDS = {  # what a level cannot do without
     ("model", "timm"): ("model.args.name=test_resnet",),
     ("param_groups", "layer_decay"): ("model=vit_micro",),
     ("weight_decay", "cosine"): ("optimizer=adamw",),
+    # The three go together, each with another seed: no two are one.
+    ("data", "noisy_quadratic"): ("model=noisy_quadratic", "task=noisy_quadratic"),
+    ("model", "noisy_quadratic"): ("data=noisy_quadratic", "task=noisy_quadratic", "seed=1"),
+    ("task", "noisy_quadratic"): ("data=noisy_quadratic", "model=noisy_quadratic", "seed=2"),
 }  # fmt: skip
 # No fixed content: a folder of one's own; an optimizer whose identity is the source of a library's present version.
 LEFT_OUT = {("data", "image_folder"), ("optimizer", "schedulefree_adamw")}

@@ -34,6 +34,10 @@ OPEN = {
     ("param_groups", "layer_decay"): ("model=vit_micro",),  # one that knows its layers
     ("model", "timm"): ("model.args.name=test_resnet",),
     ("data", "image_folder"): (f"data.args.root={IMAGES}", "data.args.val_size=10"),
+    # The three go together.
+    ("data", "noisy_quadratic"): ("model=noisy_quadratic", "task=noisy_quadratic"),
+    ("model", "noisy_quadratic"): ("data=noisy_quadratic", "task=noisy_quadratic"),
+    ("task", "noisy_quadratic"): ("data=noisy_quadratic", "model=noisy_quadratic"),
 }
 ROOMY = ("horizon=300ep", "model=mlp")
 

@@ -156,6 +156,9 @@ def splits(target: str, args: str) -> Any:
         train, val, test = (split.source for split in loaded)
         drawn = torch.rand(train.draws, generator=torch.Generator().manual_seed(0))
         return fingerprint([train.read(0, drawn), val.read(0), [s.y for s in (train, val, test)]])
+    if not isinstance(loaded.train, Images):
+        streams = [split.stream(Reading(8, 0)) for split in loaded]
+        return fingerprint([(s.per_epoch, s.batch(0), [*s.in_order()]) for s in streams])
     return [(tuple(s.x.shape), int(s.x[-1].sum()), s.y.tolist()) for s in loaded]
 
 
@@ -252,6 +255,9 @@ BESIDE = {
 }
 
 
+SMALL_DATA = ("digits", "image_folder", "noisy_quadratic")  # the others are slow to load
+
+
 def knobs() -> list[Any]:
     """Every scalar of every level; on every change, one of each target and kind of value; all under `full`."""
     found, seen = [], set()
@@ -264,7 +270,7 @@ def knobs() -> list[Any]:
                     continue
                 if old == "???":
                     continue
-                large = (group, path[0]) == ("data", "args") and level not in ("digits", "image_folder")  # slow to load
+                large = (group, path[0]) == ("data", "args") and level not in SMALL_DATA
                 unit = old[-2:] if isinstance(old, str) else ""
                 kind = (content(group, level)["_target_"], path, type(old), unit)
                 if path[0] != "args":  # lrbench's own, whatever the target

@@ -90,6 +90,8 @@ def expected(group: str, level: str) -> dict[str, Any]:
     given = {o.lstrip("+").partition("=")[0]: o.partition("=")[2] for o in OPEN.get((group, level), ())}
     node = {k: base[k] for k in bare} | content(group, level)
     for key, value in given.items():
+        if not key.startswith(f"{group}."):  # of another group, which goes with this level
+            continue
         *above, last = key.split(".")[1:]
         (node[above[0]] if above else node)[last] = value
     return node

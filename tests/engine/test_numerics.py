@@ -25,6 +25,7 @@ MODELS = {  # (resnet20 makes 3 % of a last bit in 20 updates: no golden numbers
     "vit_micro": ("model=vit_micro",),
     "vit_micro_postln": ("model=vit_micro_postln",),
     "timm": ("model=timm", "model.args.name=test_resnet"),
+    "noisy_quadratic": ("model=noisy_quadratic",),
 }
 SIZES = ("data.args.train_size=150", "data.args.val_size=50")
 DATA = {
@@ -34,12 +35,16 @@ DATA = {
     "cifar10": ("data=cifar10", *SIZES, "data.augment.mixup=0.2", "data.augment.cutmix=1.0"),
     "cifar100": ("data=cifar100", *SIZES, "data.augment.erase=0.5"),
     "image_folder": ("data=image_folder", "data.args.val_size=10", "data.args.size=16", "data.args.resize=18"),
+    "noisy_quadratic": ("data=noisy_quadratic", "data.args.noise=0.5"),
 }
-TASKS = {"classification": ("task=classification", "task.args.label_smoothing=0.1")}
+TASKS = {
+    "classification": ("task=classification", "task.args.label_smoothing=0.1"),
+    "noisy_quadratic": ("task=noisy_quadratic",),
+}
 EVERYWHERE = {"sgd": ("optimizer=sgd",), "adamw": ("optimizer=adamw", "param_groups=no_decay_norm_bias")}
 OPTIMIZERS = EVERYWHERE | {
     name: (f"optimizer={name}",)
-    for name in ("sgd_nesterov", "adam", "rmsprop", "lamb", "muon", "schedulefree_adamw", "lion")
+    for name in ("sgd_nesterov", "sgd_plain", "adam", "rmsprop", "lamb", "muon", "schedulefree_adamw", "lion")
 }
 KINDS = {
     f"{model} {data} {task} {optimizer}": (model, data, task, optimizer)
@@ -47,8 +52,12 @@ KINDS = {
     for data in DATA
     for task in TASKS
     for optimizer in OPTIMIZERS
-    if (data in ("digits", "fashion_mnist") or model in ("mlp", "resnet8"))
+    if "noisy_quadratic" not in (model, data, task)
+    and (data in ("digits", "fashion_mnist") or model in ("mlp", "resnet8"))
     and (optimizer in EVERYWHERE or (model, data) == ("mlp", "digits"))
+} | {
+    f"noisy_quadratic with {optimizer}": ("noisy_quadratic", "noisy_quadratic", "noisy_quadratic", optimizer)
+    for optimizer in ("sgd", "sgd_plain")
 }
 MODULES = {
     "mlp": "lrbench/models/mlp.py",
@@ -62,6 +71,7 @@ MODULES = {
     "cifar100": "lrbench/data/cifar.py",
     "image_folder": "lrbench/data/image_folder.py",
     "classification": "lrbench/tasks/classification.py",
+    "noisy_quadratic": "noisy_quadratic.py in lrbench/data, lrbench/models or lrbench/tasks",
 }
 
 

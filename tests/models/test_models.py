@@ -10,6 +10,7 @@ from torch import nn
 
 from lrbench.errors import ConfigError
 from lrbench.models.mlp import mlp
+from lrbench.models.noisy_quadratic import Point
 from lrbench.models.resnet import _resnet, resnet8, resnet20, resnet32
 from lrbench.models.timm import by_name
 from lrbench.models.vit import VisionTransformer
@@ -174,6 +175,7 @@ LEVELS = {
     "vit_micro_postln": (VisionTransformer, {"norm": "post"}),
     "vit_micro_patch4": (VisionTransformer, {"patch": 4}),
     "timm": (by_name, {"name": "???", "options": {}}),
+    "noisy_quadratic": (Point, {}),
 }
 
 
