@@ -33,9 +33,8 @@ class World:
         if self.fails(cell):
             self.made[cell] = Outcome(str(cell), None, None, "diverged")
             return
-        shared, own = (
-            self._noise(key) for key in ((cell.task, cell.seed), (cell.task, cell.arm, cell.value, cell.seed))
-        )
+        shared = self._noise((cell.task, cell.seed))
+        own = self._noise((cell.task, cell.arm, cell.value, cell.seed))
         value = self.mean(cell.arm, cell.value)
         value += self.sd * (math.sqrt(self.correlation) * shared + math.sqrt(1 - self.correlation) * own)
         self.made[cell] = Outcome(str(cell), value, value)
