@@ -185,6 +185,8 @@ def _rules(asked: Mapping[str, Any], arms: Sequence[str], given: Mapping[str, Ma
     if "pairs" not in rules and "detect" not in rules:
         rules["pairs"] = 10
     baseline = rules.pop("baseline", arms[0] if arms else "")
+    if arms and baseline not in arms:
+        raise ConfigError("baseline", baseline, "no arm is called so", did_you_mean(baseline, arms))
     return Rules(
         arms=tuple(arms), baseline=baseline, tasks=tuple(given), metric=metric, judge=judge,
         higher=asked.get("higher", declared.higher_is_better), chance=declared.chance,
