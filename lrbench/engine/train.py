@@ -80,10 +80,11 @@ def train(
             ranks.tell(None)
             return record
         elif standing == "new" and not settings.force and (row := store.evidence.find(record.run_id)):
+            _tell_modified(record, store, say)
             _restore(row, record, say)
         elif setup is None:  # that takes a while: look again
-            if standing == "new" and not settings.force and (why := store.evidence.modified.get(record.run_id)):
-                say(f"{why}.")
+            if standing == "new" and not settings.force:
+                _tell_modified(record, store, say)
             setup = _set_up(experiment, settings, ranks, record, splits)
             check_locks(settings.results)
         else:
@@ -144,6 +145,12 @@ def _set_up(
 ) -> Setup:
     device = choose_device(settings.device, ranks)
     return set_up(experiment, device, ranks, settings.workers, splits, stream_start(experiment, record))
+
+
+def _tell_modified(record: Record, store: Store, say: Say) -> None:
+    """That a row of the run does not count, whether another one does or not."""
+    if why := store.evidence.modified.get(record.run_id):
+        say(f"{why}.")
 
 
 def _restore(row: Row, record: Record, say: Say) -> None:
