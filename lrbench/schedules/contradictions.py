@@ -7,6 +7,7 @@ same is told and not refused.
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from math import ceil
 from typing import NamedTuple
@@ -30,6 +31,7 @@ def check(plan: SchedulePlan) -> tuple[str, ...]:
     _refuse_contrary_mode(plan)
     table = lr_table(plan)
     _refuse_high_floor(plan)
+    _refuse_unsorted(plan, table)
     strange = [p for p in plan.parts if isinstance(p.spec.numerics, str)]  # neither torch's nor ours: may draw anywhere
     if strange:
         _refuse_another_table(plan, table, strange)
@@ -101,6 +103,19 @@ def _refuse_high_floor(plan: SchedulePlan) -> None:
             why = f"this floor of {floor:.4g} lies above {peak:.4g}, the peak rate of the parameter group '{group}'"
             cure = f"give it relative to each group's peak, as {name}=0.1x, or a value for every group"
             raise ConfigError(f"scheduler.args.{name}", plan.scheduler.args[name], why, cure)
+
+
+def _refuse_unsorted(plan: SchedulePlan, table: LRTable) -> None:
+    """Milestones that torch sorts itself: one schedule would be two runs."""
+    for option, value in given(plan.main):
+        if not (isinstance(value, list | tuple) and all(map(is_count, value)) and list(value) != sorted(value)):
+            continue
+        name = option.partition("=")[0].rpartition(".")[2]
+        args = {**plan.scheduler.args, name: sorted(value)}
+        in_order = replace(plan, scheduler=replace(plan.scheduler, args=args))
+        if np.array_equal(traced(in_order, () if hears_metric(plan) else None).columns, table.columns):
+            why = f"{plan.scheduler.name} takes these in any order, and one schedule is written in one way"
+            raise ConfigError(f"scheduler.args.{name}", list(value), why, f"let them ascend: {sorted(value)}")
 
 
 def _refuse_second_warmup(plan: SchedulePlan) -> None:

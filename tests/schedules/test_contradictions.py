@@ -183,6 +183,21 @@ def test_nothing_shifts_without_a_warmup_or_with_one_inside_the_first_epoch() ->
         assert said(experiment(scheduler("multistep", {"milestones": [8, 11]}), warm)) == ""
 
 
+def test_milestones_in_any_order_are_one_schedule_and_written_in_one_way() -> None:
+    text = refused(experiment(scheduler("multistep", {"milestones": [20, 10]})))
+    assert text == (
+        "scheduler.args.milestones=[20, 10]: MultiStepLR takes these in any order, and one schedule is written in one "
+        "way; let them ascend: [10, 20]."
+    )
+    for meant in ([10, 20], [10, 10]):  # twice at one epoch: a drop of both at once
+        assert said(experiment(scheduler("multistep", {"milestones": meant}))) == ""
+    assert said(experiment(custom(HERE + "in_this_order", factors=[3, 2, 1]))) == ""
+
+
+def in_this_order(optimizer: torch.optim.Optimizer, factors: list[int]) -> LambdaLR:
+    return LambdaLR(optimizer, lambda step: factors[min(step, 2)] / 3)
+
+
 def test_a_bare_length_that_forgot_the_warmup() -> None:
     text = said(experiment(scheduler("cosine", {"T_max": 40}), "linear5"))
     assert text == "scheduler.args.T_max=40: the warmup leaves 35 of the 40 epochs; write end for all of them."
