@@ -45,6 +45,11 @@ def test_a_loss_is_better_when_lower():
     assert (rules.metric, rules.judge, rules.higher) == ("val/loss", "val/loss", False)
 
 
+def test_gains_of_a_share_may_be_given_in_points():
+    rules = made(detect="0.5%", claims={"cosine": {"low": "1%", "high": None, "margin": 0.002}}).rules
+    assert (rules.detect, rules.claims["cosine"]) == (0.005, Claim(0.01, None, 0.002))
+
+
 def test_a_design_survives_its_file():
     claims = {"cosine": {"low": 0.005, "high": 0.02, "margin": 0.002}}
     design = made(claims=claims, pairs=20, tuning={"first": 0.05}, question="Why?")
@@ -114,6 +119,9 @@ def test_tasks_share_the_arms():
         ({"set": [*SHARED, "optimizer.args.weight_decay=${optimizer.lr}"]}, ["arm constant", "optimizer.lr", "share"]),
         ({"tasks": []}, ["tasks"]),
         ({"pairs": 9}, ["pairs=9", "10"]),
+        ({"detect": 0.5}, ["detect=0.5", "50 points", "0.5%"]),
+        ({"detect": "half"}, ["detect=half", "0.5%"]),
+        ({"detect": "1%", "metric": "val/loss"}, ["detect=1%"]),
     ],
 )
 def test_what_cannot_be_meant_is_refused(given, words):
