@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from lrbench.errors import ConfigError
 from lrbench.stats.verdict import Claim, Kind
 
+StudyKind = Kind | Literal["success"]  # of which the last is about how often an arm succeeds, whatever it reaches
 Estimand = Literal["tuned", "swap", "both"]
 Rate = Literal["as given", "baseline tuned"]
 SEEDS_A_ROLE = 1_000_000
@@ -69,7 +70,7 @@ class Rules:
     higher: bool
     chance: float | None = None  # what guessing reaches of it, where that is known
     unit: str = ""  # of it; "%" for a share in [0, 1]
-    kind: Kind = "difference"
+    kind: StudyKind = "difference"
     estimand: Estimand = "tuned"
     rate: Rate = "as given"  # of a swap
     tuning: Tuning | None = None
@@ -117,16 +118,27 @@ class Rules:
         self._require_choices()
 
     def _require_choices(self) -> None:
-        for option, kind in (("kind", Kind), ("estimand", Estimand), ("rate", Rate)):
+        kinds = (*get_args(Kind), "success")
+        for option, known in (("kind", kinds), ("estimand", get_args(Estimand)), ("rate", get_args(Rate))):
             given = getattr(self, option)
-            if given not in get_args(kind):
-                raise ConfigError(option, given, f"give one of {', '.join(get_args(kind))}")
+            if given not in known:
+                raise ConfigError(option, given, f"give one of {', '.join(known)}")
         margins = {self.claim(arm).margin for arm in self.contrasts}
-        if self.kind != "difference" and None in margins:
+        if self.within_margin and None in margins:
             raise ConfigError("margin", None, f"'{self.kind}' means within a margin", "give one, with its reason")
-        if self.kind != "difference" and len(margins) > 1:
+        if self.within_margin and len(margins) > 1:
             why = "the contrasts of one family are tested against one margin"
             raise ConfigError("margin", sorted(margins), why, "give all arms the same")  # type: ignore[type-var]
+
+    @property
+    def within_margin(self) -> bool:
+        """Whether the verdict is about a margin."""
+        return self.kind in ("no worse", "equal")
+
+    @property
+    def rule(self) -> Kind:
+        """The rule of the verdict: rates of success differ as means do."""
+        return "difference" if self.kind == "success" else self.kind
 
     @property
     def tunes(self) -> bool:

@@ -70,12 +70,14 @@ def _pairs_that_decide(rules: Rules, arm: str, sd: float, pairs: int) -> int | N
     """So many, or the fewest doublings of them, with which some verdict is likelier than not at one of the gains that
     matter to the claim; None where ten thousand do not. Where no size is claimed any number may decide."""
     claim = rules.claim(arm)
-    gains = [0.0] if rules.kind != "difference" else gains_of_claim(claim) if claim.sized else []
+    gains = (
+        [0.0] if rules.within_margin else gains_of_claim(claim) if claim.sized and rules.kind == "difference" else []
+    )
     if not gains or sd == 0:
         return pairs
 
     def decides(n: int) -> bool:
-        found = (verdict_probabilities(rules.kind, claim, g, sd, n, rules.alpha, len(rules.family)) for g in gains)
+        found = (verdict_probabilities(rules.rule, claim, g, sd, n, rules.alpha, len(rules.family)) for g in gains)
         return any(p >= LIKELY for f in found for name, p in f.items() if name != "inconclusive")
 
     return next((n for n in (pairs * 2**k for k in range(12)) if n <= MOST and decides(n)), None)

@@ -105,7 +105,7 @@ def _pairs(rules: Rules, sd: float) -> int:
 
 
 def _probabilities(rules: Rules, claim: Claim, gain: float, sd: float, pairs: int) -> Mapping[str, float]:
-    found = verdict_probabilities(rules.kind, claim, gain, sd, pairs, rules.alpha, len(rules.family))
+    found = verdict_probabilities(rules.rule, claim, gain, sd, pairs, rules.alpha, len(rules.family))
     return {str(name): p for name, p in found.items()}
 
 
