@@ -197,6 +197,23 @@ print(carry_out_stages(sweep, Slurm(mem="2G", time="5", detach=True)).end)
 """
 
 
+def test_a_study_that_is_left_alone(here: Place) -> None:
+    """Submitted and left, waited for, and asked again for its answer."""
+    tiny = ["model=mlp", "model.args.hidden=[8]", "horizon=1ep", "batch_size=256", "device=cpu"]
+    slurm = ["hydra/launcher=slurm", "hydra.launcher.mem=5G", "hydra.launcher.runs_per_job=5"]
+    study = ["compare", *tiny, "scheduler=constant,linear", "scheduler.interval=batch", "--swap", "--name", "left"]
+    leave = "hydra.launcher.detach=true"
+    blocker = here.cluster.submit("sleep 600", "-c", "8")
+    here.start(*study, *slurm, leave).wait()
+    assert here.start("compare", "left", *slurm, leave).wait().out == ""
+    assert [len(array.groups) for array in here.arrays] == [4]  # what is queued is not submitted again
+    here.cluster.run("scancel", blocker)
+    here.start("wait", "left").wait()  # for a second look too, where one is taken
+    told = here.start(*study).wait()
+    assert "linear" in told.out
+    assert (here.folder / "results" / "studies" / "left" / "verdict.json").exists()
+
+
 def test_stages_that_are_left_alone(here: Place) -> None:
     """`wait` submits the second; what waits in the queue is not submitted again by whoever asks for the sweep."""
     here.environment["PYTHONPATH"] += f":{Path(__file__).parents[1] / 'sweep'}"
