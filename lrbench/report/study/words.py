@@ -77,6 +77,11 @@ def at(design: Design) -> str:
     return f"both at the {what} tuned for {rules.baseline}" if rules.rate == "baseline tuned" else "both as given"
 
 
+def title(design: Design) -> str:
+    """The question; else what is compared."""
+    return design.question or f"{listed(design.rules.contrasts)} against {design.rules.baseline}"
+
+
 def headline(design: Design, result: Result) -> str:
     """The whole study's verdict in one sentence."""
     before = f"{NOT_FRESH}: " if not design.fresh else ""
