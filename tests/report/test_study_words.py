@@ -103,7 +103,7 @@ def test_why_there_is_no_verdict() -> None:
     at_best = (
         "b: in tuning, at the best value of each, 2 of 2 runs of the arm failed and 0 of the baseline's (McNemar p"
     )
-    assert f"{at_best} = 0.5)." in remarks(design, result)
+    assert f"b: in tuning, {at_best} = 0.5)." in remarks(design, result)
     noisy = World(ALIKE, sd=0.02, curvature=1.0)
     assert (
         "pairs, and the design allows 12 (a gain of 0.005 is found with 80 % power where the differences' sd"
