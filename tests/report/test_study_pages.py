@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from study_world import World, rules
-from test_pages import Page, chromium, titled
+from test_pages import Page, chromium, printed, titled
 
 from lrbench.report.study import html, markdown, write
 from lrbench.report.study.forest import forest
@@ -183,3 +183,10 @@ def test_in_a_browser(rich: tuple[Design, Result], tmp_path: Path, width: int) -
     assert found["wide"] <= width
     assert found["loaded"] == []
     assert found["figure"] < 500
+
+
+@pytest.mark.slow
+def test_on_paper_no_column_is_cut(rich: tuple[Design, Result], tmp_path: Path) -> None:
+    found = printed(html.render(*rich), tmp_path)
+    assert found["cut"] == 0
+    assert found["wide"] <= 703
