@@ -100,9 +100,7 @@ def test_why_there_is_no_verdict() -> None:
         "There is no verdict on b against a: b failed at every value from 0.00078125 to 1.6 (24 of 24 runs)."
     )
     design, result = asked(failing)
-    at_best = (
-        "b: in tuning, at the best value of each, 2 of 2 runs of the arm failed and 0 of the baseline's (McNemar p"
-    )
+    at_best = "at the best value of each, 2 of 2 runs of the arm failed and 0 of the baseline's (McNemar p"
     assert f"b: in tuning, {at_best} = 0.5)." in remarks(design, result)
     noisy = World(ALIKE, sd=0.02, curvature=1.0)
     assert (
