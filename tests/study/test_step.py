@@ -200,6 +200,15 @@ def test_a_null_is_found_where_a_size_was_claimed():
     assert only(found).verdict == "practically null"
 
 
+def test_pairs_that_cannot_decide_a_claim_are_not_run():
+    claims = {"b": Claim(low=0.002, high=0.003, margin=0.001)}
+    world = World({"a": 0.8, "b": 0.802}, sd=0.01)
+    found = world.run(rules(claims=claims))
+    assert not any(c.measured for c in world.made)
+    assert "10 pairs cannot decide what is claimed of b" in found.tasks[0].size.why
+    assert "would" in found.tasks[0].size.why
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
