@@ -37,7 +37,9 @@ def rich() -> tuple[Design, Result]:
         fails=lambda cell: cell.value is not None and cell.value >= 1.6 and cell.seed % 3 == 0,
     )
     arms, claims = ("a", "b", "c", "d"), {"b": Claim(0.01, 0.03, 0.004), "c": Claim(0.005)}
-    return study(world, arms=arms, tasks=("digits", "blobs"), claims=claims, primary=("b", "c"), estimand="both")
+    return study(
+        world, arms=arms, tasks=("digits", "blobs"), claims=claims, primary=("b", "c"), estimand="both", pairs=24
+    )
 
 
 def test_the_page_begins_with_the_answer(rich: tuple[Design, Result]) -> None:
