@@ -161,8 +161,8 @@ def _line(line: Line, x: Axis, y: Axis) -> str:
         parts.append(f'<polygon points="{" ".join(edge)}"/>')
     parts.append(f'<polyline points="{points}"{_dash(line.arm)}/>')
     if line.thick is not None:
-        low, high = line.thick
-        there = " ".join(at(a, b) for a, b in zip(line.x, line.y, strict=True) if low <= a <= high)
+        first, last = line.thick
+        there = " ".join(at(a, b) for a, b in zip(line.x, line.y, strict=True) if first <= a <= last)
         parts.append(f'<polyline class="thick" points="{there}"/>')
     parts += [
         f'<circle class="ring" cx="{short(_px(x, a))}" cy="{short(_py(y, b))}" r="7"/>'
@@ -170,7 +170,9 @@ def _line(line: Line, x: Axis, y: Axis) -> str:
         if a == line.ring
     ]
     if line.markers:
-        parts += [_marker(*point, x, y) for point in zip(line.x, line.y, line.low or (), line.high or (), strict=True)]
+        none = [None] * len(line.x)
+        low, high = line.low or none, line.high or none
+        parts += [_marker(*point, x, y) for point in zip(line.x, line.y, low, high, strict=True)]
     foot = HEIGHT - BOTTOM - 4
     parts += [
         f'<text class="cross" x="{short(_px(x, v))}" y="{foot}" text-anchor="middle">\N{MULTIPLICATION SIGN}</text>'

@@ -5,6 +5,7 @@ No statistic is left to W&B, whose grouped curves are means of a sample of the r
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,7 @@ from lrbench.report import markdown
 from lrbench.report.result import Comparison
 
 TITLE_LIMIT = 128  # W&B's
+Arm = tuple[str, Sequence[str]]  # its name and the ids of its runs
 COLOURS = ("#0072b2", "#c44e00", "#00805a", "#9a4d8e", "#8a6500", "#0e7c86", "#b3123f", "#555555")
 
 
@@ -44,6 +46,15 @@ class WandBReport:
 
 def build(c: Comparison, project: str, entity: str | None = None) -> WandBReport:
     """The report of a W&B project, made and validated without a server. Raises ConfigError without wandb-workspaces."""
+    metrics = [*c.curves, *dict.fromkeys(f"lr/{r.group}" for r in c.rates)]
+    arms = [(a.name, [o.run_id for o in a.outcomes]) for a in c.arms]
+    return build_of(f"{c.name}: {c.metric}", markdown.render(c), arms, metrics, project, entity)
+
+
+def build_of(
+    title: str, text: str, arms: Sequence[Arm], metrics: Sequence[str], project: str, entity: str | None = None
+) -> WandBReport:
+    """Likewise, of a text and of each arm's runs. Raises ConfigError without wandb-workspaces."""
     if find_spec("wandb_workspaces") is None:
         cure = 'pip install "lr-schedule-bench[report-wandb]"'
         raise ConfigError("--wandb", "", "needs a package that is not installed", cure)
@@ -53,19 +64,18 @@ def build(c: Comparison, project: str, entity: str | None = None) -> WandBReport
     report = wr.Report(
         project=project,
         entity=entity or os.environ.get("WANDB_ENTITY") or "",  # an explicit one: else wandb asks the server
-        title=f"{c.name}: {c.metric}"[:TITLE_LIMIT],
-        description=f"lrbench report of {len(c.arms)} arms",
+        title=title[:TITLE_LIMIT],
+        description=f"lrbench report of {len(arms)} arms",
         width="fluid",
-        blocks=[wr.MarkdownBlock(text=markdown.render(c)), _panels(wr, c, project)],
+        blocks=[wr.MarkdownBlock(text=text), _panels(wr, arms, metrics, project)],
     )
     spec = report._to_model().model_dump(mode="json", by_alias=True, exclude_none=True)
     ReportViewspec.model_validate(json.loads(json.dumps(spec)))
     return WandBReport(spec, report)
 
 
-def _panels(wr: Any, c: Comparison, project: str) -> Any:
+def _panels(wr: Any, arms: Sequence[Arm], metrics: Sequence[str], project: str) -> Any:
     """Curves over epochs, grouped by arm, and rates."""
-    metrics = [*c.curves, *dict.fromkeys(f"lr/{r.group}" for r in c.rates)]
     panels = [
         wr.LinePlot(
             title=metric,
@@ -77,19 +87,18 @@ def _panels(wr: Any, c: Comparison, project: str) -> Any:
         )
         for i, metric in enumerate(metrics)
     ]
-    return wr.PanelGrid(runsets=[_runset(wr, c, i, project) for i in range(len(c.arms))], panels=panels)
+    return wr.PanelGrid(runsets=[_runset(wr, arm, i, project) for i, arm in enumerate(arms)], panels=panels)
 
 
-def _runset(wr: Any, c: Comparison, index: int, project: str) -> Any:
+def _runset(wr: Any, arm: Arm, index: int, project: str) -> Any:
     """The runs of one arm, by their ids; grouped, they are one line."""
     from wandb_workspaces import expr
 
-    arm, colour = c.arms[index], COLOURS[index % len(COLOURS)]
-    ids = [o.run_id for o in arm.outcomes]
+    (name, ids), colour = arm, COLOURS[index % len(COLOURS)]
     return wr.Runset(
         project=project,
-        name=arm.name,
-        filters=expr.And(expr.Metric("ID").isin(ids)),
+        name=name,
+        filters=expr.And(expr.Metric("ID").isin(list(ids))),
         groupby=["group"],
         run_settings={run_id: wr.RunSettings(color=colour) for run_id in ids},
     )

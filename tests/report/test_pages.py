@@ -512,3 +512,30 @@ def test_in_a_browser(rich: Comparison, tmp_path: Path, width: int) -> None:
     read = re.match(r"about ([\d.]+): ConstantLR lr=0\.2 ([\d.]+) · ", found["readout"])
     assert read, found  # the first arm is hidden
     assert [float(x) for x in read.groups()] == pytest.approx([at, value], rel=0.02)
+
+
+ON_PAPER = """<body style="margin:0"><iframe src="paper.html" style="border:0;width:703px;height:900px"></iframe>
+<script>
+addEventListener("load", function () {
+  var page = document.querySelector("iframe").contentWindow.document, cut = 0;
+  page.querySelectorAll(".wide, pre, .legend").forEach(function (box) {
+    cut += box.scrollWidth > box.clientWidth || getComputedStyle(box).overflowX !== "visible";
+  });
+  document.title = JSON.stringify({cut: cut, wide: page.documentElement.scrollWidth});
+});
+</script>"""
+
+
+def printed(page: str, folder: Path) -> dict[str, Any]:
+    """How many boxes of a page are cut or have a scrollbar on A4 with margins of 12 mm, which is 703 pixels wide."""
+    (folder / "paper.html").write_text(page.replace("@media print", "@media all"))
+    probe = folder / "probe.html"
+    probe.write_text(ON_PAPER)
+    return titled(chromium(probe, 800, "--allow-file-access-from-files"))
+
+
+@pytest.mark.slow
+def test_on_paper_no_column_is_cut(rich: Comparison, tmp_path: Path) -> None:
+    found = printed(html.render(rich), tmp_path)
+    assert found["cut"] == 0
+    assert found["wide"] <= 703

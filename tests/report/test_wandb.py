@@ -2,16 +2,21 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from report_records import COSINE, compare, experiment, record, rows_of_a_run
+from study_world import World, rules
 from wandb.sdk.lib import wbauth
 from wandb_server import Server, serving
 
 from lrbench.errors import ConfigError
 from lrbench.report import markdown, wandb
 from lrbench.report.result import Comparison
+from lrbench.report.study import markdown as study_markdown
+from lrbench.report.study import wandb as study_wandb
+from lrbench.study.design import Design
 
 pytest.importorskip("wandb_workspaces")
 
@@ -68,6 +73,27 @@ def test_a_spec_comes_back_as_the_report_it_was(found: Comparison) -> None:
     read = Report._from_model(ReportViewspec.model_validate(spec))
     assert (read.title, read.project, read.entity) == ("two | arms: test/accuracy", "a-project", "me")
     assert [r.name for r in read.blocks[1].runsets] == [a.name for a in found.arms]
+
+
+def test_a_study_has_the_runs_of_its_pairs() -> None:
+    """The baseline's once, though both contrasts have them."""
+    made = rules(arms=("a", "b", "c"))
+    result = World({"a": 0.9, "b": 0.92, "c": 0.88}).run(made)
+    (task,) = result.tasks
+    named = [  # by ids such as a run has
+        replace(c, pairs=tuple(replace(p, runs=(f"{c.arm}{p.seed}", f"a{p.seed}")) for p in c.pairs))
+        for c in task.contrasts
+    ]
+    result = replace(result, tasks=(replace(task, contrasts=tuple(named)),))
+    design = Design("mine", "Which is best?", made, {}, {})
+    spec = study_wandb.build(design, result, "a-project", "me").spec
+    assert spec["displayName"] == "mine: Which is best?"
+    text, grid = spec["spec"]["blocks"][1:3]
+    assert text["content"] == study_markdown.render(design, result)
+    expected = [[f"{arm}{seed}" for seed in range(2_000_000, 2_000_010)] for arm in "abc"]
+    sets = grid["metadata"]["runSets"]
+    assert [s["name"] for s in sets] == ["a", "b", "c"]
+    assert [s["filters"]["filters"][0]["value"] for s in sets] == expected
 
 
 def test_not_installed(found: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:

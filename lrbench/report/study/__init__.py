@@ -9,10 +9,22 @@ from lrbench.study.shelf import VERDICT
 
 
 def write(design: Design, result: Result, folder: Path) -> str:
-    """Write what was found beside the design; what a terminal is told."""
-    from lrbench.report.study import markdown, terminal
+    """Write what was found beside the design; what a terminal is told.
+
+    verdict.json, report.md, index.html and, where there is an estimate to draw, figure.svg: the same bytes for the same
+    result.
+    """
+    from lrbench.report.page import alone
+    from lrbench.report.study import html, markdown, terminal
+    from lrbench.report.study.forest import forest
 
     head = {"study": design.name, "design": design.hash, "question": design.question, "fresh": design.fresh}
     write_json(folder / VERDICT, {**head, **result.to_plain()})
     write_text(folder / "report.md", markdown.render(design, result))
-    return terminal.told(design, result, folder / "report.md")
+    write_text(folder / "index.html", html.render(design, result))
+    figure = folder / "figure.svg"
+    if drawn := forest(design, result):
+        write_text(figure, alone(drawn))
+    else:
+        figure.unlink(missing_ok=True)  # of a result of before
+    return terminal.told(design, result, folder / "index.html")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lrbench.report.markdown import bullets, code, escape, table
 from lrbench.report.study import provenance, tables
 from lrbench.report.study.remarks import remarks, sentences
-from lrbench.report.study.words import headline
+from lrbench.report.study.words import headline, title
 from lrbench.study.design import Design
 from lrbench.study.result import Result, TaskResult
 
@@ -13,8 +13,9 @@ from lrbench.study.result import Result, TaskResult
 def render(design: Design, result: Result) -> str:
     """The whole page as GitHub-flavoured Markdown."""
     each = sentences(design, result)
-    parts = [f"# {escape(design.question or design.name)}", f"**{escape(headline(design, result))}**"]
+    parts = [f"# {escape(title(design))}", f"**{escape(headline(design, result))}**"]
     parts += [bullets(each)] if len(each) > 1 else []
+    parts.append(escape(f"Study {design.name}, design {design.hash}."))
     for task in result.tasks:
         parts += _task(design, task)
     parts += ["## Remarks", bullets(remarks(design, result))]

@@ -1,6 +1,6 @@
 """What a reader must know beside a study's verdicts, and what would sharpen them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lrbench.report.study.words import (
     NOT_FRESH,
@@ -31,10 +31,14 @@ def remarks(design: Design, result: Result) -> list[str]:
     """Of the whole study, then of each contrast."""
     told = [*_standing(design), *_estimand(design), *_false(design)]
     for task in result.tasks:
-        on = f"{task.task}, " if task.task else ""
-        for c in task.contrasts:
-            told += [f"{on}{c.arm}: {said}." for said in _about(design, task, c)]
+        each = ((c.arm, list(_about(design, task, c))) for c in task.contrasts)
+        told += [f"{f'{task.task}, ' if task.task else ''}{arm}: {_joined(said)}" for arm, said in each if said]
     return told
+
+
+def _joined(said: Sequence[str]) -> str:
+    first, *rest = said
+    return " ".join([f"{first}.", *(f"{s[0].upper()}{s[1:]}." for s in rest)])
 
 
 def _standing(design: Design) -> Iterator[str]:
@@ -114,6 +118,9 @@ def _failures(c: Contrast) -> Iterator[str]:
 def _paths(design: Design, c: Contrast) -> Iterator[str]:
     p, m, what = c.paths, measured(design.rules), what_is_tuned(design)
     assert p is not None
+    if c.values[0] == c.values[1]:
+        yield f"its {what} is the baseline's, so that the swap is all of the gain"
+        return
     if p.total.mean is None:
         yield "the gain cannot be taken apart: on no seed did all four runs succeed"
         return

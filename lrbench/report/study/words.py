@@ -1,6 +1,7 @@
 """A study's verdict in a sentence that a person would say: one for each contrast, and one for the whole."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from lrbench.metrics import Metric, metric_of
 from lrbench.report.words import is_share, signed
@@ -16,13 +17,15 @@ NOT_FRESH = "Exploratory, not fresh"
 
 
 def measured(rules: Rules) -> Metric:
-    """What is known of the metric that is concluded from."""
-    return metric_of(rules.metric, {})
+    """What is known of the metric that is concluded from: what the design says, else what its name tells."""
+    known = metric_of(rules.metric, {})
+    return replace(known, unit="%", low=0.0, high=1.0) if rules.unit == "%" else known
 
 
 def judged(rules: Rules) -> Metric:
-    """And of the one that values are chosen by."""
-    return metric_of(rules.judge, {})
+    """And of the one that values are chosen by, which is the same on validation where it has the same name."""
+    same = rules.judge.rpartition("/")[2] == rules.metric.rpartition("/")[2]
+    return measured(rules) if same else metric_of(rules.judge, {})
 
 
 def spoken(metric: str) -> str:
@@ -77,6 +80,11 @@ def at(design: Design) -> str:
     return f"both at the {what} tuned for {rules.baseline}" if rules.rate == "baseline tuned" else "both as given"
 
 
+def title(design: Design) -> str:
+    """The question; else what is compared."""
+    return design.question or f"{listed(design.rules.contrasts)} against {design.rules.baseline}"
+
+
 def headline(design: Design, result: Result) -> str:
     """The whole study's verdict in one sentence."""
     before = f"{NOT_FRESH}: " if not design.fresh else ""
@@ -113,10 +121,10 @@ def _none(rules: Rules, task: TaskResult, c: Contrast) -> str:
     said = f"There is no verdict on {c.arm} against {rules.baseline}"
     why = list(c.remarks)
     if not task.size.enough:
-        pairs = task.size.pairs
+        pairs = task.size.pairs or 0
         many = f"it would take {pairs} pairs, and the design allows {rules.most_pairs} ({task.size.why})"
-        why.append(task.size.why if pairs is None else many)
-    return f"{said}: {'; '.join(why)}." if why else f"{said}."
+        why.append(many if pairs > rules.most_pairs else task.size.why)
+    return f"{said}, for {'; '.join(why)}." if why else f"{said}."
 
 
 def _effect(design: Design, c: Contrast) -> str:

@@ -1,0 +1,97 @@
+"""The figures behind a study's verdicts: rate curves, the gain taken apart, and pairs."""
+
+from lrbench.metrics import Metric
+from lrbench.report.study.tables import arm_of
+from lrbench.report.study.words import judged, measured, spoken, what_is_tuned
+from lrbench.report.svg import Format, Line, Row, interval_figure, line_figure
+from lrbench.report.words import is_share, signed
+from lrbench.study.design import Design
+from lrbench.study.result import TaskResult, Tuning
+
+LOG_FROM = 20  # means that span such a factor are drawn on a logarithmic axis
+
+
+def rates(design: Design, task: TaskResult) -> str:
+    """Every arm's tuning means over one logarithmic axis of values. Nothing where no run succeeded."""
+    lines = [_rate_line(design, t, i, len(task.tuning)) for i, t in enumerate(task.tuning)]
+    means = [v for line in lines for v in line.y]
+    if not means:
+        return ""
+    m = judged(design.rules)
+    log = not is_share(m) and min(means) > 0 and max(means) > LOG_FROM * min(means)
+    tick: Format = (lambda v: f"{100 * v:g}%") if is_share(m) else (lambda v: f"{v:g}")
+    label = next(iter(design.keys.values()), "optimizer.lr") if len(set(design.keys.values())) < 2 else "value"
+    return line_figure(lines, label, design.rules.judge, tick, log_x=True, log_y=log, top=m.high)
+
+
+def _rate_line(design: Design, t: Tuning, place: int, many: int) -> Line:
+    known = [(p.value, p.mean) for p in t.choice.points if p.mean is not None]
+    return Line(
+        arm=arm_of(design.rules, t.choice.arm),
+        label=t.choice.arm,
+        x=[value for value, _ in known],
+        y=[mean for _, mean in known],
+        markers=True,
+        crosses=[p.value for p in t.choice.points if p.failures],
+        kind="line",
+        shift=4 * (place - (many - 1) / 2),
+        ring=t.choice.value if t.choice.standing == "tuned" else None,
+        thick=t.stable,
+    )
+
+
+def paths(design: Design, task: TaskResult) -> str:
+    """Both orders of swap and retuning, arm by arm."""
+    what, rows = what_is_tuned(design), list[Row]()
+    for c in task.contrasts:
+        if c.paths is None or c.values[0] == c.values[1]:  # the same value: nothing is taken apart
+            continue
+        p = c.paths
+        steps = [
+            (f"{c.arm}: swap at the baseline's {what}", p.swap_first[0]),
+            (f"{c.arm}: then its own {what}", p.swap_first[1]),
+            (f"{design.rules.baseline}: at the {what} of {c.arm}", p.retune_first[0]),
+            (f"{c.arm}: then the swap at that {what}", p.retune_first[1]),
+            (f"{c.arm}: both together", p.total),
+        ]
+        rows += [
+            Row(
+                arm_of(design.rules, c.arm),
+                label,
+                e.mean,
+                e.interval and e.interval.low,
+                e.interval and e.interval.high,
+                note=f"{e.n} seeds",
+            )
+            for label, e in steps
+        ]
+    return interval_figure(rows, _label(design), _gap_tick(measured(design.rules)), zero=True)
+
+
+def gains(design: Design, task: TaskResult) -> str:
+    """Every pair's gain, over the mean and its interval."""
+    rules = design.rules
+    rows = [
+        Row(
+            arm=arm_of(rules, c.arm),
+            label=c.arm,
+            value=c.tested.mean,
+            low=c.tested.interval.low if c.tested.interval else None,
+            high=c.tested.interval.high if c.tested.interval else None,
+            points=[rules.gain(p.arm, p.baseline) for p in c.pairs if p.arm is not None and p.baseline is not None],
+            note=f"{c.tested.n} pairs",
+        )
+        for c in task.contrasts
+        if c.tested is not None
+    ]
+    return interval_figure(rows, _label(design), _gap_tick(measured(rules)), zero=True)
+
+
+def _label(design: Design) -> str:
+    points = " (points)" if is_share(measured(design.rules)) else ""
+    return f"gain over {design.rules.baseline} in {spoken(design.rules.metric)}{points}"
+
+
+def _gap_tick(m: Metric) -> Format:
+    factor = 100 if is_share(m) else 1
+    return lambda v: signed(factor * v, "g") if abs(v) > 1e-12 else "0"

@@ -1,0 +1,227 @@
+"""A study's verdict in words: every standing, on worlds whose truth is known, and what is said beside it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from study_world import World, rules
+
+from lrbench.report.study import words
+from lrbench.report.study.remarks import remarks, sentences
+from lrbench.report.study.tables import verdict_table
+from lrbench.report.study.terminal import told
+from lrbench.report.words import NONE
+from lrbench.stats.verdict import Claim
+from lrbench.study.design import Design
+from lrbench.study.result import Result, TaskResult
+from lrbench.study.rules import Rules, Tuning
+
+BETTER, ALIKE, WORSE = {"a": 0.90, "b": 0.92}, {"a": 0.90, "b": 0.90}, {"a": 0.90, "b": 0.88}
+TUNED = "each at its own tuned rate"
+
+
+def designed(given: Rules, **more: Any) -> Design:
+    return Design(**{"name": "mine", "question": "Is b better than a?", "rules": given, "arms": {}, "keys": {}, **more})
+
+
+def asked(world: World, **given: Any) -> tuple[Design, Result]:
+    made = rules(**given)
+    return designed(made), world.run(made)
+
+
+def said(world: World, **given: Any) -> str:
+    return words.headline(*asked(world, **given))
+
+
+def claim(**sizes: float) -> dict[str, Any]:
+    return {"claims": {"b": Claim(**sizes)}}
+
+
+EXACT = {  # the truth without noise, so that every number is known: a gain of 2 points, an interval without width
+    "supported": (BETTER, {}, "b gains 2.00 points of test accuracy over a (97.1% interval 2.00 to 2.00, 10 pairs, "
+                  f"{TUNED}): supported."),
+    "sized": (BETTER, claim(low=0.01, high=0.03, margin=0.005), "b gains 2.00 points of test accuracy over a (97.1% "
+              f"interval 2.00 to 2.00, 10 pairs, {TUNED}): supported (claimed: 1 to 3 points)."),
+    "larger": (BETTER, claim(low=0.005, high=0.01), f", {TUNED}): larger than claimed (0.5 to 1 points)."),
+    "smaller": (BETTER, claim(low=0.05), f"2.00, 10 pairs, {TUNED}): smaller than claimed (5 points or more)."),
+    "contradicted": (WORSE, {}, "b loses 2.00 points of test accuracy to a (97.1% interval 2.00 to 2.00, 10 pairs, "
+                     f"{TUNED}): contradicted."),
+    "null": (ALIKE, claim(low=0.01, margin=0.005), "b and a differ in test accuracy by less than 0.5 points (94.1% "),
+    "inconclusive": (ALIKE, {}, "b's test accuracy came out 0.00 points above a's (97.1% interval 0.00 to 0.00, 20 "
+                     f"pairs, {TUNED}), which may be chance: inconclusive."),
+    "no worse": (BETTER, {"kind": "no worse", **claim(margin=0.005)}, "b is not worse than a by 0.5 points or more, at "
+                 f"a mean gain of 2.00 points of test accuracy (97.1% interval 2.00 to 2.00, 10 pairs, {TUNED}): supp"),
+    "worse": (WORSE, {"kind": "no worse", **claim(margin=0.005)}, "b is worse than a by 0.5 points or more, at a mean "
+              "loss of 2.00 points of test accuracy (97.1% interval 2.00 to 2.00, 10 pairs"),
+    "equal": (ALIKE, {"kind": "equal", **claim(margin=0.005)}, "b and a are equal within 0.5 points, at a mean gain of "
+              "0.00 points of test accuracy (94.1% interval"),
+    "unequal": (WORSE, {"kind": "equal", **claim(margin=0.005)}, "b and a differ by more than 0.5 points, at a mean "),
+    "as given": (BETTER, {"estimand": "swap"}, "10 pairs, both as given): supported."),
+    "of the baseline": (BETTER, {"estimand": "swap", "rate": "baseline tuned"}, "both at the rate tuned for a): supp"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("standing", EXACT)
+def test_every_standing_in_a_sentence(standing: str) -> None:
+    tops, given, expected = EXACT[standing]
+    assert expected in said(World(tops, sd=0.0), **given)
+
+
+@pytest.mark.parametrize(
+    ("tops", "sd", "given", "expected"),
+    [
+        (BETTER, 0.015, claim(low=0.02, high=0.03), "the direction is supported, the claimed size (2 to 3 points) is"),
+        (
+            WORSE,
+            0.003,
+            {"kind": "no worse", **claim(margin=0.02)},
+            "Whether b is worse than a by 2 points or more stays",
+        ),
+        (WORSE, 0.003, {"kind": "equal", **claim(margin=0.02)}, "Whether b and a are equal within 2 points stays open"),
+    ],
+)
+def test_what_noise_leaves_open(tops: dict[str, float], sd: float, given: dict[str, Any], expected: str) -> None:
+    assert expected in said(World(tops, sd=sd), pairs=20, **given)
+
+
+def test_pairs_that_cannot_decide() -> None:
+    found = said(World(ALIKE, sd=0.02), kind="equal", **claim(margin=0.001))
+    assert found.startswith("There is no verdict on b against a, for 10 pairs cannot decide what is claimed of b (sd ")
+
+
+def test_the_unit_that_a_design_says() -> None:
+    """A share of a name that tells nothing, on test and where it is chosen by."""
+    given = rules(metric="test/hits", judge="val/hits", unit="%", estimand="swap", tuning=None)
+    assert words.headline(designed(given), World(BETTER).run(given)).startswith("b gains 2.00 points of test hits over")
+    assert words.judged(given).unit == "%"
+
+
+def test_why_there_is_no_verdict() -> None:
+    edge = World(BETTER, bests={"b": 1e5})
+    assert said(edge, tuning=Tuning(first=0.1, at_most=6)) == (
+        "There is no verdict on b against a, for b is not tuned: its best value 3.2 is the highest of 6."
+    )
+    failing = World(BETTER, fails=lambda cell: cell.arm == "b")
+    assert said(failing) == (
+        "There is no verdict on b against a, for b failed at every value from 0.00078125 to 1.6 (24 of 24 runs)."
+    )
+    design, result = asked(failing)
+    at_best = "at the best value of each, 2 of 2 runs of the arm failed and 0 of the baseline's (McNemar p"
+    assert f"b: in tuning, {at_best} = 0.5)." in remarks(design, result)
+    noisy = World(ALIKE, sd=0.02, curvature=1.0)
+    assert (
+        "pairs, and the design allows 12 (a gain of 0.005 is found with 80 % power where the differences' sd"
+        in said(noisy, pairs=None, detect=0.005, most_pairs=12)
+    )
+
+
+def test_failures_that_differ_are_the_reason_and_nothing_is_forecast() -> None:
+    """Were it asked, 3 pairs would find so large a gain, and no rerun would agree: neither knows of failures."""
+    world = World(BETTER, sd=0.003, fails=lambda cell: cell.measured and cell.arm == "b" and cell.seed % 3 == 0)
+    design, result = asked(world, pairs=30)
+    assert words.headline(design, result).endswith(
+        f"40 pairs, {TUNED}): inconclusive, for failures differ: 20 of the arm's runs, 0 of the baseline's; they are a "
+        "verdict too."
+    )
+    about = [r for r in remarks(design, result) if r.startswith("b: ")]
+    assert about == ["b: 20 of 60 pairs are left out: one of the two failed."]
+
+
+def test_a_metric_that_is_better_lower() -> None:
+    """The same world with the sign turned: a loss that falls by 0.02."""
+    world = World({"a": -0.90, "b": -0.92})
+    made = rules(metric="test/loss", judge="val/loss", higher=False, chance=None, estimand="swap", tuning=None)
+    found = words.headline(designed(made), world.run(made))
+    assert found == (
+        "b lowers test loss by 0.02 against a (97.1% interval 0.02 to 0.02, 10 pairs, both as given): supported."
+    )
+
+
+@pytest.fixture(scope="module")
+def several() -> tuple[Design, Result]:
+    """Three contrasts on two tasks, one of them secondary, with both paths; b has a rate of its own."""
+    world = World({"a": 0.90, "b": 0.92, "c": 0.88, "d": 0.90}, bests={"b": 0.8}, sd=0.003)
+    return asked(world, arms=("a", "b", "c", "d"), tasks=("digits", "blobs"), primary=("b", "c"), estimand="both")
+
+
+def test_one_sentence_for_many_contrasts(several: tuple[Design, Result]) -> None:
+    assert words.headline(*several) == (
+        f"In test accuracy against a, {TUNED} on 2 tasks: b: supported; c: contradicted; d: inconclusive."
+    )
+    each = sentences(*several)
+    assert len(each) == 6
+    assert each[0].startswith("On digits, b gains ")
+    assert each[5].startswith("On blobs, d's test accuracy came out ")
+
+
+def test_a_verdict_that_depends_on_the_task(several: tuple[Design, Result]) -> None:
+    design, result = several
+    digits, blobs = result.tasks
+    turned = replace(blobs, contrasts=(replace(blobs.contrasts[0], verdict="contradicted"), *blobs.contrasts[1:]))
+    found = words.headline(design, replace(result, tasks=(digits, turned)))
+    assert "b: depends on the task (supported on digits, contradicted on blobs); c: contradicted" in found
+
+
+def test_remarks_beside_a_verdict(several: tuple[Design, Result]) -> None:
+    design, result = several
+    told = remarks(design, result)
+    assert (
+        told[0] == "Tuned against tuned: the rate of each arm was chosen on validation, on seeds that confirm nothing."
+    )
+    assert told[1] == (
+        "False verdicts of a direction that are expected: about 0.2 where no arm differs from a (4 families, Holm's "
+        "correction within each, 2 looks). Nothing is corrected across studies: of 20 such families, about one has one."
+    )
+    assert told[2] == "Secondary, and corrected among themselves: d."
+    of_b = next(t for t in told if t.startswith("digits, b: "))
+    assert "come from the swap at the baseline's rate and" in of_b
+    assert "A rerun on fresh seeds would come to this verdict in over 99% of cases" in of_b
+    of_d = next(
+        t for t in told if t.startswith("digits, d: its rate is the baseline's, so that the swap is all of the")
+    )
+    assert " To sharpen it: " in of_d
+
+
+def test_a_study_that_is_not_fresh_says_so_first(several: tuple[Design, Result]) -> None:
+    design, result = several
+    stale = replace(design, fresh=False, rules=replace(design.rules, replicate=2))
+    assert words.headline(stale, result).startswith("Exploratory, not fresh: In test accuracy against a")
+    first, second, *_ = remarks(stale, result)
+    assert first.startswith("Exploratory, not fresh: runs that confirm it existed before this design was frozen")
+    assert second == "Replicate 2: the same design on seeds of its own."
+
+
+def test_what_is_tuned_is_named() -> None:
+    given = rules(tuning=Tuning(first=16, key="batch_size"))
+    assert words.at(designed(given)) == "each at its own tuned batch_size"
+    assert words.at(designed(given, keys={"a": "x.k", "b": "y.k"})) == "each at its own tuned value"
+    assert words.at(designed(given, keys={"a": "optimizer.lr", "b": "optimizer.lr"})) == TUNED
+
+
+def test_the_table_by_hand() -> None:
+    design, result = asked(World(BETTER))
+    t = verdict_table(design, result.tasks[0])
+    assert t.header == ("arm", "rate", "mean", "gain", "interval", "level", "verdict", "pairs", "failures")
+    assert t.rows == (
+        ("a", "0.4", "90.00%", NONE, NONE, NONE, "baseline", NONE, "0 of 10"),
+        ("b", "0.4", "92.00%", "+2.00 pt", "+2.00 to +2.00 pt", "97.1%", "supported", "10", "0 of 10"),
+    )
+
+
+def test_what_a_terminal_is_told() -> None:
+    design, result = asked(World(BETTER))
+    lines = told(design, result, Path("there/index.html")).splitlines()
+    assert lines[0].startswith("b gains 2.00 points")
+    assert lines[2].split() == ["arm", "rate", "mean", "gain", "interval", "level", "verdict", "pairs", "failures"]
+    assert lines[-1] == "page  there/index.html"
+    assert max(map(len, lines[2:5])) <= 100
+
+
+def test_a_contrast_without_one_whole_pair() -> None:
+    """Every confirmation run of the arm fails, where tuning had none."""
+    world = World(BETTER, fails=lambda cell: cell.measured and cell.arm == "b")
+    design, result = asked(world)
+    assert words.headline(design, result).startswith("In none of 20 pairs did both b and a succeed: inconclusive")
+    task: TaskResult = result.tasks[0]
+    assert verdict_table(design, task).rows[1][-1] == "20 of 20"
