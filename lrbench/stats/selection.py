@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 Curve = Mapping[float, Values]  # of each rate, its tuning seeds' values in the order of the seeds; nan where one failed
-Pick = Callable[[dict[float, Values]], float]
+Pick = Callable[[dict[float, Values]], Values]  # of each rate (tables, seeds) -> the rate that each table chooses
 
 
 def choice_variance(first: Curve, second: Curve, pick: Pick, resamples: int = 1000) -> float:
     """The variance of m1(r1) - m2(r2) over what other tuning seeds would have made of the choices r1 and r2, where m is
     a rate's mean over all its seeds: a bootstrap over seeds, the same ones for both arms, that redoes both choices.
 
-    pick: the whole choice, every round of it. It gets each rate's values for all seeds (those of the first round
-    first), as if every rate had gone on to the last round, and answers with one of the rates.
+    pick: the whole choice, every round of it, of many tables at once. It gets each rate's values for all seeds (those
+    of the first round first), shape (tables, seeds), as if every rate had gone on to the last round, and answers with
+    one of the rates for each table.
 
     Seeds are resampled within the round that they were added in. A rate that ended early has no values of the later
     seeds: they are drawn from those it has, for a resample may let it go on. Deviations from the mean are stretched by
@@ -44,10 +45,10 @@ def _of_choices(
     """The mean, over all its seeds, of the rate chosen in each resample, shape (resamples,)."""
     means = {rate: float(np.mean(v[np.isfinite(v)])) if np.isfinite(v).any() else math.nan for rate, v in curve.items()}
     drawn = {rate: _drawn(np.asarray(v, float), shared, ends, rng) for rate, v in curve.items()}
-    chosen = [pick({rate: values[b] for rate, values in drawn.items()}) for b in range(len(shared))]
-    if any(math.isnan(means[rate]) for rate in set(chosen)):
+    found = np.array([means[rate] for rate in pick(drawn).tolist()])
+    if np.isnan(found).any():
         raise ValueError("a rate was picked at which every seed failed: there is no choice to speak of")
-    return np.array([means[rate] for rate in chosen])
+    return found
 
 
 def _drawn(values: Values, shared: NDArray[np.intp], ends: list[int], rng: np.random.Generator) -> Values:

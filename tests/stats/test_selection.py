@@ -2,16 +2,28 @@
 
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from lrbench.stats.selection import Values, choice_variance
+from lrbench.stats.selection import Pick, Values, choice_variance
 
 ONE = {1.0: np.zeros(3)}  # an arm with nothing to choose
 
 
+def one_by_one(pick: Callable[[dict[float, Values]], float]) -> Pick:
+    """What choices are asked of: many tables at once."""
+
+    def picks(tables: dict[float, Values]) -> Values:
+        many = len(next(iter(tables.values())))
+        return np.array([pick({rate: values[b] for rate, values in tables.items()}) for b in range(many)])
+
+    return picks
+
+
+@one_by_one
 def best_mean(values: dict[float, Values]) -> float:
     """Failures last, then the highest mean, then the lower rate."""
 
@@ -62,9 +74,9 @@ def test_rates_that_ended_early_may_go_on_in_a_resample() -> None:
         return in_two_rounds(values)
 
     curve = {0.1 * 2**i: 1 + rng.normal(0, 0.1, 9 if 1 <= i <= 3 else 3) for i in range(5)}
-    assert choice_variance(curve, ONE, pick, resamples=50) >= 0
+    assert choice_variance(curve, ONE, one_by_one(pick), resamples=50) >= 0
     assert set(seen) == {9}
-    assert choice_variance(curve, ONE, pick, 50) == choice_variance(curve, ONE, pick, 50)
+    assert choice_variance(curve, ONE, one_by_one(pick), 50) == choice_variance(curve, ONE, one_by_one(pick), 50)
 
 
 def test_failures() -> None:
@@ -96,6 +108,6 @@ def test_equal_arms_are_rarely_told_apart(curvature: float, centre: float) -> No
             curves.append({2.0**i: v[i] if i in on else v[i, :3] for i in range(7)})
         first, second = (int(math.log2(in_two_rounds({r: v for r, v in c.items() if v.size == 9}))) for c in curves)
         d = curve[first] - curve[second] + rng.normal(0, 0.6 * 1.4**0.5, 12)
-        se = math.sqrt(d.var(ddof=1) / 12 + choice_variance(*curves, in_two_rounds, resamples=100))
+        se = math.sqrt(d.var(ddof=1) / 12 + choice_variance(*curves, one_by_one(in_two_rounds), resamples=100))
         told += abs(d.mean()) / se > stats.t.ppf(0.975, 11)
     assert told / 300 <= stats.binom.ppf(0.999, 300, 0.06) / 300
