@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from lrbench.stats.power import pairs_for, upper_sd
 from lrbench.study.rules import Rules
-from lrbench.study.tuning import Choice, choice_variance_of
+from lrbench.study.tuning import Choice, reach_of
 
 CONFIDENCE = 0.8  # of the upper limit of a standard deviation: planned with the estimate itself, half of the studies
 # would have too few pairs. Source: Browne (1995), Statistics in Medicine 14, 1933-1940
@@ -36,14 +37,15 @@ def size_of(rules: Rules, choices: Mapping[str, Choice]) -> Size:
     if not sds:
         return Size(rules.least_pairs, None, "the fewest there may be: the noise was not measured")
     level = 1 - rules.alpha / len(rules.family)  # of Holm's strictest step
-    # What the choice of values adds to the variance of a gain, more pairs do not take away.
-    added = max(choice_variance_of(rules, choices, arm) for arm in rules.contrasts)
+    # What the choice of values adds to an interval, more pairs do not take away.
+    reach = max(reach_of(rules, choices, arm, 1 - level)[0] for arm in rules.contrasts)
+    added = (reach / float(stats.norm.isf((1 - level) / 2))) ** 2
     why = f"a gain of {rules.detect:g} is found with 80 % power where the differences' sd is {max(sds):.3g}"
     try:
         asked = max(rules.least_pairs, pairs_for(rules.detect, max(sds), level, added=added))
     except ValueError:
-        return Size(None, max(sds), f"no number of pairs finds a gain of {rules.detect:g}: the choice of values alone "
-                    f"varies by {math.sqrt(added):.3g}", enough=False)  # fmt: skip
+        why = f"no number of pairs finds a gain of {rules.detect:g}: the choice of values alone leaves {reach:.3g} open"
+        return Size(None, max(sds), f"{why}, and only more tuning seeds (tuning.more) make it less", enough=False)
     return Size(asked, max(sds), why, enough=asked <= rules.most_pairs)
 
 

@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lrbench.stats.selection import Pick, choice_variance
+from lrbench.stats.selection import Pick, choice_variance, regret_limit
 from lrbench.study.cells import Cell, Look, Needed, Outcome
 from lrbench.study.rules import Rules, Tuning
 
+ENOUGH = 3  # finalists, so that the best value is seldom not among them; with fewer, all values may be the best
 GIVEN_UP = 2  # failures at a value, on its first seeds, after which it is not tried on another
 
 
@@ -187,6 +188,24 @@ def choice_variance_of(rules: Rules, choices: Mapping[str, Choice], arm: str) ->
     if any(c.standing == "failed" for c in both):
         return 0.0
     return choice_variance(_table(both[0]), _table(both[1]), picker(rules.tuning, rules.higher))
+
+
+def reach_of(rules: Rules, choices: Mapping[str, Choice], arm: str, alpha: float) -> tuple[float, float]:
+    """How far a tuned gain, of both arms at their best values of the grid, may lie below the gain at the chosen values,
+    for a better value of the baseline, and above it, for one of the arm: limits at 1 - alpha. Zeros where nothing is
+    chosen for the arm."""
+    if arm not in choices or rules.estimand == "swap":
+        return 0.0, 0.0
+    below, above = (_regret(rules, choices[name], alpha) for name in (rules.baseline, arm))
+    return below, above
+
+
+def _regret(rules: Rules, choice: Choice, alpha: float) -> float:
+    """Among the values that had the further seeds: those before them are too few for a limit that says anything."""
+    if choice.standing == "failed":
+        return 0.0
+    among = choice.finalists if len(choice.finalists) >= ENOUGH else [p.value for p in choice.points]
+    return regret_limit(_table(choice), choice.value, among, alpha, higher_is_better=rules.higher)
 
 
 def _table(choice: Choice) -> dict[float, NDArray[np.float64]]:

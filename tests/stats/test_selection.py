@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lrbench.stats.selection import Pick, Values, choice_variance
+from lrbench.stats.selection import Pick, Values, choice_variance, regret_limit
 
 ONE = {1.0: np.zeros(3)}  # an arm with nothing to choose
 
@@ -89,6 +89,27 @@ def test_failures() -> None:
         choice_variance({0.4: curve[0.4]}, ONE, best_mean)
     with pytest.raises(ValueError, match="every seed failed"):
         choice_variance({0.4: curve[0.4]}, {0.4: curve[0.4]}, best_mean)
+
+
+def test_the_limit_of_a_regret_is_that_of_a_paired_t_interval() -> None:
+    """Student's sleep data: the second drug gives 1.58 hours more, 95 % between 0.70 and 2.46. Who chose the first may
+    have lost up to 2.46; who chose the second, nothing: the upper limit of its rival's gain is -0.70."""
+    first = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
+    second = np.array([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
+    curve = {0.1: first, 0.2: second}
+    assert regret_limit(curve, 0.1, curve, 0.05, higher_is_better=True) == pytest.approx(2.46, abs=0.005)
+    assert regret_limit(curve, 0.2, curve, 0.05, higher_is_better=True) == 0
+    assert regret_limit(curve, 0.1, curve, 0.05, higher_is_better=False) == 0
+    assert regret_limit(curve, 0.2, curve, 0.05, higher_is_better=False) == pytest.approx(2.46, abs=0.005)
+    assert regret_limit(curve, 0.1, [0.1], 0.05, higher_is_better=True) == 0
+
+
+def test_the_limit_of_a_regret_takes_the_seeds_where_both_succeeded() -> None:
+    nan = math.nan
+    curve = {1.0: np.array([0.5, 0.6, nan, 0.4]), 2.0: np.array([0.4, 0.7, 0.5]), 3.0: np.array([9.0, nan, 9.0])}
+    gap, n = np.array([-0.1, 0.1]), 2
+    limit = gap.mean() + stats.t.ppf(0.975, n - 1) * gap.std(ddof=1) / n**0.5
+    assert regret_limit(curve, 1.0, (2.0, 3.0), 0.05, higher_is_better=True) == pytest.approx(limit)  # 3: one seed
 
 
 @pytest.mark.slow
