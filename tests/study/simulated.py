@@ -21,6 +21,8 @@ Values = NDArray[np.float64]
 TUNING = Tuning(first=0.1)
 MIDDLE = 2  # of the five values of the first grid
 STEPS = {TUNING.value(k): k for k in range(-TUNING.at_most, TUNING.at_most + TUNING.points)}
+MOST_TUNING, MOST_PAIRS = 40, 200  # seeds that are asked for
+FAILED = Outcome("", None, None, "diverged")
 ROLE_OF = {i: role for role, i in ROLES.items()}
 
 # Each of mean 0 and standard deviation 1; accuracies have their long tail below.
@@ -84,7 +86,7 @@ class Runs:
     scene: Scene
     rng: np.random.Generator
     anew: np.random.Generator | None = None
-    _rows: dict[tuple[str, float, int], list[Outcome]] = field(default_factory=dict)
+    _rows: dict[tuple[str, float, int], Values] = field(default_factory=dict)
     _shared: dict[tuple[str, int], Values] = field(default_factory=dict)
 
     def look(self, cell: Cell) -> Outcome:
@@ -93,28 +95,28 @@ class Runs:
         key = (cell.arm, cell.value, role)
         if key not in self._rows:
             self._rows[key] = self._row(*key)
-        return self._rows[key][place]
+        x = float(self._rows[key][place])
+        return Outcome("", x, x) if np.isfinite(x) else FAILED
 
-    def _row(self, arm: str, value: float, role: int) -> list[Outcome]:
-        """A run for every seed of the role that may be asked for."""
+    def _row(self, arm: str, value: float, role: int) -> Values:
+        """A run for every seed of the role that may be asked for; -inf where it diverges."""
         tuning, scene = ROLE_OF[role] == "tuning", self.scene
         rng = self.rng if tuning or self.anew is None else self.anew
-        many, name = TUNING.seeds + TUNING.more if tuning else 200, scene.of(scene.noise, arm)
+        many, name = MOST_TUNING if tuning else MOST_PAIRS, scene.of(scene.noise, arm)
         if (name, role) not in self._shared:
             self._shared[name, role] = NOISE[name](rng, many)
         shared, own = self._shared[name, role], NOISE[name](rng, many)
-        mean = scene.mean(arm, value)
-        failed = (rng.random(many) < scene.of(scene.fails, arm)) | np.isneginf(mean)
-        found = mean + np.sqrt(scene.correlation) * shared + np.sqrt(1 - scene.correlation) * own
-        return [
-            Outcome("", None, None, "diverged") if bad else Outcome("", x, x)
-            for x, bad in zip(found.tolist(), failed.tolist(), strict=True)
-        ]
+        found = scene.mean(arm, value) + np.sqrt(scene.correlation) * shared + np.sqrt(1 - scene.correlation) * own
+        found[rng.random(many) < scene.of(scene.fails, arm)] = -np.inf
+        return np.asarray(found)
 
 
 def simulate(scene: Scene, rules: Rules, rng: np.random.Generator) -> tuple[Contrast, ...]:
-    """A study's contrasts. What is told beside the verdict takes longer than the verdict, and is left out."""
+    """A study's contrasts. What is told beside the verdict takes longer than the verdict, and is left out: what tuning
+    cost, how often a rerun agrees, how much another tuning would move the gain, how many pairs it would have taken."""
     with (
+        mock.patch("lrbench.study.step.told", return_value=()),
+        mock.patch("lrbench.study.analysis.choice_variance_of", return_value=0.0),
         mock.patch("lrbench.study.analysis._agreement", return_value=None),
         mock.patch("lrbench.study.analysis._pairs_needed", return_value=None),
     ):
@@ -125,6 +127,11 @@ def result(rules: Rules, runs: Runs) -> Result:
     found = next_step(rules, runs.look)
     assert isinstance(found, Result)
     return found
+
+
+def judged(contrast: Contrast) -> bool:
+    """Whether it has an interval, and so may have a verdict."""
+    return contrast.tested is not None and contrast.tested.interval is not None
 
 
 def wrong(scene: Scene, contrast: Contrast) -> bool:
