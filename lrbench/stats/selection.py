@@ -43,18 +43,18 @@ def choice_variance(first: Curve, second: Curve, pick: Pick, resamples: int = 10
 
 
 def regret_limit(curve: Curve, chosen: float, among: Iterable[float], alpha: float, *, higher_is_better: bool) -> float:
-    """By how much the best of these rates may be better than the chosen one: an upper limit with one-sided error
-    alpha / 2, 0 at least.
+    """By how much the best of these rates may be better than the chosen one: an upper limit that is too low with a
+    chance of at most alpha, 0 at least.
 
     It is the largest upper limit of the rates' paired t intervals against the chosen one, over the seeds where both
-    succeeded, each at alpha / 2 over the number of rivals. If the best rate's differences from all others hold within
-    these errors, as they do together with 1 - alpha / 2 (Bonferroni), the limit holds whichever rate was chosen, and so
-    for the one that looked best. A rate with fewer than two such seeds is left out.
-    Source: Hsu (1984), Annals of Statistics 12, 1136-1144 (multiple comparisons with the best).
+    succeeded, each with a one-sided error of alpha over the number of rivals (of alpha / 2 for a single one). If the
+    best rate's differences from all others hold within these errors, as they do together with 1 - alpha (Bonferroni),
+    the limit holds whichever rate was chosen, and so for the one that looked best. A rate with fewer than two such
+    seeds is left out. Source: Hsu (1984), Annals of Statistics 12, 1136-1144 (multiple comparisons with the best).
     """
     gaps = [_gaps(curve, rate, chosen) for rate in among if rate != chosen]
     gaps = [g if higher_is_better else -g for g in gaps if g.size > 1]
-    tail = alpha / 2 / max(len(gaps), 1)
+    tail = alpha / max(len(gaps), 2)
     return max([0.0, *(_upper(g, tail) for g in gaps)])
 
 

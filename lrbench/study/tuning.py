@@ -192,8 +192,8 @@ def choice_variance_of(rules: Rules, choices: Mapping[str, Choice], arm: str) ->
 
 def reach_of(rules: Rules, choices: Mapping[str, Choice], arm: str, alpha: float) -> tuple[float, float]:
     """How far a tuned gain, of both arms at their best values of the grid, may lie below the gain at the chosen values,
-    for a better value of the baseline, and above it, for one of the arm: limits at 1 - alpha. Zeros where nothing is
-    chosen for the arm."""
+    for a better value of the baseline, and above it, for one of the arm: one-sided limits at 1 - alpha. Zeros where
+    nothing is chosen for the arm."""
     if arm not in choices or rules.estimand == "swap":
         return 0.0, 0.0
     below, above = (_regret(rules, choices[name], alpha) for name in (rules.baseline, arm))

@@ -114,7 +114,7 @@ def test_the_limit_of_a_regret_holds_for_the_rate_that_looked_best() -> None:
         chosen = max(curve, key=lambda rate: curve[rate].mean())
         regret = truth.max() - truth[int(chosen)]
         missed += regret > regret_limit(curve, chosen, curve, 0.05, higher_is_better=True)
-    assert missed / 2000 <= 0.025
+    assert missed / 2000 <= 0.05
 
 
 def test_the_limit_of_a_regret_takes_the_seeds_where_both_succeeded() -> None:
