@@ -57,11 +57,11 @@ def family(
     same order.
 
     reach: of each contrast, how far its true value may lie below and above that of the rates it was measured at, since
-    others may be better: one-sided limits at 1 - alpha / m, 0 or more (zeros by default; see `selection.regret_limit`). They are
-    combined with the half-width of the t interval as the roots of sums of squares, exactly so at that level; at the
-    others a reach grows and shrinks as the half-width does. With limits at half that error false directions came to
-    3 % of studies where 5 % are allowed, with these to 5 % (tests/benchmarks/study.py, study_null_30). Source: Zou & Donner (2008), Statistics in Medicine 27
-    (MOVER: limits of a sum from limits of its parts).
+    others may be better: one-sided limits at 1 - alpha / m, 0 or more (zeros by default; `selection.regret_limit`).
+    They are combined with the half-width of the t interval as the roots of sums of squares, exactly so at that level;
+    at the others a reach grows and shrinks as the half-width does. Limits at half that error bring false directions to
+    3 % of studies where 5 % are allowed, these to 5 % (study_null_30 in tests/benchmarks). Source: Zou & Donner (2008),
+    Statistics in Medicine 27 (MOVER: limits of a sum from limits of its parts).
     null: the difference that is tested, 0, or minus the margin where the question is whether an arm is no worse.
     margin: where given, equivalence within it is a second family, ordered by the larger p of its two one-sided tests;
     without one there is no order, and each interval is at Bonferroni's 1 - 2 alpha / m.
