@@ -1,7 +1,8 @@
 """The one error a user can cause, and how near-misses are suggested."""
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Collection
 
 
 class ConfigError(Exception):
@@ -33,9 +34,13 @@ def as_typed(value: object) -> str:
     return "null" if value is None else str(value)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """' Did you mean ...?' for the nearest known word, else the list of what is known."""
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """' Did you mean ...?' for the nearest known word, else the list of what is known.
+
+    A name of which the word is the last part is nearer than any other (`lr`: optimizer.lr); of several the first.
+    """
+    ends = [name for name in known if re.split("[./]", name)[-1] == word]
     known = sorted(known)
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    near = ends or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     listing = f" Known: {', '.join(known)}." if known else ""
     return (f" Did you mean '{near[0]}'?" if near else "") + listing

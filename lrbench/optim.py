@@ -1,12 +1,13 @@
 """The optimizer of an experiment, over its parameter groups."""
 
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
-from lrbench.errors import ConfigError
-from lrbench.experiment import Component, Experiment
+from lrbench.errors import ConfigError, as_typed
+from lrbench.experiment import Component, Experiment, Optimizer
 from lrbench.param_groups import Group
 from lrbench.targets import resolve
 
@@ -71,7 +72,24 @@ def build_optimizer(model: nn.Module, experiment: Experiment) -> torch.optim.Opt
             parameter_groups(model, experiment), lr=experiment.optimizer.lr, **args
         )
     except (TypeError, ValueError, IndexError) as error:
-        raise ConfigError("optimizer", "", f"{experiment.optimizer.target} refuses {args}: {error}") from error
+        raise _refused(experiment.optimizer, target, args, error) from error
     if isinstance(optimizer, Averaging):
         optimizer.train()
     return optimizer
+
+
+def _refused(spec: Optimizer, target: Callable[..., Any], args: Mapping[str, Any], error: Exception) -> ConfigError:
+    """Names the argument without which the optimizer can be built, where there is just one."""
+    alone = [name for name in args if _builds(target, spec.lr, {k: v for k, v in args.items() if k != name})]
+    if len(alone) == 1:
+        return ConfigError(f"optimizer.args.{alone[0]}", spec.args[alone[0]], f"{spec.name} refuses it ({error})")
+    shown = ", ".join(f"{k}={as_typed(v)}" for k, v in args.items())
+    return ConfigError("optimizer.args", "", f"{spec.name} refuses {shown} ({error})")
+
+
+def _builds(target: Callable[..., Any], lr: float, args: Mapping[str, Any]) -> bool:
+    try:
+        target([nn.Parameter(torch.zeros(2, 2))], lr=lr, **args)
+    except Exception:
+        return False
+    return True

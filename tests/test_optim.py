@@ -122,8 +122,21 @@ def test_betas_are_a_tuple_as_torch_has_them(make):
 )
 def test_arguments_that_torch_refuses_are_refused_in_our_words(make, target, args, reason):
     experiment = replace(make(), optimizer=Optimizer(target=target, lr=0.1, args=args))
-    with pytest.raises(ConfigError, match=f"optimizer: {target} refuses .*{reason}"):
+    with pytest.raises(ConfigError, match=rf"optimizer\.args\.{[*args][-1]}=.*refuses it \(.*{reason}"):
         build_optimizer(mlp((1, 8, 8), 10), experiment)
+
+
+def test_two_arguments_that_are_both_wrong_are_shown_together(make):
+    args = {"momentum": -1.0, "weight_decay": -1.0}
+    experiment = replace(make(), optimizer=Optimizer(target="torch.optim.SGD", lr=0.1, args=args))
+    with pytest.raises(ConfigError, match=r"optimizer\.args: SGD refuses momentum=-1\.0, weight_decay=-1\.0 \(Invalid"):
+        build_optimizer(mlp((1, 8, 8), 10), experiment)
+
+
+@pytest.mark.parametrize("args", ["optimizer.args.betas=null", "optimizer.args.betas=0.9"])
+def test_betas_that_are_none_are_no_fault_of_the_schedule(make, args):
+    with pytest.raises(ConfigError, match=rf"{args}: AdamW has no momentum of this; give betas as \[0\.9, 0\.999\]"):
+        make("optimizer=adamw", args)
 
 
 @pytest.mark.parametrize("lr", [0.0, -0.1, float("nan"), float("inf")])

@@ -13,6 +13,8 @@ from lrbench.cli.flags import COMMANDS, FLAGS, PLAIN, VALUED, command_of, config
 # Flags of the commands without overrides; = for one that takes a value. Their parsers would say it, but importing those
 # takes seconds; a test holds the two equal.
 PLAIN_FLAGS = {
+    "compare": "--arm= --baseline= --config-dir= --detect= --dry-run --metric= --name= --new-design --noise= --pairs= "
+    "--replicate= --swap",
     "show": "--json --results= --rows=",
     "runs": "--columns= --committed --csv --export= --json --keys --limit= --parquet= --results= --reverse --sort=",
     "report": "--baseline= --entity= --higher-is-better --json --lower-is-better --metric= --name= --out= --project= "
@@ -38,7 +40,10 @@ def offers(line: str) -> tuple[list[str], str | None]:
         found = _values(command, given[-1], word)
     elif word.startswith("-"):
         found = [f for f in flags if f.startswith("--")]
-    elif command in PLAIN:
+    elif command == "compare" and "," not in word:
+        found = [] if plain else _studies(given)
+        for_hydra = " ".join(["lrbench", *(w for w in plain if " " not in w), word])
+    elif command in PLAIN and command != "compare":
         found = _names(command, plain, value_of(["--results"], given), word)
     elif command == "sweep" and not plain:
         from lrbench.config.named import sweep_files
@@ -79,6 +84,8 @@ def _values(command: str, flag: str, word: str) -> list[str]:
     """What may stand after a flag that takes a value; where nothing is offered, a shell offers files."""
     if command not in PLAIN:
         return [] if flag in FLAGS else list(_hydra_flags()[flag].choices or ())
+    if flag == "--noise":
+        return _studies(())
     if flag == "--where":
         return _filters(word)
     return [key.removesuffix("=") for key in _filters("")] if flag in ("--sort", "--columns") else []
@@ -99,6 +106,16 @@ def _names(command: str, given: Sequence[str], results: str | None, word: str) -
         return sweeps
     runs = [record.run_id for record in store.records()]
     return runs if command == "show" else [*sweeps, *runs]
+
+
+def _studies(given: Sequence[str]) -> list[str]:
+    """Those that have a file, and those of the results folder."""
+    from lrbench.config.study import study_files
+    from lrbench.store.record import results_folder
+    from lrbench.store.store import Store
+
+    kept = Store(results_folder(None)).studies_folder.glob("*/design.json")
+    return sorted({*study_files(config_dir_of(given)), *(path.parent.name for path in kept)})
 
 
 def _filters(word: str) -> list[str]:

@@ -75,7 +75,7 @@ def _general() -> str:
     told = yaml.safe_load((CONF / "hydra/help/lrbench.yaml").read_text())
     folders = sorted(p for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
     names = {f.name: ", ".join(sorted(p.stem for p in f.glob("*.yaml"))) for f in folders}
-    sweeps = names.pop("sweep")
+    sweeps, studies = names.pop("sweep"), names.pop("study")
     levels = [f"{group}: {listed}" for group, listed in names.items()]
     _, _, options = (CONF / "config.yaml").read_text().partition("\n\n")
     return "\n".join(
@@ -84,6 +84,7 @@ def _general() -> str:
             "Groups (group=level)\n",
             *levels,
             f"\nSweeps (lrbench sweep NAME): {sweeps}",
+            f"Studies (lrbench compare NAME): {studies}",
             "\nFlags of sweeps\n",
             *(f"{flag:15}{text}" for flag, text in FLAGS.items()),
             "\nOptions (key=value; `--cfg job` shows those of the groups too)\n",

@@ -36,7 +36,7 @@ KEPT_EVERY = 10  # runs, after which their rows are added to the study's evidenc
 EPILOG = """examples
   lrbench compare model=mlp horizon=10ep scheduler=constant,cosine,multistep
   lrbench compare recipe=cnn_paper_tiny,cnn_modern_tiny --swap
-  lrbench compare scheduler=constant,cosine --detect 0.01 --dry-run
+  lrbench compare scheduler=constant,cosine --detect 1% --dry-run
   lrbench compare NAME                    a study by its name: run it, go on with it, or read its answer again
   lrbench compare                         the studies that have a name
 
@@ -220,8 +220,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--metric", help="what is concluded from (default: test/accuracy where it is measured)")
     many = parser.add_mutually_exclusive_group()
     many.add_argument("--pairs", type=int, metavar="N", help="pairs of runs in the first look (default: 10)")
-    many.add_argument("--detect", type=float, metavar="GAIN", help="as many pairs as find this gain with 80 %% power, "
-                      "in the metric's own unit: 0.01 is a point of accuracy")  # fmt: skip
+    found = (
+        "as many pairs as find this gain with 80 %% power, in the metric's own unit; of a share also in points: 0.5%%"
+    )
+    many.add_argument("--detect", metavar="GAIN", help=found)
     parser.add_argument("--swap", action="store_true", help="compare the arms as they are given; nothing is tuned")
     parser.add_argument("--replicate", type=int, default=0, metavar="R", help="the same study on other seeds")
     parser.add_argument("--name", help="of the study and its folder")

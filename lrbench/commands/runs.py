@@ -66,8 +66,8 @@ def run(arguments: Sequence[str]) -> int:
     store = Store(results_folder(options.results))
     everything = read(store, lambda names: _progress(names, "reading"), options.committed)
     if options.committed:
-        for said in store.evidence.modified.values():
-            print(f"lrbench: {said}.", file=sys.stderr)
+        for said in (*store.evidence.modified.values(), *store.evidence.disputed.values()):
+            print(f"lrbench: {said.removesuffix('.')}.", file=sys.stderr)
     if options.keys:
         print("\n".join(columns_of(everything)))
         return 0

@@ -45,7 +45,9 @@ def run(jobs: Sequence[Job]) -> int:
 
 
 def _one(experiment: Experiment, settings: Settings) -> int:
-    before = Store(settings.results).record(run_id(experiment)).standing()
+    asked = Store(settings.results).record(run_id(experiment))
+    before = asked.standing()
+    untested = before == "finished" and not asked.tested()
     try:
         record = _train(experiment, settings)
     except (Interrupted, RunFailed) as error:
@@ -53,7 +55,9 @@ def _one(experiment: Experiment, settings: Settings) -> int:
         return 130 if isinstance(error, Interrupted) else 1
     standing = record.standing()
     if before == standing and not (settings.force or settings.retry):
-        print(f"{record.run_id} is {standing} already; this is its record (force=true trains again).", file=sys.stderr)
+        added = "the test set was evaluated now and added; " if untested and record.tested() else ""
+        known = f"{record.run_id} is {standing} already; {added}this is its record"
+        print(f"{known} (force=true trains again).", file=sys.stderr)
     print(describe(record), flush=True)
     if standing in DONE:
         from lrbench.plots.run import picture_of  # half a second, when all has been told

@@ -44,7 +44,8 @@ def resolved(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     except MissingMandatoryValue as error:
         key = str(error.full_key)
         group = key.split(".")[0]
-        raise ConfigError(key, "", f"this option of {group} has no value", f"give it, as in {key}=...") from error
+        cure = f"give it, as in {key}=..., or in the level's file (one that is empty gives nothing)"
+        raise ConfigError(key, "", f"this option of {group} has no value", cure) from error
     except OmegaConfBaseException as error:  # ${...} that leads nowhere
         raise ConfigError(str(error.full_key), "", str(error).splitlines()[0]) from error
     return cast(dict[str, Any], plain)

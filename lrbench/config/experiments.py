@@ -117,16 +117,17 @@ def settings_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Settings:
 def measured(experiment: ex.Experiment) -> dict[str, Metric]:
     """The metrics a run measures on its way, as its task declares them (the test set is evaluated once, at the end)."""
     from lrbench.targets import resolve
+    from lrbench.tasks.returns import declared
 
     data, task = experiment.data, experiment.task
     spec = resolve(data.target, "data")(**data.args).info().spec
     try:
-        declared = {m.name: m for m in resolve(task.target, "task")(**task.args).metrics(spec)}
+        metrics = declared(resolve(task.target, "task")(**task.args), spec, task.target)
     except KeyError as error:
         why = f"it needs {error.args[0]}, which {data.name} does not give (it gives {', '.join(spec) or 'nothing'})"
         cure = "choose data for this task, or the task of these"
         raise ConfigError("task._target_", task.target, why, cure) from error
-    return {"train/loss": metric_of("loss", declared), **{f"val/{name}": m for name, m in declared.items()}}
+    return {"train/loss": metric_of("loss", metrics), **{f"val/{name}": m for name, m in metrics.items()}}
 
 
 def _refuse_unknown(plain: dict[str, Any], schema: type, prefix: str = "") -> None:

@@ -57,6 +57,7 @@ def _refusal(given: str, why: str, cure: str = "") -> ConfigError:
     return ConfigError(option, value, why, cure) if value else ConfigError(given, "", why, cure)
 
 
+PACKAGE = "# @package _global_"  # what makes a recipe's keys those of the whole configuration
 WANTED = (  # OmegaConf's word on a value of the wrong type, and what would be right
     (
         r"Value '(.*?)'(?: of type '\w+')? could not be converted to Float",
@@ -117,6 +118,8 @@ def _unknown_key(key: str, text: str, arguments: Sequence[str]) -> ConfigError:
     file = re.search(r"In '([^']+)'", text)
     name = full[1] if full else key
     where = f"conf/{file[1]}.yaml" if file else ""
+    if file and file[1].split("/")[0] == name == "recipe":  # an empty file has none either
+        return ConfigError(where, "", "this is no recipe", f"begin it with the line {PACKAGE!r}")
     return ConfigError(where, "", f"there is no option '{name}'", _nearest(name, arguments))
 
 
@@ -126,8 +129,7 @@ def _nearest(key: str, arguments: Sequence[str]) -> str:
     known = _known_options(tuple(a for a in arguments if a.partition("=")[0] in groups and _picks_a_level(a)))
     parent = key.rpartition(".")[0]
     siblings = [k for k in known if k.rpartition(".")[0] == parent]
-    last = [k for k in known if k.rpartition(".")[2] == key]  # `lr` for `optimizer.lr`
-    hint = f" Did you mean '{last[0]}'?" if last else did_you_mean(key, known).split(" Known:")[0]
+    hint = did_you_mean(key, known).split(" Known:")[0]
     return hint or (f" Known here: {', '.join(siblings)}." if siblings else did_you_mean(key, []))
 
 

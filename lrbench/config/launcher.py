@@ -9,15 +9,17 @@ from lrbench.config.hydra_errors import explain
 from lrbench.errors import ConfigError
 from lrbench.sweep.slurm.options import Slurm
 
+OURS = "hydra_plugins.lrbench_"
+
 
 def workers_of(hydra: Sequence[str]) -> int | Slurm | None:
     """So many processes here (None: as many as fit), or what is asked of SLURM. Raises ConfigError for a launcher that
     is not lrbench's."""
     try:
-        launcher = instantiate(compose(hydra, with_hydra=True).hydra.launcher)
+        launcher = compose(hydra, with_hydra=True).hydra.launcher
     except Exception as error:
         raise explain(error, list(hydra)) from error
-    if not hasattr(launcher, "workers"):
-        raise ConfigError("hydra/launcher", type(launcher).__name__, "a study is trained by local or slurm")
-    workers: int | Slurm | None = launcher.workers
+    if not launcher["_target_"].startswith(OURS):
+        raise ConfigError("hydra/launcher", launcher["_target_"], "a study is trained by hydra/launcher=local or slurm")
+    workers: int | Slurm | None = instantiate(launcher).workers
     return workers

@@ -184,11 +184,16 @@ def _rules(asked: Mapping[str, Any], arms: Sequence[str], given: Mapping[str, Ma
         rules["primary"] = tuple(rules["primary"])
     if "pairs" not in rules and "detect" not in rules:
         rules["pairs"] = 10
+    if "detect" in rules:
+        rules["detect"] = _gain("detect", rules["detect"], declared)
     baseline = rules.pop("baseline", arms[0] if arms else "")
+    if arms and baseline not in arms:
+        raise ConfigError("baseline", baseline, "no arm is called so", did_you_mean(baseline, arms))
     return Rules(
         arms=tuple(arms), baseline=baseline, tasks=tuple(given), metric=metric, judge=judge,
         higher=asked.get("higher", declared.higher_is_better), chance=declared.chance,
-        claims={str(arm): _claim(arm, claim) for arm, claim in (asked.get("claims") or {}).items()},
+        unit=declared.unit,
+        claims={str(arm): _claim(arm, claim, declared) for arm, claim in (asked.get("claims") or {}).items()},
         tuning=_tuning(asked, next(iter(given.values())).get(baseline)), **rules,
     )  # fmt: skip
 
@@ -212,10 +217,24 @@ def _metric(asked: Mapping[str, Any], given: Mapping[str, Mapping[str, Experimen
     return metric, judge, known[judge]
 
 
-def _claim(arm: str, plain: Any) -> Claim:
+def _gain(option: str, given: Any, metric: Metric) -> float:
+    """A gain in the metric's own unit; of a share it may be given in points, as `0.5%`."""
+    text = str(given)
     try:
-        return Claim(**plain)
-    except (TypeError, ValueError) as error:
+        if text.endswith("%") and metric.unit == "%":
+            return float(text[:-1]) / 100
+        return float(text)
+    except ValueError as error:
+        raise ConfigError(
+            option, given, "this is no gain", "give a number, or points of a share, as in 0.5%"
+        ) from error
+
+
+def _claim(arm: str, plain: Any, metric: Metric) -> Claim:
+    try:
+        own: dict[str, Any] = {k: v and _gain(f"claims.{arm}.{k}", v, metric) for k, v in plain.items()}
+        return Claim(**own)
+    except (AttributeError, TypeError, ValueError) as error:
         cure = "as in {low: 0.005, high: 0.02, margin: 0.002}, gains in the metric's own unit"
         raise ConfigError(f"claims.{arm}", plain, str(error), cure) from error
 

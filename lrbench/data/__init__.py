@@ -29,8 +29,10 @@ A text of which 10 characters predict the next, for instance:
             return Splits(*(Samples({"tokens": part}) for part in blocks.split([900, 50, 50])))
 
 An argument named `root` is where the data lie; a run's identity leaves it out and takes the fingerprint instead.
-`draw_order` below and `kinds.labelled_images` are there to write `load` with. Importing this package, or a module of
-the data sets in it, does not import torch.
+A module of this package says `NUMERICS = 1`, and raises it with every change of a number that it gives: it is part of
+the runs' identity. Of a module of yours the source is, so that it needs nothing. `draw_order` below and
+`kinds.labelled_images` are there to write `load` with. Importing this package, or a module of the data sets in it, does
+not import torch.
 """
 
 from __future__ import annotations

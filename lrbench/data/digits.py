@@ -15,10 +15,15 @@ import zlib
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, require_whole
 from lrbench.data.kinds import labelled_images
 from lrbench.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Part of the identity of every run that uses this module. Raise it with any change that alters the tensors it
 # returns for the same options and seed, so that old runs are not taken for new ones.
@@ -57,7 +62,7 @@ class Digits:
         """The splits of this seed. Raises `ConfigError` where the file is missing or not the known one."""
         import torch
 
-        table = torch.frombuffer(_read(_path()), dtype=torch.uint8).view(TOTAL, SIDE * SIDE + 1)
+        table = torch.from_numpy(_read(_path())).view(TOTAL, SIDE * SIDE + 1)
         x = table[:, :-1].reshape(TOTAL, 1, SIDE, SIDE) * SCALE
         y = table[:, -1].long()
         sizes = [self.val_size, self.test_size, TOTAL - self.val_size - self.test_size]
@@ -78,8 +83,10 @@ def _path() -> Path:
     return Path(package.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
 
 
-def _read(path: Path) -> bytearray:
-    """The numbers of the file in order, one a byte: TOTAL rows of 64 pixels and a label."""
+def _read(path: Path) -> NDArray[np.uint8]:
+    """The numbers of the file in order: TOTAL rows of 64 pixels and a label."""
+    import numpy as np
+
     try:
         text = gzip.decompress(path.read_bytes())
     except (OSError, EOFError, zlib.error) as error:
@@ -92,4 +99,4 @@ def _read(path: Path) -> bytearray:
             f"{sha256(text).hexdigest()}, expected {SHA256})",
             "reinstall scikit-learn",
         )
-    return bytearray(map(int, text.replace(b"\n", b",").rstrip(b",").split(b",")))
+    return np.fromstring(text.replace(b"\n", b",").rstrip(b","), dtype=np.uint8, sep=",")

@@ -5,8 +5,8 @@ import torch
 from lrbench.data import Stream
 from lrbench.engine.averaging import evaluating
 from lrbench.engine.state import Setup, State
-from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
+from lrbench.tasks.returns import measured
 
 
 def evaluation_updates(experiment: Experiment) -> list[int]:
@@ -17,23 +17,15 @@ def evaluation_updates(experiment: Experiment) -> list[int]:
 def evaluate(setup: Setup, state: State, split: Stream, prefix: str) -> dict[str, float]:
     """Every metric of the task over a split, named `prefix/metric`. Leaves everything that trains as it was.
 
-    Raises ConfigError where the task measures something else than it declares.
+    Raises ConfigError where the task measures something else than it declares, or no numbers.
     """
     meter = setup.task.meter()
     with evaluating(setup, state), torch.no_grad():
         for batch in split.in_order():
             with setup.autocast():
                 meter.add(state.model, batch)
-    found = meter.result()
-    if found.keys() != setup.metrics.keys():
-        task = setup.experiment.task.target
-        raise ConfigError(
-            "task._target_",
-            task,
-            f"its meter gives {', '.join(found)}, and it declares {', '.join(setup.metrics)}",
-            "make the two the same",
-        )
-    return {f"{prefix}/{name}": float(value) for name, value in found.items()}
+    found = measured(meter, setup.metrics, setup.experiment.task.target)
+    return {f"{prefix}/{name}": value for name, value in found.items()}
 
 
 def validate(setup: Setup, state: State) -> dict[str, float]:

@@ -17,6 +17,7 @@ from lrbench.errors import ConfigError
 from lrbench.randomness import seed_of
 from lrbench.schedules.build import momentum_of
 from lrbench.store.record import LOSS, NORM, Series, series_type
+from lrbench.tasks.returns import require_loss, require_weights
 
 NORM_EVERY = 16  # updates between two looks at the gradient's norm where it is not clipped: each costs a few percent
 BLOCK = 256  # updates at most between two looks at the losses
@@ -183,7 +184,10 @@ def _gradients(
     experiment, ranks, at = setup.experiment, setup.ranks, setup.shift + update
     accumulate, parts = experiment.accumulate or 1, experiment.parts
     batches = [setup.splits.train.batch(at, ranks.rank * accumulate + i, parts) for i in range(accumulate)]
-    weight = sum(setup.task.weight(batch) for batch in batches)
+    weights = [setup.task.weight(batch) for batch in batches]
+    if state.update == update:  # the first of a block
+        require_weights(weights, experiment.task.target)
+    weight = sum(weights)
     if ranks.size > 1:  # summed over the ranks and divided by their number, as DDP does with their gradients
         weight = ranks.mean(torch.zeros((), device=setup.device) + weight)
     losses = []
@@ -200,6 +204,7 @@ def _backward(setup: Setup, state: State, batch: Batch, weight: Tensor | float) 
     saves it the division."""
     with setup.autocast():
         loss = setup.task.loss(state.forward, batch)
+    require_loss(loss, setup.experiment.task.target)
     if isinstance(weight, Tensor):
         share = torch.ones_like(loss) / weight
     else:

@@ -117,7 +117,7 @@ def provenance(device: torch.device, threads: int) -> dict[str, Any]:
         "lrbench": __version__,
         "git": _git_revision(),
         "python": platform.python_version(),
-        "versions": {n: metadata.version(n) for n in ("torch", "numpy", "hydra-core", "omegaconf", *used)},
+        "versions": {n: _version(n) for n in ("torch", "numpy", "hydra-core", "omegaconf", *used)},
         "host": socket.gethostname(),
         "platform": platform.platform(),
         "cpu": _cpu_name(),
@@ -151,6 +151,11 @@ def _git_revision() -> str | None:
         return subprocess.run(asked, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+@cache  # as with the code: what was imported stays
+def _version(package: str) -> str:
+    return metadata.version(package)
 
 
 @cache

@@ -21,6 +21,7 @@ from lrbench.schedules import Feedback, LRTable, hears_metric, lr_table
 from lrbench.store.record import write_bytes
 from lrbench.targets import named_parameters, resolve
 from lrbench.tasks import Task
+from lrbench.tasks.returns import declared
 
 FULL = nullcontext()  # the precision without autocast
 
@@ -103,7 +104,7 @@ def set_up(
     reading = _reading(experiment, device, ranks, workers)
     streams = Splits(*(split.stream(reading) for split in splits or data.load(experiment.seed)))
     task: Task = resolve(experiment.task.target, "task")(**experiment.task.args)
-    metrics = {m.name: m for m in task.metrics(info.spec)}
+    metrics = declared(task, info.spec, experiment.task.target)
     return Setup(experiment, device, table, task, metrics, streams, ranks, workers, shift)
 
 

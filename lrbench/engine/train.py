@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lrbench.data import Splits
@@ -63,53 +63,34 @@ def train(
     record = store.record(run_id(experiment))
     cadence = cadence_of(experiment, settings)
     setup, force = None, settings.force
+
+    def work(lease: Lease, standing: Standing) -> None:
+        assert setup is not None
+        if standing == "finished":
+            ranks.tell(None)
+            add_test(setup, settings, record, lease, say)
+        else:
+            attempt(setup, cadence, settings, record, lease, show, say, probes)
+
     while True:
         standing = record.standing()
         if standing == "running":
             _follow(record, show)
-            continue
-        if not force and _is_enough(record, standing, settings):
+        elif not force and _is_enough(record, standing, settings):
             ranks.tell(None)
             return record
-        if standing == "new" and not settings.force and (row := store.evidence.find(record.run_id)):
+        elif standing == "new" and not settings.force and (row := store.evidence.find(record.run_id)):
+            _tell_modified(record, store, say)
             _restore(row, record, say)
-            continue
-        if setup is None:
-            if standing == "new" and not settings.force and (why := store.evidence.modified.get(record.run_id)):
-                say(f"{why}.")
+        elif setup is None:  # that takes a while: look again
+            if standing == "new" and not settings.force:
+                _tell_modified(record, store, say)
             setup = _set_up(experiment, settings, ranks, record, splits)
             check_locks(settings.results)
-            continue  # that took a while: look again
-        lease = Lease(record.folder)
-        try:
-            away = standing == "corrupt" or (force and standing != "new")
-            if away and not _set_aside(record, standing, say):
-                continue
-            force = False
-            taken = lease.take()
-        except FileNotFoundError:  # another process moved the folder at the same moment
-            continue
-        except OSError as error:
-            raise RunFailed(refused_by_disk(record, error)) from error
-        if not taken:
-            continue
-        try:
-            now = record.standing()
-            if now not in ("running", standing):  # another process was done at the same moment
-                continue
-            if now == "finished":
-                ranks.tell(None)
-                add_test(setup, settings, record, lease, say)
-            else:
-                attempt(setup, cadence, settings, record, lease, show, say, probes)
-        except LeaseLost as lost:
-            if ranks.size > 1 or record.standing() not in ("running", *DONE):
-                raise RunFailed(str(lost)) from lost
-            say(str(lost))
-            continue
-        finally:
-            lease.release()
-        return record
+        else:
+            lease, force = _claim(record, standing, force, say)
+            if lease is not None and _done_under(lease, record, standing, ranks, say, work):
+                return record
 
 
 def _is_enough(record: Record, standing: Standing, settings: Settings) -> bool:
@@ -119,11 +100,57 @@ def _is_enough(record: Record, standing: Standing, settings: Settings) -> bool:
     return standing == "diverged" or (standing == "failed" and not settings.retry)
 
 
+def _claim(record: Record, standing: Standing, force: bool, say: Say) -> tuple[Lease | None, bool]:
+    """The lease of a run that stands so, a corrupt record and one that `force` replaces moved aside first; None where
+    another process was faster. And whether there is still something for `force` to replace."""
+    try:
+        if (standing == "corrupt" or (force and standing != "new")) and not _set_aside(record, standing, say):
+            return None, force
+        force = False
+        lease = Lease(record.folder)
+        return (lease if lease.take() else None), force
+    except FileNotFoundError:  # another process moved the folder at the same moment
+        return None, force
+    except OSError as error:
+        raise RunFailed(refused_by_disk(record, error)) from error
+
+
+def _done_under(
+    lease: Lease,
+    record: Record,
+    standing: Standing,
+    ranks: Ranks,
+    say: Say,
+    work: Callable[[Lease, Standing], None],
+) -> bool:
+    """Work on the run while the lease is held, and release it; False where another process was done at the same
+    moment, or has taken the run over, so that one has to look again."""
+    try:
+        now = record.standing()
+        if now not in ("running", standing):
+            return False
+        work(lease, now)
+        return True
+    except LeaseLost as lost:
+        if ranks.size > 1 or record.standing() not in ("running", *DONE):
+            raise RunFailed(str(lost)) from lost
+        say(str(lost))
+        return False
+    finally:
+        lease.release()
+
+
 def _set_up(
     experiment: Experiment, settings: Settings, ranks: Ranks, record: Record, splits: Splits | None = None
 ) -> Setup:
     device = choose_device(settings.device, ranks)
     return set_up(experiment, device, ranks, settings.workers, splits, stream_start(experiment, record))
+
+
+def _tell_modified(record: Record, store: Store, say: Say) -> None:
+    """That a row of the run does not count, whether another one does or not."""
+    if why := store.evidence.modified.get(record.run_id):
+        say(f"{why}.")
 
 
 def _restore(row: Row, record: Record, say: Say) -> None:

@@ -11,4 +11,7 @@ To bring your own, name such a function in a config level:
 
     _target_: my_package.my_models.my_net
     args: {width: 32}
+
+A module of this package says `NUMERICS = 1`, and raises it with every change of a model's numbers: it is part of the
+runs' identity. Of a module of yours the source is, so that it needs nothing.
 """

@@ -106,6 +106,8 @@ def _chosen_metric(runs: Sequence[Run], metric: str | None, left_out: Sequence[L
         metric = next((m for m in DEFAULT_METRICS if m in known), None)
     if metric is None:
         why, cure = f"no run has {' or '.join(DEFAULT_METRICS)}", f"choose one of {_listed(known)}"
+        if all(r.standing == "diverged" for r in runs):
+            why = f"all of the runs diverged, so that {why}"
         raise ConfigError("--metric", "", why, cure)
     if metric not in known:
         raise ConfigError("--metric", metric, f"no run has it.{did_you_mean(metric, known)}")

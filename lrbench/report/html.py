@@ -1,24 +1,19 @@
 """A comparison as one self-contained HTML page: nothing is loaded from anywhere, and no script is needed to read it."""
 
-from collections.abc import Sequence
 from html import escape
-from pathlib import Path
-from string import Template
 
 from lrbench.metrics import Metric
 from lrbench.report import tables, words
+from lrbench.report.page import beside_each_other, captioned, items, page, section, tabled
 from lrbench.report.result import Comparison, Sensitivity
 from lrbench.report.svg import BANDS, LOG_FROM, Format, Line, Row, interval_figure, line_figure, swatch
 from lrbench.report.tables import Table
-
-PAGE = Path(__file__).with_name("page.html")
 
 
 def render(c: Comparison) -> str:
     """The whole page."""
     sections = [_head(c), _arms(c), _pairs(c), _over_time(c), _sensitivity(c), _beside(c), _provenance(c)]
-    title = escape(f"{c.name}: {c.metric}")
-    return Template(PAGE.read_text()).substitute(title=title, body="\n".join(sections), bands=BANDS)
+    return page(f"{c.name}: {c.metric}", sections)
 
 
 def _head(c: Comparison) -> str:
@@ -26,7 +21,7 @@ def _head(c: Comparison) -> str:
     setting = words.setting(c)
     shared = f'<p class="soft">All arms: {escape(setting)}.</p>' if setting else ""
     said = words.remarks(c)
-    remarks = f'<ul class="remarks">{_items(said)}</ul>' if said else ""
+    remarks = f'<ul class="remarks">{items(said)}</ul>' if said else ""
     return (
         f"<h1>{escape(c.name)}: {escape(c.metric)}</h1>\n"
         f'<p class="finding">{escape(words.finding(c))}</p>\n{shared}\n{remarks}'
@@ -51,7 +46,7 @@ def _arms(c: Comparison) -> str:
     told = f"Mean of each arm with its {c.level:.0%} t interval; each ring is one seed."
     if any(a.estimate.interval and words.overshoots(c.measured, a.estimate.interval) for a in c.arms):
         told += " Beyond the dashed line no value can be."
-    return _section("Arms", _beside_each_other(tables.arm_table(c), _figure("", figure, told)))
+    return section("Arms", beside_each_other(tables.arm_table(c), captioned("", figure, told)))
 
 
 def _pairs(c: Comparison) -> str:
@@ -73,10 +68,10 @@ def _pairs(c: Comparison) -> str:
     told = f"Mean difference from {base} on the same seeds, with its {c.level:.0%} paired t interval."
     figure = interval_figure(rows, label, _gap_tick(c.measured), zero=True)
     body = f'<p class="soft">{escape(words.family(c))}</p>' * bool(c.tested)
-    body += _beside_each_other(tables.pair_table(c), _figure("", figure, told))
+    body += beside_each_other(tables.pair_table(c), captioned("", figure, told))
     if any(p.excluded for p in c.pairs):
-        body += f"<h3>Successes, on the same seeds as {escape(base)}</h3>{_table(tables.success_table(c))}"
-    return _section(f"Paired differences from {base}", body)
+        body += f"<h3>Successes, on the same seeds as {escape(base)}</h3>{tabled(tables.success_table(c))}"
+    return section(f"Paired differences from {base}", body)
 
 
 def _over_time(c: Comparison) -> str:
@@ -91,7 +86,7 @@ def _over_time(c: Comparison) -> str:
     figures = [_metric_figure(c, metric) for metric, curves in c.curves.items() if curves]
     figures += [_rate_figure(c, group) for group in dict.fromkeys(r.group for r in c.rates)]
     body = f'<div class="legend">{keys}</div><div class="panels">{"".join(figures)}</div>'
-    return _section("Curves and learning rates", body) if figures else ""
+    return section("Curves and learning rates", body) if figures else ""
 
 
 def _metric_figure(c: Comparison, metric: str) -> str:
@@ -109,7 +104,7 @@ def _metric_figure(c: Comparison, metric: str) -> str:
         + f" They are shown while at most {BANDS} arms are." * (sum(u.low is not None for u in curves) > BANDS)
         + log * " Logarithmic axis."
     )
-    return _figure(metric, line_figure(lines, "epoch", metric, _tick(m), log_y=log, top=m.high), told)
+    return captioned(metric, line_figure(lines, "epoch", metric, _tick(m), log_y=log, top=m.high), told)
 
 
 def _rate_figure(c: Comparison, group: str) -> str:
@@ -118,7 +113,7 @@ def _rate_figure(c: Comparison, group: str) -> str:
     told = "As read back from the optimizer after every update."
     if any(r.seed is not None for r in curves):
         told += " Where the seeds of an arm used different rates, each has a line."
-    return _figure(f"lr/{group}", line_figure(lines, "epoch", f"lr/{group}", lambda v: f"{v:g}", zero=True), told)
+    return captioned(f"lr/{group}", line_figure(lines, "epoch", f"lr/{group}", lambda v: f"{v:g}", zero=True), told)
 
 
 def _of_seed(seed: int | None) -> str:
@@ -136,8 +131,8 @@ def _sensitivity(c: Comparison) -> str:
     )
     drawn = any(line.y for line in lines)
     figure = line_figure(lines, "optimizer.lr", c.metric, _tick(c.measured), log_x=True) if drawn else ""
-    pair = _beside_each_other(tables.sensitivity_table(c), _figure("", figure, told))
-    return _section("Sensitivity to the learning rate", f'<div class="legend">{keys}</div>{pair}')
+    pair = beside_each_other(tables.sensitivity_table(c), captioned("", figure, told))
+    return section("Sensitivity to the learning rate", f'<div class="legend">{keys}</div>{pair}')
 
 
 def _sensitivity_line(c: Comparison, index: int, s: Sensitivity) -> Line:
@@ -162,54 +157,19 @@ def _beside(c: Comparison) -> str:
         '<p class="soft">Mean over the seeds that succeeded, and in brackets the standard deviation between them, '
         "and n where some have no finite value.</p>"
     )
-    runs = f"<details><summary>Every run</summary>{_table(tables.run_table(c))}</details>"
-    return _section("Other metrics", told + _table(tables.beside_table(c)) + runs)
+    runs = f"<details><summary>Every run</summary>{tabled(tables.run_table(c))}</details>"
+    return section("Other metrics", told + tabled(tables.beside_table(c)) + runs)
 
 
 def _provenance(c: Comparison) -> str:
     rows = tuple((k, str(v)) for k, v in c.shared.items())
-    shared = _table(Table(("key", "value of all arms"), rows, names=2))
+    shared = tabled(Table(("key", "value of all arms"), rows, names=2))
     body = (
-        f"<ul>{_items(words.reading(c))}</ul><h3>Made with</h3>{_table(tables.environment_table(c))}"
+        f"<ul>{items(words.reading(c))}</ul><h3>Made with</h3>{tabled(tables.environment_table(c))}"
         f"<h3>To train the arms again</h3><pre>{escape(chr(10).join(words.commands(c)))}</pre>"
         f"<details><summary>Configuration that all arms share</summary>{shared}</details>"
     )
-    return _section("How it was measured", body)
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
-
-
-def _items(lines: Sequence[str]) -> str:
-    return "".join(f"<li>{escape(line)}</li>" for line in lines)
-
-
-def _table(t: Table) -> str:
-    def cell(i: int, text: str, tag: str = "td", mark: str = "") -> str:
-        shown = f'<span class="key">{mark}{escape(text)}</span>' if mark else escape(text)
-        return f"<{tag}{' class=name' if i < t.names else ''}>{shown}</{tag.split()[0]}>"
-
-    head = "".join(cell(i, text, "th scope=col") for i, text in enumerate(t.header))
-    marks = [swatch(arm) for arm in t.arms] or [""] * len(t.rows)
-    body = "".join(
-        f"<tr>{cell(0, row[0], 'th scope=row', mark)}{''.join(cell(i, text) for i, text in enumerate(row) if i)}</tr>"
-        for mark, row in zip(marks, t.rows, strict=True)
-    )
-    return f'<div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _beside_each_other(table: Table, figure: str) -> str:
-    return f'<div class="side">{_table(table)}{figure}</div>'
-
-
-def _figure(title: str, figure: str, told: str) -> str:
-    """A figure with its caption; nothing where there was nothing to draw."""
-    if not figure:
-        return ""
-    head = f"<h3>{escape(title)}</h3>" if title else ""
-    readout = '<div class="readout" aria-live="polite"></div>' if "data-x" in figure else ""
-    return f"<figure>{head}{figure}{readout}<figcaption>{escape(told)}</figcaption></figure>"
+    return section("How it was measured", body)
 
 
 def _tick(m: Metric) -> Format:

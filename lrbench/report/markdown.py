@@ -21,9 +21,9 @@ def render(c: Comparison) -> str:
         parts += ["## Sensitivity to the learning rate", table(tables.sensitivity_table(c)), escape(words.marked(c))]
     parts += ["## Other metrics, mean (seed sd)", table(tables.beside_table(c))]
     if said := words.remarks(c):
-        parts += ["## Remarks", _bullets(said)]
-    parts += ["## How it was measured", _bullets(words.reading(c))]
-    parts += ["## Made with", table(tables.environment_table(c)), _code(words.commands(c))]
+        parts += ["## Remarks", bullets(said)]
+    parts += ["## How it was measured", bullets(words.reading(c))]
+    parts += ["## Made with", table(tables.environment_table(c)), code(words.commands(c))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -42,9 +42,9 @@ def escape(text: str) -> str:
     return text
 
 
-def _bullets(lines: list[str]) -> str:
+def bullets(lines: list[str]) -> str:
     return "\n".join(f"- {escape(line)}" for line in lines)
 
 
-def _code(lines: list[str]) -> str:
+def code(lines: list[str]) -> str:
     return "\n".join(f"    {line.replace(chr(10), ' ')}" for line in lines)

@@ -3,11 +3,12 @@
 A figure is drawn 400 wide, so that its text is readable at that width; the page decides how wide it is shown.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
+
+from lrbench.report.axes import Axis, axis_over
 
 WIDTH, HEIGHT = 400, 250
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 38
@@ -21,27 +22,10 @@ Format = Callable[[float], str]
 
 
 @dataclass(frozen=True)
-class Axis:
-    """From data to the unit interval."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    def __call__(self, value: float) -> float:
-        if self.log:
-            value = max(value, self.low)
-            return math.log(value / self.low) / math.log(self.high / self.low)
-        return (value - self.low) / (self.high - self.low)
-
-    def ticks(self, most: int) -> list[float]:
-        return _log_ticks(self.low, self.high, most) if self.log else _ticks(self.low, self.high, most)
-
-
-@dataclass(frozen=True)
 class Line:
     """One arm's line. `markers` draws its points, with whiskers where there is a band; `crosses` stand at the foot,
     where there is no value. Lines of one `kind` and `arm` are shown and hidden together. `shift` is to the right.
+    `ring`: an x whose marker is ringed; `thick`: the part of the line between two x that is drawn thick.
     """
 
     arm: int
@@ -54,6 +38,8 @@ class Line:
     crosses: Sequence[float] = ()
     kind: str = "arm"
     shift: float = 0.0
+    ring: float | None = None
+    thick: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,16 +53,6 @@ class Row:
     high: float | None
     points: Sequence[float] = ()
     note: str = ""
-
-
-def axis_over(values: Sequence[float], log: bool = False) -> Axis:
-    """An axis that holds all values; linear ones with a little room."""
-    low, high = min(values), max(values)
-    if high - low <= 1e-9 * max(abs(low), abs(high)):  # one value, but for rounding
-        low, high = (low / 2, high * 2) if log else (low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1))
-    elif not log:
-        low, high = low - 0.04 * (high - low), high + 0.04 * (high - low)
-    return Axis(low, high, log)
 
 
 def line_figure(
@@ -99,7 +75,7 @@ def line_figure(
     told = f"{y_label} over {x_label}: {', '.join(line.label for line in lines[:12])}"
     crowded = " crowded" * (sum(line.low is not None for line in lines) > BANDS)
     scale = f'data-x="{x.low},{x.high},{int(x.log)}" data-y="{y.low},{y.high},{int(y.log)}" '
-    return _svg(HEIGHT, told, [*body, "</g>", '<line class="cursor" y1="12" y2="212" hidden=""/>'], scale, crowded)
+    return svg(HEIGHT, told, [*body, "</g>", '<line class="cursor" y1="12" y2="212" hidden=""/>'], scale, crowded)
 
 
 def _x_axis(values: Sequence[float], log: bool) -> Axis:
@@ -139,7 +115,7 @@ def interval_figure(
     x = axis_over(values)
 
     def px(value: float) -> str:
-        return _short(14 + x(value) * (WIDTH - 28))
+        return short(14 + x(value) * (WIDTH - 28))
 
     foot = height - BOTTOM
     body = []
@@ -151,55 +127,64 @@ def interval_figure(
     body.append(f'<text x="{WIDTH / 2:g}" y="{height - 6}" text-anchor="middle">{escape(x_label)}</text>')
     for i, r in enumerate(rows):
         y = TOP + step * i + 10
-        body.append(f'<g class="arm-{r.arm}"><text x="14" y="{y}">{escape(_cut(r.label, 44))}</text>')
+        body.append(f'<g class="arm-{r.arm}"><text x="14" y="{y}">{escape(cut(r.label, 44))}</text>')
         body.append(f'<text x="{WIDTH - 14}" y="{y}" text-anchor="end" class="note">{escape(r.note)}</text>')
-        body.append(f'<g class="{_colour(r.arm)}">')
+        body.append(f'<g class="{colour(r.arm)}">')
         body += [f'<circle class="seed" cx="{px(v)}" cy="{y + 11}" r="2.5"/>' for v in r.points]
         if r.low is not None and r.high is not None:
             body.append(f'<line class="bar" x1="{px(r.low)}" x2="{px(r.high)}" y1="{y + 11}" y2="{y + 11}"/>')
         if r.value is not None:
             body.append(f'<circle class="dot" cx="{px(r.value)}" cy="{y + 11}" r="4.5"/>')
         body.append("</g></g>")
-    return _svg(height, f"{x_label}: {', '.join(r.label for r in rows[:12])}", body)
+    return svg(height, f"{x_label}: {', '.join(r.label for r in rows[:12])}", body)
 
 
 def swatch(arm: int) -> str:
     """An arm's colour and dash, for a legend."""
     return (
-        f'<svg class="swatch {_colour(arm)}" viewBox="0 0 26 10" aria-hidden="true">'
+        f'<svg class="swatch {colour(arm)}" viewBox="0 0 26 10" aria-hidden="true">'
         f'<polyline points="1,5 25,5"{_dash(arm)}/></svg>'
     )
 
 
 def _line(line: Line, x: Axis, y: Axis) -> str:
     def at(a: float, b: float) -> str:
-        return f"{_short(_px(x, a))},{_short(_py(y, b))}"
+        return f"{short(_px(x, a))},{short(_py(y, b))}"
 
     points = " ".join(at(a, b) for a, b in zip(line.x, line.y, strict=True))
     moved = f' transform="translate({line.shift:g} 0)"' if line.shift else ""
     label = escape(line.label)
-    parts = [f'<g class="series {line.kind}-{line.arm} {_colour(line.arm)}"{moved} data-label="{label}">']
+    parts = [f'<g class="series {line.kind}-{line.arm} {colour(line.arm)}"{moved} data-label="{label}">']
     if line.low and line.high and not line.markers:
-        there = [(a, lo, hi) for a, lo, hi in zip(line.x, line.low, line.high, strict=True) if lo is not None]
-        edge = [at(a, hi or 0.0) for a, _, hi in there] + [at(a, lo) for a, lo, _ in reversed(there)]
+        banded = [(a, lo, hi) for a, lo, hi in zip(line.x, line.low, line.high, strict=True) if lo is not None]
+        edge = [at(a, hi or 0.0) for a, _, hi in banded] + [at(a, lo) for a, lo, _ in reversed(banded)]
         parts.append(f'<polygon points="{" ".join(edge)}"/>')
     parts.append(f'<polyline points="{points}"{_dash(line.arm)}/>')
+    if line.thick is not None:
+        low, high = line.thick
+        there = " ".join(at(a, b) for a, b in zip(line.x, line.y, strict=True) if low <= a <= high)
+        parts.append(f'<polyline class="thick" points="{there}"/>')
+    parts += [
+        f'<circle class="ring" cx="{short(_px(x, a))}" cy="{short(_py(y, b))}" r="7"/>'
+        for a, b in zip(line.x, line.y, strict=True)
+        if a == line.ring
+    ]
     if line.markers:
         parts += [_marker(*point, x, y) for point in zip(line.x, line.y, line.low or (), line.high or (), strict=True)]
     foot = HEIGHT - BOTTOM - 4
     parts += [
-        f'<text class="cross" x="{_short(_px(x, v))}" y="{foot}" text-anchor="middle">\N{MULTIPLICATION SIGN}</text>'
+        f'<text class="cross" x="{short(_px(x, v))}" y="{foot}" text-anchor="middle">\N{MULTIPLICATION SIGN}</text>'
         for v in line.crosses
     ]
     return "".join([*parts, "</g>"])
 
 
 def _marker(at: float, value: float, low: float | None, high: float | None, x: Axis, y: Axis) -> str:
-    px = _short(_px(x, at))
-    dot = f'<circle class="dot" cx="{px}" cy="{_short(_py(y, value))}" r="3.5"/>'
+    px = short(_px(x, at))
+    dot = f'<circle class="dot" cx="{px}" cy="{short(_py(y, value))}" r="3.5"/>'
     if low is None or high is None:
         return dot
-    return f'<line class="bar" x1="{px}" x2="{px}" y1="{_short(_py(y, high))}" y2="{_short(_py(y, low))}"/>{dot}'
+    return f'<line class="bar" x1="{px}" x2="{px}" y1="{short(_py(y, high))}" y2="{short(_py(y, low))}"/>{dot}'
 
 
 def _frame(x: Axis, y: Axis, x_ticks: Sequence[float], y_format: Format, x_label: str, y_label: str) -> str:
@@ -207,11 +192,11 @@ def _frame(x: Axis, y: Axis, x_ticks: Sequence[float], y_format: Format, x_label
     right, foot = WIDTH - RIGHT, HEIGHT - BOTTOM
     parts = []
     for tick in y.ticks(7):
-        at = _short(_py(y, tick))
+        at = short(_py(y, tick))
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{at}" y2="{at}"/>')
         parts.append(f'<text x="{LEFT - 5}" y="{at}" dy="3.5" text-anchor="end">{escape(y_format(tick))}</text>')
     for tick in x_ticks:
-        at = _short(_px(x, tick))
+        at = short(_px(x, tick))
         parts.append(f'<text x="{at}" y="{foot + 14}" text-anchor="middle">{tick:g}</text>')
     middle = (LEFT + right) / 2
     parts.append(f'<line class="axis" x1="{LEFT}" x2="{right}" y1="{foot}" y2="{foot}"/>')
@@ -219,7 +204,7 @@ def _frame(x: Axis, y: Axis, x_ticks: Sequence[float], y_format: Format, x_label
     return "".join(parts)
 
 
-def _svg(height: int, told: str, body: Sequence[str], more: str = "", kind: str = "") -> str:
+def svg(height: int, told: str, body: Sequence[str], more: str = "", kind: str = "") -> str:
     return (
         f'<svg class="figure{kind}" viewBox="0 0 {WIDTH} {height}" role="img" {more}aria-label="{escape(told)}">'
         f"{''.join(body)}</svg>"
@@ -234,27 +219,7 @@ def _py(y: Axis, value: float) -> float:
     return TOP + (1 - y(value)) * (HEIGHT - TOP - BOTTOM)
 
 
-def _ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers: multiples of 1, 2 or 5 times a power of ten."""
-    rough = (high - low) / most
-    power = 10 ** math.floor(math.log10(rough))
-    step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough * 0.999)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [i * step for i in range(first, last + 1)]
-
-
-def _log_ticks(low: float, high: float, most: int) -> list[float]:
-    """Powers of ten, with 2 and 5 (or 3) times them where there is room; fewer over a long way, round numbers over a
-    short one."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for factors in ((1, 2, 5), (1, 3), (1,)):
-        found = [f * 10.0**d for d in decades for f in factors if low <= f * 10.0**d <= high]
-        if len(found) <= most + 1:
-            return found if len(found) > 1 else _ticks(low, high, most)
-    return found[:: math.ceil(len(found) / most)]
-
-
-def _colour(arm: int) -> str:
+def colour(arm: int) -> str:
     return f"c{arm % COLOURS}"
 
 
@@ -263,9 +228,9 @@ def _dash(arm: int) -> str:
     return f' stroke-dasharray="{dash}"' if dash else ""
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def _cut(text: str, most: int) -> str:
+def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -77,7 +77,10 @@ def finding(c: Comparison) -> str:
     trained = f"{_count(runs, 'run')}, {failed or 'none'} of them failed"
     measured = [a for a in c.arms if a.estimate.mean is not None]
     if not measured:
-        return f"{_count(len(c.arms), 'arm')}, {trained}: no run has a {c.metric} to compare."
+        arms = _count(len(c.arms), "arm")
+        if failed == runs:
+            return f"{arms}, {_count(runs, 'run')}, all failed: there is no {c.metric} to compare."
+        return f"{arms}, {trained}: no run has a {c.metric} to compare."
     if len(measured) == 1:
         return f"{measured[0].name}: mean {c.metric} {_estimate(c, measured[0].estimate)}. {trained.capitalize()}."
     low, *_, high = sorted(measured, key=lambda a: a.estimate.mean or 0.0)

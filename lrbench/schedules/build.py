@@ -63,8 +63,15 @@ def momentum_of(group: Mapping[str, Any]) -> float | None:
 
 
 def settings_of(plan: SchedulePlan) -> dict[str, Any]:
-    """The settings of the optimizer's groups, beside the rate."""
-    return with_defaults(plan.optimizer.target, plan.optimizer.args, "optimizer")
+    """The settings of the optimizer's groups, beside the rate. Raises ConfigError for a momentum that is none."""
+    settings = with_defaults(plan.optimizer.target, plan.optimizer.args, "optimizer")
+    try:
+        momentum_of(settings)
+    except (TypeError, ValueError, LookupError) as error:
+        name, shown = ("betas", "[0.9, 0.999]") if "betas" in settings else ("momentum", "0.9")
+        why = f"{plan.optimizer.name} has no momentum of this"
+        raise ConfigError(f"optimizer.args.{name}", settings[name], why, f"give {name} as {shown}") from error
+    return settings
 
 
 @contextmanager
@@ -77,6 +84,10 @@ def torch_refuses(part: Part, args: Mapping[str, Any]) -> Iterator[None]:
     except ConfigError:
         raise
     except Exception as error:
+        zeros = [name for name, given in args.items() if given == 0 and type(given) is int]
+        if isinstance(error, ZeroDivisionError) and zeros:
+            option, cure = f"{part.option}.args.{zeros[0]}", "give it at least one step, such as end"
+            raise ConfigError(option, 0, f"{call(part, args)} divides by it", cure) from error
         why = f"{call(part, args)} fails with {type(error).__name__}: {str(error).rstrip('.')}"
         raise ConfigError(part.option, "", f"{why}.", f"Change {part.option}.args") from error
 

@@ -6,23 +6,22 @@ same is told and not refused.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from math import ceil
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from lrbench.errors import ConfigError
 from lrbench.experiment.schedule_plan import Part, SchedulePlan
 from lrbench.horizon import Phase
+from lrbench.schedules.beside import MATTERS, UNITS, given, is_count, of_warmup, of_weight_decay
 from lrbench.schedules.build import call, settings_of
 from lrbench.schedules.compose import LRTable, lr_table, traced
 from lrbench.schedules.feedback import built, hears_metric
 from lrbench.schedules.trace import Floats
-
-MATTERS = 1e-9  # of the peak: a rise of less is rounding
-UNITS = {"epoch": "epochs", "batch": "updates", "metric": "evaluations"}
 
 
 @lru_cache(maxsize=4096)  # the jobs of a sweep share their schedules, and what is kept of one is small
@@ -32,6 +31,7 @@ def check(plan: SchedulePlan) -> tuple[str, ...]:
     _refuse_contrary_mode(plan)
     table = lr_table(plan)
     _refuse_high_floor(plan)
+    _refuse_unsorted(plan, table)
     strange = [p for p in plan.parts if isinstance(p.spec.numerics, str)]  # neither torch's nor ours: may draw anywhere
     if strange:
         _refuse_another_table(plan, table, strange)
@@ -42,14 +42,15 @@ def check(plan: SchedulePlan) -> tuple[str, ...]:
 
 def remarks(plan: SchedulePlan, table: LRTable) -> list[str]:
     """What a person should know of a legal schedule before it is trained under, a line each: that it does not do what
-    its kind says, that a rate never moves, and what its bare numbers mean."""
+    its kind says, that it never moves, what its parts beside it do, and what its bare numbers mean."""
     beyond = () if plan.scheduler.only_falls is not None else beyond_its_kind(plan, table)
     still = list(_standing_still(plan, table))
     return [
         *(f"scheduler: {found.why}. If it should not, {found.cure}." for found in beyond),
-        *_high_warmup(plan, table),
+        *of_warmup(plan, table),
         *(still or _bare_lengths(plan)),
         *_bare_positions(plan),
+        *of_weight_decay(plan, table),
     ]
 
 
@@ -104,6 +105,19 @@ def _refuse_high_floor(plan: SchedulePlan) -> None:
             raise ConfigError(f"scheduler.args.{name}", plan.scheduler.args[name], why, cure)
 
 
+def _refuse_unsorted(plan: SchedulePlan, table: LRTable) -> None:
+    """Milestones that torch sorts itself: one schedule would be two runs."""
+    for option, value in given(plan.main):
+        if not (isinstance(value, list | tuple) and all(map(is_count, value)) and list(value) != sorted(value)):
+            continue
+        name = option.partition("=")[0].rpartition(".")[2]
+        args = {**plan.scheduler.args, name: sorted(value)}
+        in_order = replace(plan, scheduler=replace(plan.scheduler, args=args))
+        if np.array_equal(traced(in_order, () if hears_metric(plan) else None).columns, table.columns):
+            why = f"{plan.scheduler.name} takes these in any order, and one schedule is written in one way"
+            raise ConfigError(f"scheduler.args.{name}", list(value), why, f"let them ascend: {sorted(value)}")
+
+
 def _refuse_second_warmup(plan: SchedulePlan) -> None:
     """An optimizer that multiplies its rate by a warmup of its own would train at other rates than the record's."""
     for name, value in settings_of(plan).items():
@@ -133,14 +147,6 @@ def _refuse_another_table(plan: SchedulePlan, table: LRTable, strange: Sequence[
         raise ConfigError(option, "", why, "make them a function of the steps; draw with a fixed seed")
 
 
-def _high_warmup(plan: SchedulePlan, table: LRTable) -> Iterator[str]:
-    for group, lr in zip(table.groups, table.lr[: table.warmup].T, strict=True):
-        peak = plan.peaks[group]
-        if lr.size and lr.max() > peak * (1 + MATTERS):
-            yield f"warmup: it goes up to {lr.max():.4g}, above the peak {peak:.4g} of group '{group}'."
-            return
-
-
 def _standing_still(plan: SchedulePlan, table: LRTable) -> Iterator[str]:
     """A schedule that is supposed to move, and does not within the run: a plateau even if nothing ever improves."""
     spec, phase = plan.scheduler, plan.main.phase
@@ -166,8 +172,8 @@ def _bare_positions(plan: SchedulePlan) -> Iterator[str]:
     """Bare numbers in a list go to torch untouched, which counts them from the end of the warmup."""
     phase, unit = plan.main.phase, UNITS[plan.scheduler.interval]
     shift = phase.start // phase.tick
-    for option, value in _given(plan):
-        if not (isinstance(value, list | tuple) and value and all(map(_is_count, value))):
+    for option, value in given(plan.main):
+        if not (isinstance(value, list | tuple) and value and all(map(is_count, value))):
             continue
         if shift:
             yield (
@@ -182,8 +188,8 @@ def _bare_lengths(plan: SchedulePlan) -> Iterator[str]:
     """Steps that the schedule does not have: most often those of the warmup, which nobody took off."""
     phase, unit = plan.main.phase, UNITS[plan.scheduler.interval]
     whole = ceil(phase.stop / phase.tick)
-    for option, value in _given(plan):
-        if not _is_count(value) or value <= phase.steps:
+    for option, value in given(plan.main):
+        if not is_count(value) or value <= phase.steps:
             continue
         if value <= whole:
             yield f"{option}: the warmup leaves {phase.steps} of the {whole} {unit}; write end for all of them."
@@ -191,20 +197,9 @@ def _bare_lengths(plan: SchedulePlan) -> Iterator[str]:
             yield f"{option}: the schedule has {phase.steps} {unit}, and is cut off there; end is all of them."
 
 
-def _given(plan: SchedulePlan) -> Iterator[tuple[str, Any]]:
-    """The main schedule's arguments as they were written, for each group where they are."""
-    for name, raw in plan.scheduler.args.items():
-        for value in raw.values() if isinstance(raw, Mapping) else [raw]:
-            yield f"scheduler.args.{name}={value}", value
-
-
 def _positions(steps: Sequence[int], phase: Phase) -> list[str]:
     """Steps of the run as positions, which a warmup does not shift."""
     return [f"@{n}ep" if phase.interval == "epoch" else f"@{n * phase.tick}ba" for n in steps]
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _and(numbers: list[int]) -> str:

@@ -27,11 +27,14 @@ class Trace(NamedTuple):
     momentum: Floats | None
 
 
-def trace(plan: SchedulePlan, part: Part, group: str, metrics: Sequence[float] | None = None) -> Trace:
-    """Every value of one part of the plan for one group. With `metrics`, step k hears metrics[k-1]; after the last one
-    the rate stays. Raises ConfigError for anything the scheduler refuses, for negative or non-finite rates
-    (what rounding leaves below zero stays as torch has it), and where anything but rate and momentum moves."""
-    steps, args = part.phase.steps, plan.arguments(part, group)
+def trace(plan: SchedulePlan, part: Part, group: str, metrics: Sequence[float] | None = None, beyond: int = 0) -> Trace:
+    """Every value of one part of the plan for one group, and those that it would take in so many steps beyond its end.
+
+    With `metrics`, step k hears metrics[k-1]; after the last one the rate stays. Raises ConfigError for anything the
+    scheduler refuses, for negative or non-finite rates (what rounding leaves below zero stays as torch has it), and
+    where anything but rate and momentum moves.
+    """
+    steps, args = part.phase.steps + beyond, plan.arguments(part, group)
     with torch_refuses(part, args), _without_chance(part):
         live = build(plan, part, args, group)
         if metrics is None and "metric" in live.takes:

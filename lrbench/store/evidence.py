@@ -32,17 +32,19 @@ class Evidence:
         Raises ConfigError for a file that cannot be trusted, and where two rows of the run have different numbers.
         """
         found = self._found[0].get(run_id, [])
-        for other in found[1:]:
-            if not other.agrees(found[0]):
-                why = f"says something else of {run_id} than {found[0].path}, line {found[0].line}"
-                cure = "keep the one that is right, or train it again with force=true"
-                raise ConfigError(f"{other.path}, line {other.line}", "", why, cure)
+        if disagreement := _disagreement(found):
+            raise disagreement
         return found[0] if found else None
 
     def rows(self) -> list[Row]:
-        """One row for each run. Raises ConfigError for a file that cannot be trusted; rows that disagree are told when
-        the run is asked for."""
+        """One row for each run. Raises ConfigError for a file that cannot be trusted; of rows that disagree, `disputed`
+        tells."""
         return [found[0] for found in self._found[0].values()]
+
+    @property
+    def disputed(self) -> Mapping[str, str]:
+        """By run id, what is said of two rows of the run that have different numbers."""
+        return {key: str(why) for key, found in self._found[0].items() if (why := _disagreement(found))}
 
     @property
     def modified(self) -> Mapping[str, str]:
@@ -84,6 +86,16 @@ def _walked(results: Path, without: Path) -> Iterator[Path]:
         folders[:] = sorted(f for f in folders if not f.startswith(".") and Path(folder, f) != without)
         if ROWS in names:
             yield Path(folder, ROWS)
+
+
+def _disagreement(found: list[Row]) -> ConfigError | None:
+    """The refusal of rows of one run that have different numbers."""
+    for other in found[1:]:
+        if not other.agrees(found[0]):
+            why = f"says something else of {other.run_id} than {found[0].path}, line {found[0].line}"
+            cure = "keep the one that is right, or train it again with force=true"
+            return ConfigError(f"{other.path}, line {other.line}", "", why, cure)
+    return None
 
 
 def _rank(row: Row) -> tuple[int, bool]:

@@ -32,7 +32,8 @@ DONE = ("finished", "diverged")
 RATES = "rates.json"
 Series = NDArray[np.void]  # one element an update, its columns by name
 LOSS, NORM = "train/loss", "grad/norm"  # the first two columns; what the schedule sets follows
-_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is seven times as fast
+# libyaml's are seven times as fast.
+_LOADER, _DUMPER = getattr(yaml, "CSafeLoader", yaml.SafeLoader), getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class Damaged(Exception):
@@ -62,7 +63,7 @@ class Record:
 
     def experiment(self) -> Experiment:
         """The Experiment that was trained."""
-        made: Experiment = from_plain(yaml.load((self.folder / "experiment.yaml").read_text(), Loader=_YAML))
+        made: Experiment = from_plain(yaml.load((self.folder / "experiment.yaml").read_text(), Loader=_LOADER))
         return made
 
     def status(self) -> dict[str, Any]:
@@ -180,7 +181,7 @@ class Record:
         for name, text in hydra.items():
             write_text(self.folder / ".hydra" / name, text)
         self.set_status("running", 0, experiment.clock.updates)
-        write_text(self.folder / "experiment.yaml", yaml.safe_dump(to_plain(experiment), sort_keys=False))
+        write_text(self.folder / "experiment.yaml", yaml.dump(to_plain(experiment), Dumper=_DUMPER, sort_keys=False))
 
     def set_status(self, state: Standing, update: int, updates: int, error: str | None = None) -> None:
         write_json(self.folder / "status.json", {"state": state, "update": update, "updates": updates, "error": error})

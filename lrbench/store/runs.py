@@ -19,6 +19,7 @@ from lrbench.config.levels import is_of, levels, meaning, require_known
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
 from lrbench.store.index import SHORT, Flat, Watch, rows
+from lrbench.store.rows import place
 from lrbench.store.store import Store
 
 if TYPE_CHECKING:
@@ -152,16 +153,16 @@ def columns_of(chosen: Iterable[Flat]) -> list[str]:
     return list(dict.fromkeys(key for row in chosen for key in row if key != DECLARED))
 
 
-def require(keys: Sequence[str], everything: Iterable[Flat]) -> list[str]:
+def require(keys: Sequence[str], everything: Sequence[Flat]) -> list[str]:
     """The keys as rows have them. Raises ConfigError for one that no run has, with the nearest."""
     if not keys:
         return []
     known = {*columns_of(everything), *always()}
     for key in map(_named, keys):
         if key not in known:
-            last = sorted(k for k in known if re.split(r"[./]", k)[-1] == key)
-            hint = f" Did you mean '{last[0]}'?" if last else did_you_mean(key, known).partition(" Known:")[0]
-            why = f"no run has an option or a metric of this name.{hint}"
+            hint = did_you_mean(key, sorted(known, key=place)).partition(" Known:")[0]
+            finished = any(row.get("state") == "finished" for row in everything)
+            why = f"no run has an option or a metric of this name{'' if finished else ', and none is finished'}.{hint}"
             raise ConfigError(key, "", why, "--keys lists them all")
     return [_named(key) for key in keys]
 

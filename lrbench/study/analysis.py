@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lrbench.stats.family import Tested, family
-from lrbench.stats.intervals import t_interval
+from lrbench.stats.intervals import Interval, newcombe_paired, t_interval
 from lrbench.stats.paired import Success, success
 from lrbench.stats.power import pairs_for, rerun_agreement
 from lrbench.stats.verdict import Verdict, verdict
@@ -28,7 +29,7 @@ def contrasts(rules: Rules, choices: Mapping[str, Choice], seen: Sequence[Seen])
     reach: dict[str, tuple[float, float]] = {}
     for primary in (True, False):
         arms = [arm for arm in rules.contrasts if arm in by_arm and (arm in rules.family) == primary]
-        gains = [gains_of(rules, by_arm[arm]) for arm in arms]
+        gains = [_compared(rules, by_arm[arm]) for arm in arms]
         null = -(rules.margin or 0.0) if rules.kind == "no worse" else 0.0
         reach |= {arm: reach_of(rules, choices, arm, rules.alpha / len(arms)) for arm in arms}
         found = family(gains, rules.alpha, [reach[arm] for arm in arms], null=null, margin=rules.margin)
@@ -41,6 +42,13 @@ def contrasts(rules: Rules, choices: Mapping[str, Choice], seen: Sequence[Seen])
     )
 
 
+def _compared(rules: Rules, seen: Seen) -> NDArray[np.float64]:
+    """What a contrast is about, pair by pair: gains, or which of the two succeeded."""
+    if rules.kind != "success":
+        return gains_of(rules, seen)
+    return np.array([float(p.arm is not None) - float(p.baseline is not None) for p in seen.pairs()])
+
+
 def gains_of(rules: Rules, seen: Seen) -> NDArray[np.float64]:
     """By seed, where both succeeded."""
     return np.array([rules.gain(p.arm, p.baseline) for p in seen.pairs() if p.whole])  # type: ignore[arg-type]
@@ -49,6 +57,8 @@ def gains_of(rules: Rules, seen: Seen) -> NDArray[np.float64]:
 def _contrast(rules: Rules, seen: Seen, tested: Tested, variance: float, reach: tuple[float, float]) -> Contrast:
     claim, pairs = rules.claim(seen.arm), seen.pairs()
     both = success([p.baseline is not None for p in pairs], [p.arm is not None for p in pairs])
+    if rules.kind == "success":
+        tested = _of_rates(tested, both)
     found, remarks = _verdict(rules, seen, tested, both)
     return Contrast(
         arm=seen.arm,
@@ -69,11 +79,27 @@ def _contrast(rules: Rules, seen: Seen, tested: Tested, variance: float, reach: 
     )
 
 
+def _of_rates(tested: Tested, both: Success) -> Tested:
+    """With the intervals that a difference of two rates has, and its exact p (McNemar's; the sign-flip test of which
+    of the two succeeded is the same)."""
+
+    def newcombe(level: float) -> Interval | None:
+        return newcombe_paired(both.both, both.only_second, both.only_first, both.neither, level)
+
+    return replace(
+        tested,
+        interval=newcombe(tested.level),
+        equivalence=newcombe(tested.equivalence_level),
+        p=1.0 if both.mcnemar_p is None else both.mcnemar_p,
+        disagrees=False,
+    )
+
+
 def _verdict(rules: Rules, seen: Seen, tested: Tested, both: Success) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict of the intervals, unless the family, the sign-flip test or failures forbid it; and why."""
-    found = verdict(rules.kind, tested.interval, tested.equivalence, rules.claim(seen.arm))
+    found = verdict(rules.rule, tested.interval, tested.equivalence, rules.claim(seen.arm))
     remarks = []
-    excluded = len(seen.seeds) - tested.n
+    excluded = len(seen.seeds) - tested.n  # none where success is what is asked about
     if excluded:
         remarks.append(f"{excluded} of {len(seen.seeds)} pairs are left out: one of the two failed")
     if found not in DIRECTIONAL and found != "direction supported, size unresolved":
@@ -84,7 +110,7 @@ def _verdict(rules: Rules, seen: Seen, tested: Tested, both: Success) -> tuple[V
     elif tested.disagrees:
         remarks.append(f"the exact sign-flip test disagrees with the t interval (p = {tested.sign_flip_p:.3g})")
         found = "inconclusive"
-    elif both.mcnemar_p is not None and both.mcnemar_p < rules.alpha:
+    elif rules.kind != "success" and both.mcnemar_p is not None and both.mcnemar_p < rules.alpha:
         ours, theirs = both.only_first + both.neither, both.only_second + both.neither
         remarks.append(f"failures differ: {ours} of the arm's runs, {theirs} of the baseline's; they are a verdict too")
         found = "inconclusive"
@@ -156,6 +182,6 @@ def _agreement(
     claim = rules.claim(seen.arm)
     variance, reach = chosen
     same, again = rerun_agreement(
-        rules.kind, claim, tested.mean, tested.sd, tested.n, variance, rules.alpha, tests, reached=found, reach=reach
+        rules.rule, claim, tested.mean, tested.sd, tested.n, variance, rules.alpha, tests, reached=found, reach=reach
     )
     return Agreement(same, again)

@@ -8,12 +8,14 @@ from typing import Literal, get_args
 from lrbench.errors import ConfigError
 from lrbench.stats.verdict import Claim, Kind
 
+StudyKind = Kind | Literal["success"]  # of which the last is about how often an arm succeeds, whatever it reaches
 Estimand = Literal["tuned", "swap", "both"]
 Rate = Literal["as given", "baseline tuned"]
 SEEDS_A_ROLE = 1_000_000
 SEEDS_A_REPLICATE = 1_000
 ROLES = {"tuning": 1, "confirmation": 2, "second look": 3, "finder": 4}  # below 1,000,000 lie a person's own seeds
 ALPHA = {1: 0.05, 2: 0.0294}  # of each look, 0.05 in all. Source: Pocock (1977), Biometrika 64, table 1
+MOST_OF_A_SHARE = 0.2  # a larger gain of a share was meant in points
 ONE_CHOICE = 3  # points: fewer have no value with a worse one on both sides
 
 
@@ -67,7 +69,8 @@ class Rules:
     judge: str  # that is tuned by, on validation
     higher: bool
     chance: float | None = None  # what guessing reaches of it, where that is known
-    kind: Kind = "difference"
+    unit: str = ""  # of it; "%" for a share in [0, 1]
+    kind: StudyKind = "difference"
     estimand: Estimand = "tuned"
     rate: Rate = "as given"  # of a swap
     tuning: Tuning | None = None
@@ -97,6 +100,9 @@ class Rules:
         if self.pairs is not None and not self.least_pairs <= self.pairs <= SEEDS_A_REPLICATE:
             why = f"a family of {len(self.family)} asks for {self.least_pairs} to {SEEDS_A_REPLICATE}"
             raise ConfigError("pairs", self.pairs, why, "below that no verdict could be reached, whatever was measured")
+        if self.unit == "%" and self.detect is not None and self.detect >= MOST_OF_A_SHARE:
+            why = f"the metric is a share in [0, 1], so that is a gain of {100 * self.detect:g} points"
+            raise ConfigError("detect", self.detect, why, f"for {self.detect:g} points write {self.detect:g}%")
         if self.detect is not None and not self.detect > 0:
             raise ConfigError(
                 "detect", self.detect, "give a gain above 0, in the metric's own unit (0.005 of accuracy)"
@@ -112,16 +118,27 @@ class Rules:
         self._require_choices()
 
     def _require_choices(self) -> None:
-        for option, kind in (("kind", Kind), ("estimand", Estimand), ("rate", Rate)):
+        kinds = (*get_args(Kind), "success")
+        for option, known in (("kind", kinds), ("estimand", get_args(Estimand)), ("rate", get_args(Rate))):
             given = getattr(self, option)
-            if given not in get_args(kind):
-                raise ConfigError(option, given, f"give one of {', '.join(get_args(kind))}")
+            if given not in known:
+                raise ConfigError(option, given, f"give one of {', '.join(known)}")
         margins = {self.claim(arm).margin for arm in self.contrasts}
-        if self.kind != "difference" and None in margins:
+        if self.within_margin and None in margins:
             raise ConfigError("margin", None, f"'{self.kind}' means within a margin", "give one, with its reason")
-        if self.kind != "difference" and len(margins) > 1:
+        if self.within_margin and len(margins) > 1:
             why = "the contrasts of one family are tested against one margin"
             raise ConfigError("margin", sorted(margins), why, "give all arms the same")  # type: ignore[type-var]
+
+    @property
+    def within_margin(self) -> bool:
+        """Whether the verdict is about a margin."""
+        return self.kind in ("no worse", "equal")
+
+    @property
+    def rule(self) -> Kind:
+        """The rule of the verdict: rates of success differ as means do."""
+        return "difference" if self.kind == "success" else self.kind
 
     @property
     def tunes(self) -> bool:

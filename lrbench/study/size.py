@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from lrbench.stats.power import pairs_for, upper_sd
+from lrbench.stats.power import pairs_for, upper_sd, verdict_probabilities
+from lrbench.stats.verdict import Claim
 from lrbench.study.rules import Rules
 from lrbench.study.tuning import Choice, reach_of
 
 CONFIDENCE = 0.8  # of the upper limit of a standard deviation: planned with the estimate itself, half of the studies
 # would have too few pairs. Source: Browne (1995), Statistics in Medicine 14, 1933-1940
+LIKELY = 0.5
+MOST = 10_000  # pairs that anybody would think of
 
 
 @dataclass(frozen=True)
@@ -30,23 +33,61 @@ class Size:
 
 def size_of(rules: Rules, choices: Mapping[str, Choice]) -> Size:
     """The number of pairs of one look, for all contrasts of a task."""
+    sds = {arm: sd for arm in rules.contrasts if (sd := planned_sd(rules, choices, arm)) is not None}
+    found = _given(rules) if rules.pairs is not None or not sds else _asked(rules, choices, max(sds.values()))
+    if found.pairs is None or not found.enough:
+        return found
+    for arm, sd in sds.items():
+        if (needed := _pairs_that_decide(rules, arm, sd, found.pairs)) != found.pairs:
+            many = f"about {needed} would" if needed else "nor do many more"
+            why = f"{found.pairs} pairs cannot decide what is claimed of {arm} (sd {sd:.3g}): {many}"
+            return Size(found.pairs, sd, why, enough=False)
+    return found
+
+
+def _given(rules: Rules) -> Size:
     if rules.pairs is not None:
         return Size(rules.pairs, None, "given in the design")
+    return Size(rules.least_pairs, None, "the fewest there may be: the noise was not measured")
+
+
+def _asked(rules: Rules, choices: Mapping[str, Choice], sd: float) -> Size:
+    """As many as find what is to be detected, at Holm's strictest step."""
     assert rules.detect is not None
-    sds = [sd for arm in rules.contrasts if (sd := planned_sd(rules, choices, arm)) is not None]
-    if not sds:
-        return Size(rules.least_pairs, None, "the fewest there may be: the noise was not measured")
-    level = 1 - rules.alpha / len(rules.family)  # of Holm's strictest step
+    level = 1 - rules.alpha / len(rules.family)
     # What the choice of values adds to an interval, more pairs do not take away.
     reach = max(reach_of(rules, choices, arm, 1 - level)[0] for arm in rules.contrasts)
     added = (reach / float(stats.norm.isf((1 - level) / 2))) ** 2
-    why = f"a gain of {rules.detect:g} is found with 80 % power where the differences' sd is {max(sds):.3g}"
+    why = f"a gain of {rules.detect:g} is found with 80 % power where the differences' sd is {sd:.3g}"
     try:
-        asked = max(rules.least_pairs, pairs_for(rules.detect, max(sds), level, added=added))
+        asked = max(rules.least_pairs, pairs_for(rules.detect, sd, level, added=added))
     except ValueError:
-        why = f"no number of pairs finds a gain of {rules.detect:g}: the choice of values alone leaves {reach:.3g} open"
-        return Size(None, max(sds), f"{why}, and only more tuning seeds (tuning.more) make it less", enough=False)
-    return Size(asked, max(sds), why, enough=asked <= rules.most_pairs)
+        leaves = f"the choice of values alone leaves {reach:.3g} open, and more tuning seeds (tuning.more) leave less"
+        return Size(None, sd, f"no number of pairs finds a gain of {rules.detect:g}: {leaves}", enough=False)
+    return Size(asked, sd, why, enough=asked <= rules.most_pairs)
+
+
+def _pairs_that_decide(rules: Rules, arm: str, sd: float, pairs: int) -> int | None:
+    """So many, or the fewest doublings of them, with which some verdict is likelier than not at one of the gains that
+    matter to the claim; None where ten thousand do not. Where no size is claimed any number may decide."""
+    claim = rules.claim(arm)
+    gains = (
+        [0.0] if rules.within_margin else gains_of_claim(claim) if claim.sized and rules.kind == "difference" else []
+    )
+    if not gains or sd == 0:
+        return pairs
+
+    def decides(n: int) -> bool:
+        found = (verdict_probabilities(rules.rule, claim, g, sd, n, rules.alpha, len(rules.family)) for g in gains)
+        return any(p >= LIKELY for f in found for name, p in f.items() if name != "inconclusive")
+
+    return next((n for n in (pairs * 2**k for k in range(12)) if n <= MOST and decides(n)), None)
+
+
+def gains_of_claim(claim: Claim) -> list[float]:
+    """The true gains at which a claim of a size is looked at: none, both ends of the range, and its middle."""
+    high = 2 * claim.low if claim.high is None else claim.high
+    return sorted({0.0, claim.low, (claim.low + high) / 2, high})
 
 
 def planned_sd(rules: Rules, choices: Mapping[str, Choice], arm: str) -> float | None:
@@ -55,6 +96,8 @@ def planned_sd(rules: Rules, choices: Mapping[str, Choice], arm: str) -> float |
 
     Its degrees of freedom are those of one value, for values share their seeds.
     """
+    if rules.baseline not in choices:
+        return None
     if arm not in choices:  # a swap at the baseline's value: its own noise, twice
         scores = [
             s for p in choices[rules.baseline].points for s in p.scores if p.value == choices[rules.baseline].value

@@ -95,9 +95,10 @@ class Plan:
             yield f"beside   another process trains {n} of these runs; they are followed at the end"
         if n := counts["failed"]:
             yield f"failed   {n} of these runs; retry=true goes on from their last checkpoints"
-        if counts["new"]:
+        asked = [e.run_id for e in self.entries if self.standings[e.run_id] in ("new", "committed", "uncommitted")]
+        if asked:
             modified = self.store.evidence.modified
-            yield from (f"evidence {modified[e.run_id]}" for e in self.entries if e.run_id in modified)
+            yield from (f"evidence {modified[key]}" for key in asked if key in modified)
 
     def cost_line(self, workers: int) -> str:
         """What is left to do, in words; empty when nothing is."""

@@ -24,6 +24,9 @@ A language model's, for instance, where id 0 is padding:
 
         def meter(self):
             return Perplexity(self)  # sums loss and weight; its result is exp(loss / weight)
+
+A module of this package says `NUMERICS = 1`, and raises it with every change of a number that it gives: it is part of
+the runs' identity. Of a module of yours the source is, so that it needs nothing.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from lrbench.cli import main as cli
 from lrbench.cli.flags import FLAGS
 from lrbench.commands.sweep import Asked
 from lrbench.config import named
+from lrbench.config.study import study_files
 from lrbench.data import fashion_mnist
 from lrbench.errors import ConfigError
 
@@ -199,8 +200,9 @@ def test_help_says_commands_groups_levels_and_options(lrbench: Lrbench) -> None:
     assert (said.code, said.err) == (0, "")
     for command in cli.COMMANDS:
         assert re.search(rf"^  {command} +\S", said.out, re.MULTILINE)
-    groups = [p for p in CONF.iterdir() if p.is_dir() and p.name not in ("hydra", "sweep")]
+    groups = [p for p in CONF.iterdir() if p.is_dir() and p.name not in ("hydra", "sweep", "study")]
     assert f"\nSweeps (lrbench sweep NAME): {', '.join(named.sweep_files())}\n" in said.out
+    assert f"\nStudies (lrbench compare NAME): {', '.join(study_files())}\n" in said.out
     for flag in FLAGS:
         assert re.search(rf"^{flag} +\S", said.out, re.MULTILINE)
     for group in groups:

@@ -158,6 +158,12 @@ def test_export(lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert trained.err.count("restored from results/claims/seeds/runs.csv, not trained") == 2
     again = lrbench("runs", "--columns", "run_id,test/accuracy,test/loss", "state=finished", "--csv")
     assert again.out == accuracy
+    twin = Path("results/claims/twin/runs.csv")
+    shutil.copytree("results/claims/seeds", twin.parent)
+    twin.write_text(twin.read_text().replace("as planned", "well", 1))
+    told = lrbench("runs", "--committed", "--columns", "run_id").err
+    assert "line 2: says something else of " in told
+    assert f"{twin}, line 2" in told
     assert lrbench("runs", f"restored_from={path}", "--json", "--columns=seed").out.count("seed") == 3
 
 

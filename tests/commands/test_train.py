@@ -95,6 +95,15 @@ def test_the_record_and_what_is_said_at_the_end(lrbench: Lrbench, tmp_path: Path
 
 
 @pytest.mark.usefixtures("no_pictures")
+def test_a_test_that_is_asked_for_later_is_told_of(lrbench: Lrbench) -> None:
+    assert "test/" not in lrbench(*TINY, "test=false").out
+    told = lrbench(*TINY)
+    assert "is finished already; the test set was evaluated now and added; this is its record" in told.err
+    assert "test/accuracy" in told.out
+    assert "evaluated" not in lrbench(*TINY).err
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_interpolations_are_kept_as_typed(lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINE", "mine")
     typed = (*TINY, "checkpoint_every=${eval_every}", "results=${oc.env:MINE}")

@@ -136,6 +136,14 @@ def test_in_a_recipe(text: str, option: str, said: str, lrbench: Lrbench, mine: 
     assert_refused(lrbench("--config-dir", str(mine), "recipe=mine"), option, said)
 
 
+def test_in_an_empty_file(lrbench: Lrbench, mine: Path) -> None:
+    write(mine, "recipe/mine.yaml", "")
+    assert_refused(lrbench("--config-dir", str(mine), "recipe=mine"), "this is no recipe", "# @package _global_")
+    write(mine, "scheduler/mine.yaml", "# nothing\n")
+    said = lrbench("--config-dir", str(mine), "scheduler=mine")
+    assert_refused(said, "scheduler._target_: this option of scheduler has no value", "one that is empty gives nothing")
+
+
 @pytest.mark.parametrize(
     ("overrides", "option"),
     [

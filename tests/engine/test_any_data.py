@@ -243,3 +243,77 @@ def test_a_batch_that_weighs_nothing_is_told_and_is_no_divergence(trained, monke
     monkeypatch.setattr(Classification, "weight", lambda self, batch: eval(weight))
     with pytest.raises(ConfigError, match=r"task\._target_=.*the weight of update 0 is .*count something"):
         trained("endless")
+
+
+# ---- A task that returns nonsense: one error that names it and says what it should return.
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        ("None", "its loss is None"),
+        ("[model(batch[0]).sum()]", "its loss is of type list"),
+        ("model(batch[0]).sum(1)", r"its loss is a tensor of shape \(64,\)"),
+        ("model(batch[0]).sum().detach()", "its loss is a tensor that needs no gradient"),
+        ("model(batch[0]).sum().item()", "its loss is of type float"),
+    ],
+)
+def test_a_loss_that_is_none(trained, monkeypatch, loss, words):
+    from lrbench.tasks.classification import Classification
+
+    monkeypatch.setattr(Classification, "loss", lambda self, model, batch: eval(loss, {}, locals()))
+    with pytest.raises(ConfigError, match=rf"task\._target_=.*Classification: {words}; return the sum over the batch"):
+        trained("endless")
+
+
+@pytest.mark.parametrize(
+    ("weight", "words"),
+    [("None", "None"), ("'64'", "of type str"), ("torch.ones(64)", r"a tensor of shape \(64,\)")],
+)
+def test_a_weight_that_is_no_number(trained, monkeypatch, weight, words):
+    from lrbench.tasks.classification import Classification
+
+    monkeypatch.setattr(Classification, "weight", lambda self, batch: eval(weight))
+    with pytest.raises(ConfigError, match=rf"its weight is {words}; return what the loss was summed over"):
+        trained("endless")
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ("{'loss': '0.5', 'accuracy': 0.5}", "its meter's loss is of type str; return a number"),
+        ("{'loss': 0.5, 'accuracy': torch.zeros(3)}", r"its meter's accuracy is a tensor of shape \(3,\)"),
+        ("None", "the result of its meter is None; return a mapping"),
+    ],
+)
+def test_a_meter_that_gives_no_numbers(trained, monkeypatch, result, words):
+    from lrbench.tasks.classification import Means
+
+    monkeypatch.setattr(Means, "result", lambda self: eval(result))
+    with pytest.raises(ConfigError, match=words):
+        trained("endless")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "words"),
+    [
+        ("(Metric('loss'), Metric('loss'))", "declares loss twice"),
+        ("(Metric('val/loss'),)", "names a metric 'val/loss'; give a name without a slash"),
+        ("(Metric(''),)", "names a metric ''"),
+        ("('loss',)", "of its metrics, number 1 is of type str"),
+        ("Metric('loss')", "its metrics are of type Metric; return a tuple of Metric"),
+        ("None", "its metrics are None"),
+    ],
+)
+def test_a_declaration_that_is_none(monkeypatch, metrics, words):
+    from lrbench.metrics import Metric
+    from lrbench.tasks.classification import Classification
+
+    monkeypatch.setattr(Classification, "metrics", lambda self, spec: eval(metrics, {"Metric": Metric}))
+    with pytest.raises(ConfigError, match=rf"task\._target_=.*Classification: .*{words}"):
+        made("endless")
+
+
+def test_what_is_no_task():
+    with pytest.raises(ConfigError, match=r"task\._target_=builtins.list: it has no method metrics; a task has"):
+        made("endless", "task._target_=builtins.list", "~task.args.label_smoothing")

@@ -99,6 +99,11 @@ def test_a_metric_that_no_run_has(tmp_path: Path, metric: str, words: tuple[str,
     assert all(w in str(refused.value) for w in words)
 
 
+def test_the_nearest_metric_is_the_one_that_is_shown_first(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--metric=accuracy: no run has it\. Did you mean 'test/accuracy'\?"):
+        compare(two_arms(tmp_path), metric="accuracy")
+
+
 def test_runs_that_evaluated_no_test_need_a_metric(tmp_path: Path) -> None:
     tuning = [
         record(tmp_path, experiment(seed=s), summary={"val/loss": 0.5 + s, "best/val/loss_update": 3}) for s in (0, 1)

@@ -351,7 +351,7 @@ def test_one_arm(tmp_path: Path) -> None:
 def test_only_failures(tmp_path: Path) -> None:
     good = record(tmp_path, experiment(seed=5, lr=0.3), 0.05)  # not better than chance
     c = compare([diverged(tmp_path, experiment(seed=s)) for s in (0, 1)] + [good])
-    assert words.finding(c) == "2 arms, 3 runs, 3 of them failed: no run has a test/accuracy to compare."
+    assert words.finding(c) == "2 arms, 3 runs, all failed: there is no test/accuracy to compare."
     page = Page(html.render(c))
     assert page.points  # the legends' swatches
     assert markdown.render(c)

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from handmade import SCHEDULERS, TORCH, experiment, optimizer, ramp, scheduler, with_args
+from handmade import SCHEDULERS, TORCH, WARMUPS, experiment, optimizer, ramp, scheduler, warmup, with_args
 from timm.scheduler import CosineLRScheduler, PolyLRScheduler, StepLRScheduler
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from lrbench.config import experiments as config
 from lrbench.errors import ConfigError
-from lrbench.experiment import Experiment, LRScaling, Optimizer, ParamGroups, Scheduler, Warmup
+from lrbench.experiment import Experiment, LRScaling, Optimizer, ParamGroups, Scheduler, Warmup, WeightDecay
 from lrbench.metrics import metric_of
 from lrbench.schedules import check, hears_metric, lr_table
 from lrbench.schedules.feedback import check_feedback
@@ -183,6 +183,21 @@ def test_nothing_shifts_without_a_warmup_or_with_one_inside_the_first_epoch() ->
         assert said(experiment(scheduler("multistep", {"milestones": [8, 11]}), warm)) == ""
 
 
+def test_milestones_in_any_order_are_one_schedule_and_written_in_one_way() -> None:
+    text = refused(experiment(scheduler("multistep", {"milestones": [20, 10]})))
+    assert text == (
+        "scheduler.args.milestones=[20, 10]: MultiStepLR takes these in any order, and one schedule is written in one "
+        "way; let them ascend: [10, 20]."
+    )
+    for meant in ([10, 20], [10, 10]):  # twice at one epoch: a drop of both at once
+        assert said(experiment(scheduler("multistep", {"milestones": meant}))) == ""
+    assert said(experiment(custom(HERE + "in_this_order", factors=[3, 2, 1]))) == ""
+
+
+def in_this_order(optimizer: torch.optim.Optimizer, factors: list[int]) -> LambdaLR:
+    return LambdaLR(optimizer, lambda step: factors[min(step, 2)] / 3)
+
+
 def test_a_bare_length_that_forgot_the_warmup() -> None:
     text = said(experiment(scheduler("cosine", {"T_max": 40}), "linear5"))
     assert text == "scheduler.args.T_max=40: the warmup leaves 35 of the 40 epochs; write end for all of them."
@@ -193,6 +208,98 @@ def test_a_bare_length_beyond_the_horizon() -> None:
     text = said(experiment(scheduler("cosine", {"T_max": 100})))
     assert text == "scheduler.args.T_max=100: the schedule has 40 epochs, and is cut off there; end is all of them."
     assert said(experiment(scheduler("inverse_sqrt", {"d_model": 512}), optimizer=optimizer(lr=1.0))) == ""
+
+
+# ---- A warmup that misses the peak --------------------------------------------------------------------------
+
+
+def warming_up(target: str = "LinearLR", interval: str = "epoch", length: str = "5ep", **args: Any) -> str:
+    return said(experiment("cosine", Warmup(target=TORCH + target, interval=interval, length=length, args=args)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", [name for name in WARMUPS if name != "none"])
+@pytest.mark.parametrize("join", [None, "replace", "min", "product"])
+def test_of_every_warmup_level_there_is_nothing_to_say(name: str, join: Any) -> None:
+    assert said(experiment("cosine", warmup(name, join=join), horizon="300ep")) == ""
+
+
+def test_a_warmup_that_never_moves() -> None:
+    text = warming_up(start_factor=1.0, end_factor=1.0, total_iters="end")
+    assert text.startswith("warmup: LinearLR(start_factor=1.0, end_factor=1.0, total_iters=5) never moves: the rate is")
+    assert "the peak 0.1 from the first update on" in text
+
+
+def test_a_warmup_that_jumps_at_the_seam() -> None:
+    text = warming_up(start_factor=0.01, end_factor=0.5, total_iters="end")
+    assert text.endswith("comes to 0.05 at its end, and there the rate jumps to 0.1.")
+    assert warming_up("ConstantLR", factor=0.1, total_iters="end") == ""  # He et al.: the jump is its meaning
+
+
+def test_a_bare_length_that_the_warmup_cuts_or_outlasts() -> None:
+    text = warming_up(start_factor=0.01, total_iters=10)
+    assert text.endswith(
+        "comes to 0.0505 at its end, and there the rate jumps to 0.1: warmup.args.total_iters=10 is cut off after 5 "
+        "epochs, and end is all of them."
+    )
+    text = warming_up(start_factor=0.01, total_iters=3)
+    assert text.endswith("is at the peak after 3 of its 5 epochs, and stands there for the others.")
+    assert warming_up(start_factor=0.01, total_iters=5) == ""
+
+
+def test_a_warmup_of_one_epoch_stepped_per_epoch() -> None:
+    text = warming_up(length="1ep", start_factor=0.01, total_iters="end")
+    assert "never climbs: it is stepped every 10 updates, and ends at the first" in text
+    assert warming_up("ConstantLR", length="1ep", factor=0.1, total_iters="end") == ""
+    assert warming_up(length="1ep", interval="batch", start_factor=0.01, total_iters="end") == ""
+
+
+def of_five_steps(optimizer: torch.optim.Optimizer) -> LambdaLR:
+    return LambdaLR(optimizer, [0.1, 0.2, 0.3, 0.4, 0.5].__getitem__)
+
+
+def test_a_warmup_that_cannot_be_stepped_past_its_end_is_left_alone() -> None:
+    """It does not say where it would go."""
+    assert said(experiment("cosine", Warmup(target=HERE + "of_five_steps", interval="epoch", length="5ep"))) == ""
+
+
+# ---- A weight decay -----------------------------------------------------------------------------------------
+
+
+def decaying(target: str = "CosineAnnealingLR", interval: str = "batch", **args: Any) -> str:
+    spec = WeightDecay(target=TORCH + target, interval=interval, args=args)  # type: ignore[arg-type]
+    adamw = optimizer("adamw", args={"weight_decay": 0.04})
+    return said(experiment("cosine", weight_decay=spec, optimizer=adamw))
+
+
+def test_a_weight_decay_that_reaches_its_goal_at_the_end() -> None:
+    for goal in (0.4, 0.0):
+        assert decaying(T_max="end", eta_min=goal) == ""
+        assert decaying(T_max=400, eta_min=goal) == ""
+    assert decaying("LinearLR", start_factor=1.0, end_factor=0.1, total_iters="10ep") == ""  # then it stands
+
+
+def test_a_weight_decay_that_turns_around() -> None:
+    text = decaying(T_max=200, eta_min=0.4)
+    assert text.startswith("weight_decay: CosineAnnealingLR(T_max=200, eta_min=0.4) moves to 0.4 (update 200) and back")
+    assert text.endswith("let its length reach the end (end).")
+
+
+def test_a_weight_decay_that_the_end_cuts_off() -> None:
+    text = decaying(T_max=800, eta_min=0.4)
+    assert (
+        text == "weight_decay.args.T_max=800: the schedule has 400 updates, and is cut off there; end is all of them."
+    )
+
+
+def test_a_weight_decay_that_never_moves() -> None:
+    assert decaying(T_max="end", eta_min=0.04).endswith(
+        "never changes the weight decay in the 400 updates that it has."
+    )
+    text = decaying("StepLR", "epoch", step_size=50)
+    assert text.splitlines()[0] == (
+        "weight_decay: StepLR(step_size=50) never changes the weight decay in the 40 epochs that it has; "
+        "weight_decay.interval=batch steps it at each update."
+    )
 
 
 # ---- What step() takes --------------------------------------------------------------------------------------

@@ -284,7 +284,7 @@ def nothing(optimizer: torch.optim.Optimizer) -> None:
 
 
 TORCH_REFUSES = [
-    (main("CosineAnnealingLR", T_max=0), ("CosineAnnealingLR(T_max=0)", "ZeroDivisionError", "Change scheduler.args")),
+    (main("CosineAnnealingLR", T_max=0), ("scheduler.args.T_max=0", "divides by it", "at least one step, such as end")),
     (main("ExponentialLR"), ("ExponentialLR()", "gamma", "TypeError")),
     (main("OneCycleLR", max_lr=0.1, total_steps=10), ("OneCycleLR(", "ValueError", "total_steps=10")),
     (main("OneCycleLR", max_lr=0.1, total_steps="end", pct_start=0.025), ("ZeroDivisionError", "pct_start=0.025")),

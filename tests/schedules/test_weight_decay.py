@@ -127,7 +127,7 @@ NEGATIVE = cosine(eta_min=-0.4)
         (lambda: decaying(cosine("metric")), ("weight_decay.interval=metric", "epoch or batch")),
         (lambda: decaying(PLATEAU), ("weight_decay._target_", "takes a metric", "another class")),
         (lambda: decaying(cosine(T_max="50ep")), ("weight_decay.args.T_max=50ep", "only 40")),
-        (lambda: decaying(cosine(T_max=0)), ("weight_decay", "ZeroDivisionError", "weight_decay.args")),
+        (lambda: decaying(cosine(T_max=0)), ("weight_decay.args.T_max=0", "divides by it", "end")),
         (lambda: decaying(NEGATIVE), ("gives the weight decay -", "Change weight_decay.args")),
         (lambda: decaying(WeightDecay(target=f"{__name__}.Momentous", interval="batch")), ("momentum", "weight decay")),
         (lambda: decaying(cosine(), optimizer=optimizer("adam")), ("optimizer.args.weight_decay=0.0", "above 0")),

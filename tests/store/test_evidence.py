@@ -63,8 +63,9 @@ def test_two_files_may_say_the_same_but_not_something_else(trained, committed, r
     other = record_with(trained[0], again.parent / "other", **{"test/loss": 0.5})
     edit(again, lambda t: "".join(line for line in t.splitlines(True) if not line.startswith(key)))
     write_rows([other], again)
-    with pytest.raises(ConfigError, match=rf"line \d: says something else of {key} than .*batch_size"):
+    with pytest.raises(ConfigError, match=rf"line \d: says something else of {key} than .*batch_size") as caught:
         find(run.results, key)
+    assert Store(run.results).evidence.disputed == {key: str(caught.value)}  # as `lrbench runs --committed` tells
 
 
 def record_with(record, folder, **summary):
@@ -183,6 +184,26 @@ def test_a_row_that_was_modified_does_not_count(trained, committed, run, reposit
     assert record.restored_from() is None
     assert record.summary()["test/accuracy"] == trained[0].summary()["test/accuracy"]
     assert run.said[0] == f"{said.replace('warmup', 'hidden')}."
+
+
+def test_a_modified_row_is_told_of_where_another_file_has_the_run_too(trained, committed, run, repository, make):
+    """It is restored from the row that counts, and the plan and the run tell of the other."""
+    from lrbench.experiment import Settings
+    from lrbench.sweep.entry import Entry
+    from lrbench.sweep.plan import make_plan
+
+    twin = committed.parent.with_name("twin")
+    shutil.copytree(committed.parent, twin)
+    git(repository, "add", "results")
+    git(repository, "commit", "-qm", "the same rows twice")
+    edit(committed, lambda t: t.replace("as planned", "well", 1))
+    (said,) = Store(run.results).evidence.modified.values()
+    changed = next(r for r in trained if r.run_id in said)
+    plan = make_plan([Entry("it", changed.experiment(), Settings(results=run.results))])
+    assert plan.headline() == "1 run: 1 in committed evidence, to be restored"
+    assert list(plan.remarks()) == [f"evidence {said}"]
+    assert run(changed.experiment()).restored_from() == str(twin / "runs.csv")
+    assert run.said[0] == f"{said}."
 
 
 def test_a_row_that_gained_numbers_is_not_modified(trained, committed, run, repository):

@@ -100,6 +100,11 @@ def test_a_damaged_record_is_reported_kept_and_trained_anew(make, run, record, p
     assert "training anew" in said
 
 
+def test_libyaml_writes_an_experiment_as_yaml_itself_does(record):
+    text = (record.folder / "experiment.yaml").read_text()
+    assert text == yaml.safe_dump(yaml.safe_load(text), sort_keys=False)
+
+
 def test_a_torn_last_line_is_no_damage(make, run, record):
     path = record.folder / "metrics.jsonl"
     path.write_bytes(path.read_bytes()[:-25])

@@ -227,6 +227,12 @@ def test_a_column_that_no_run_has_is_refused(store, results):
         runs.frame(results, columns=["seed", "test/f1"])
 
 
+def test_where_no_run_is_finished_that_is_why_it_has_no_such_metric(make, results):
+    put(results, make(), "failed")
+    with pytest.raises(ConfigError, match=r"test/f1: no run has .* of this name, and none is finished"):
+        runs.frame(results, columns=["test/f1"])
+
+
 def test_a_folder_without_records_is_refused(results):
     with pytest.raises(ConfigError, match="there are no records here"):
         runs.frame(results)

@@ -155,6 +155,22 @@ def test_swap_and_tuned_may_disagree_in_sign():
         assert sum(e.mean for e in way) == pytest.approx(paths.total.mean)
 
 
+def test_how_often_an_arm_succeeds_may_be_the_question():
+    def fails(cell):
+        return cell.arm == "a" and cell.seed % 10 < 7
+
+    world = World({"a": 0.9, "b": 0.2}, fails=fails)
+    contrast = only(world.run(rules(kind="success", estimand="swap", tuning=None, pairs=20, looks=1)))
+    assert contrast.verdict == "supported"
+    assert contrast.remarks == ()
+    assert (contrast.tested.n, contrast.tested.mean) == (20, pytest.approx(0.7))
+    assert contrast.tested.p == pytest.approx(2 / 2**14)  # 14 pairs that differ, all one way
+    assert 0.4 < contrast.tested.interval.low < 0.5 < 0.8 < contrast.tested.interval.high < 0.9
+    assert only(World({"a": 0.9, "b": 0.2}).run(rules(kind="success", estimand="swap", tuning=None))).verdict == (
+        "inconclusive"
+    )
+
+
 def test_failures_that_differ_forbid_support():
     world = World({"a": 0.80, "b": 0.82}, sd=0.001, fails=lambda c: c.measured and c.arm == "b" and c.seed % 10 < 6)
     contrast = only(world.run(rules(pairs=20, looks=1)))
@@ -198,6 +214,15 @@ def test_a_null_is_found_where_a_size_was_claimed():
     claims = {"b": Claim(low=0.01, margin=0.005)}
     found = World({"a": 0.8, "b": 0.8002}, sd=0.001).run(rules(claims=claims))
     assert only(found).verdict == "practically null"
+
+
+def test_pairs_that_cannot_decide_a_claim_are_not_run():
+    claims = {"b": Claim(low=0.002, high=0.003, margin=0.001)}
+    world = World({"a": 0.8, "b": 0.802}, sd=0.01)
+    found = world.run(rules(claims=claims))
+    assert not any(c.measured for c in world.made)
+    assert "10 pairs cannot decide what is claimed of b" in found.tasks[0].size.why
+    assert "would" in found.tasks[0].size.why
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lrbench.store.record import write_json
+from lrbench.store.record import write_json, write_text
 from lrbench.study.design import Design
 from lrbench.study.result import Result
 from lrbench.study.shelf import VERDICT
@@ -10,16 +10,9 @@ from lrbench.study.shelf import VERDICT
 
 def write(design: Design, result: Result, folder: Path) -> str:
     """Write what was found beside the design; what a terminal is told."""
+    from lrbench.report.study import markdown, terminal
+
     head = {"study": design.name, "design": design.hash, "question": design.question, "fresh": design.fresh}
     write_json(folder / VERDICT, {**head, **result.to_plain()})
-    lines = []
-    for task in result.tasks:
-        for c in task.contrasts:
-            t = c.tested
-            numbers = (
-                ""
-                if t is None or t.interval is None
-                else f"{t.mean:.4f} [{t.interval.low:.4f}, {t.interval.high:.4f}] n={t.n}"
-            )
-            lines.append(f"{task.task} {c.arm}: {c.verdict} {numbers} {'; '.join(c.remarks)}")
-    return "\n".join(lines)
+    write_text(folder / "report.md", markdown.render(design, result))
+    return terminal.told(design, result, folder / "report.md")

@@ -11,6 +11,7 @@ from lrbench.stats.verdict import VERDICTS, Claim
 from lrbench.study.design import Design
 from lrbench.study.rules import Rules
 from lrbench.study.shelf import VERDICT
+from lrbench.study.size import gains_of_claim
 from lrbench.sweep.plan import Plan, duration
 
 IN_SD = (0.0, 0.25, 0.5, 1.0, 2.0)  # true gains that are looked at where no noise is known
@@ -94,7 +95,7 @@ def _verdicts(rules: Rules, noise: Noise | None) -> Iterator[str]:
     for claim, arms in shown.items():
         if len(shown) > 1:
             yield f"\n{', '.join(arms)}:"
-        gains = [g * sd for g in IN_SD] if not claim.sized else _gains(claim)
+        gains = [g * sd for g in IN_SD] if not claim.sized else gains_of_claim(claim)
         yield _table(gains, unit, [_probabilities(rules, claim, gain, sd, pairs) for gain in gains])
 
 
@@ -103,14 +104,8 @@ def _pairs(rules: Rules, sd: float) -> int:
     return max(rules.least_pairs, pairs_for(rules.detect, sd, 1 - rules.alpha / len(rules.family)))
 
 
-def _gains(claim: Claim) -> list[float]:
-    """0, both ends of what is claimed, and its middle."""
-    high = 2 * claim.low if claim.high is None else claim.high
-    return sorted({0.0, claim.low, (claim.low + high) / 2, high})
-
-
 def _probabilities(rules: Rules, claim: Claim, gain: float, sd: float, pairs: int) -> Mapping[str, float]:
-    found = verdict_probabilities(rules.kind, claim, gain, sd, pairs, rules.alpha, len(rules.family))
+    found = verdict_probabilities(rules.rule, claim, gain, sd, pairs, rules.alpha, len(rules.family))
     return {str(name): p for name, p in found.items()}
 
 

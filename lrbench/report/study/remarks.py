@@ -1,0 +1,149 @@
+"""What a reader must know beside a study's verdicts, and what would sharpen them."""
+
+from collections.abc import Iterator
+
+from lrbench.report.study.words import (
+    NOT_FRESH,
+    amount,
+    measured,
+    percent,
+    points,
+    reasons,
+    sentence,
+    spoken,
+    what_is_tuned,
+)
+from lrbench.report.tables import p_value
+from lrbench.stats.paired import POWER
+from lrbench.study.analysis import MOST
+from lrbench.study.design import Design
+from lrbench.study.result import Agreement, Contrast, Effect, Result, TaskResult
+
+AT_MOST = 0.05  # false verdicts of a direction that a family is expected to hold, over both looks
+
+
+def sentences(design: Design, result: Result) -> list[str]:
+    """Of every contrast."""
+    return [sentence(design, t, c) for t in result.tasks for c in t.contrasts]
+
+
+def remarks(design: Design, result: Result) -> list[str]:
+    """Of the whole study, then of each contrast."""
+    told = [*_standing(design), *_estimand(design), *_false(design)]
+    for task in result.tasks:
+        on = f"{task.task}, " if task.task else ""
+        for c in task.contrasts:
+            told += [f"{on}{c.arm}: {said}." for said in _about(design, task, c)]
+    return told
+
+
+def _standing(design: Design) -> Iterator[str]:
+    if not design.fresh:
+        yield (
+            f"{NOT_FRESH}: runs that confirm it existed before this design was frozen, so that it may have been "
+            "written to fit them. --replicate 1 asks the same on seeds that nobody has seen."
+        )
+    if design.rules.replicate:
+        yield f"Replicate {design.rules.replicate}: the same design on seeds of its own."
+
+
+def _estimand(design: Design) -> Iterator[str]:
+    rules, what = design.rules, what_is_tuned(design)
+    if rules.estimand == "swap" and rules.rate == "as given":
+        yield f"A swap: each arm has the {what} it was given. What tuning would make of either is not asked."
+    elif rules.estimand == "swap":
+        yield f"A swap: all arms have the {what} tuned for {rules.baseline}, whatever would suit them better."
+    else:
+        yield f"Tuned against tuned: the {what} of each arm was chosen on validation, on seeds that confirm nothing."
+
+
+def _false(design: Design) -> Iterator[str]:
+    """How many verdicts are expected to be wrong."""
+    rules = design.rules
+    second = set(rules.contrasts) - set(rules.family)
+    families = len(rules.tasks) * (2 if second else 1)
+    expected = f"{AT_MOST * families:.2g} where no arm differs from {rules.baseline}"
+    yield (
+        f"False verdicts of a direction that are expected: about {expected} ({families} famil"
+        f"{'ies' if families > 1 else 'y'}, Holm's correction within each, {rules.looks} "
+        f"look{'s' * (rules.looks > 1)}). Nothing is corrected across studies: of 20 such families, about one has one."
+    )
+    if second:
+        yield f"Secondary, and corrected among themselves: {', '.join(a for a in rules.contrasts if a in second)}."
+
+
+def _about(design: Design, task: TaskResult, c: Contrast) -> Iterator[str]:
+    if c.verdict is None:
+        yield from _failures(c)
+        return
+    yield from (said for said in c.remarks if said not in reasons(c))
+    if c.paths is not None:
+        yield from _paths(design, c)
+    if c.tested is not None and c.tested.sd == 0:
+        yield "all differences are equal: an interval without width, which says nothing of other seeds"
+    if reasons(c):  # neither is about what spoke against the interval
+        return
+    if c.agreement is not None:
+        yield f"a rerun on fresh seeds would come to this verdict {_again(design, c.agreement)}"
+    if c.verdict == "inconclusive":
+        yield _sharper(design, task, c)
+
+
+def _again(design: Design, agreement: Agreement) -> str:
+    same, tuned = _share(agreement.same_values), _share(agreement.tuned_again)
+    if not design.rules.tunes or same == tuned:
+        return f"in {same} of cases"
+    return f"in {same} of cases at the same {what_is_tuned(design)}s, and in {tuned} if it tunes again"
+
+
+def _share(value: float) -> str:
+    return "over 99%" if value > 0.99 else "under 1%" if value < 0.01 else f"{value:.0%}"
+
+
+def _failures(c: Contrast) -> Iterator[str]:
+    """A verdict about failures, where there is none on the metric."""
+    s = c.success
+    if s is not None and s.mcnemar_p is not None and s.only_first + s.only_second:
+        n = s.both + s.only_first + s.only_second + s.neither
+        yield (
+            f"in tuning, at the best value of each, {s.only_first + s.neither} of {n} runs of the arm failed and "
+            f"{s.only_second + s.neither} of the baseline's (McNemar p = {p_value(s.mcnemar_p)})"
+        )
+
+
+def _paths(design: Design, c: Contrast) -> Iterator[str]:
+    p, m, what = c.paths, measured(design.rules), what_is_tuned(design)
+    assert p is not None
+    if p.total.mean is None:
+        yield "the gain cannot be taken apart: on no seed did all four runs succeed"
+        return
+
+    def said(e: Effect) -> str:
+        return amount(m, e.mean or 0.0, sign=True)
+
+    out = f"; {len(p.excluded)} seeds left out, where a run failed" if p.excluded else ""
+    yield (
+        f"of {said(p.total)}{points(m)} of {spoken(design.rules.metric)}, {said(p.swap_first[0])} come from the swap "
+        f"at the baseline's {what} and {said(p.swap_first[1])} from its own {what} after that; in the other order "
+        f"{said(p.retune_first[0])} from that {what} alone and {said(p.retune_first[1])} from the swap at it "
+        f"({p.total.n} seeds{out})"
+    )
+
+
+def _sharper(design: Design, task: TaskResult, c: Contrast) -> str:
+    t, what = c.tested, what_is_tuned(design)
+    if t is None or not t.mean or not t.sd or t.se is None:
+        return "nothing can be said of how many pairs would do"
+    if c.choice_sd and 2 * c.choice_sd**2 > t.se**2:
+        shown = f"{amount(measured(design.rules), c.choice_sd)}{points(measured(design.rules))}"
+        return (
+            f"to sharpen it: most of what is not known is which {what}s are best (it adds an sd of {shown}), which "
+            "more seeds in tuning settle (tuning.seeds, tuning.more) and more pairs do not"
+        )
+    if c.pairs_needed is None:
+        return f"no number of pairs up to {MOST:,} would find a gain as small as the one that was seen"
+    looks = f" in {task.looks} looks" if task.looks > 1 else ""
+    return (
+        f"to sharpen it: were the gain that was seen the true one, {c.pairs_needed} pairs would find it with "
+        f"{POWER:.0%} power at {percent(t.level)}; {t.n} were made{looks}"
+    )

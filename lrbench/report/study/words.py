@@ -1,0 +1,197 @@
+"""A study's verdict in a sentence that a person would say: one for each contrast, and one for the whole."""
+
+from collections.abc import Iterable, Sequence
+
+from lrbench.metrics import Metric, metric_of
+from lrbench.report.words import is_share, signed
+from lrbench.stats.intervals import Interval
+from lrbench.stats.verdict import Claim
+from lrbench.study.design import Design
+from lrbench.study.result import DEPENDS, Contrast, Result, TaskResult
+from lrbench.study.rules import Rules
+
+NO_VERDICT = "no verdict"
+RATE = "optimizer.lr"
+NOT_FRESH = "Exploratory, not fresh"
+
+
+def measured(rules: Rules) -> Metric:
+    """What is known of the metric that is concluded from."""
+    return metric_of(rules.metric, {})
+
+
+def judged(rules: Rules) -> Metric:
+    """And of the one that values are chosen by."""
+    return metric_of(rules.judge, {})
+
+
+def spoken(metric: str) -> str:
+    """test/top5_error -> test top5 error."""
+    return metric.replace("/", " ").replace("_", " ")
+
+
+def amount(m: Metric, value: float, sign: bool = False) -> str:
+    """A difference as a sentence has it: of a share in points, without them; of anything else in 3 digits."""
+    shown = signed(100 * value, ".2f") if is_share(m) else signed(value, ".3g")
+    return shown if sign else shown.removeprefix("+")
+
+
+def points(m: Metric) -> str:
+    return " points" * is_share(m)
+
+
+def between(m: Metric, interval: Interval) -> str:
+    return f"{amount(m, interval.low)} to {amount(m, interval.high)}"
+
+
+def percent(level: float) -> str:
+    return f"{100 * level:.3g}%"
+
+
+def claimed(m: Metric, claim: Claim) -> str:
+    """A claimed size: `1 to 2 points`, `0.5 points or more`."""
+    scale = 100 if is_share(m) else 1
+    low = f"{scale * claim.low:g}"
+    if claim.high is None:
+        return f"{low}{points(m)} or more"
+    return f"{low} to {scale * claim.high:g}{points(m)}"
+
+
+def margin(m: Metric, claim: Claim) -> str:
+    assert claim.margin is not None
+    return f"{(100 if is_share(m) else 1) * claim.margin:g}{points(m)}"
+
+
+def what_is_tuned(design: Design) -> str:
+    """The tuned key in a word."""
+    first = (design.rules.tuning.key,) if design.rules.tuning else ()
+    keys = set(design.keys.values()) or set(first)
+    return "rate" if keys <= {RATE} else next(iter(keys)) if len(keys) == 1 else "value"
+
+
+def at(design: Design) -> str:
+    """At which values the arms are compared: the estimand, named."""
+    what, rules = what_is_tuned(design), design.rules
+    if rules.estimand != "swap":
+        return f"each at its own tuned {what}"
+    return f"both at the {what} tuned for {rules.baseline}" if rules.rate == "baseline tuned" else "both as given"
+
+
+def headline(design: Design, result: Result) -> str:
+    """The whole study's verdict in one sentence."""
+    before = f"{NOT_FRESH}: " if not design.fresh else ""
+    contrasts = [(t, c) for t in result.tasks for c in t.contrasts]
+    if len(contrasts) == 1:
+        return before + sentence(design, *contrasts[0])
+    rules, by_verdict = design.rules, dict[str, list[str]]()
+    for arm in rules.contrasts:
+        by_verdict.setdefault(_in_common(result, arm), []).append(arm)
+    found = "; ".join(f"{listed(arms)}: {verdict}" for verdict, arms in by_verdict.items())
+    on = f" on {len(result.tasks)} tasks" if len(result.tasks) > 1 else ""
+    return f"{before}In {spoken(rules.metric)} against {rules.baseline}, {at(design)}{on}: {found}."
+
+
+def _in_common(result: Result, arm: str) -> str:
+    """An arm's verdict, or those of its tasks where they have none in common."""
+    common = result.headline(arm)
+    if common != DEPENDS:
+        return common
+    each = ((c.verdict or NO_VERDICT, t.task) for t in result.tasks for c in t.contrasts if c.arm == arm)
+    return f"{DEPENDS} ({', '.join(f'{verdict} on {task}' for verdict, task in each)})"
+
+
+def sentence(design: Design, task: TaskResult, c: Contrast) -> str:
+    """One contrast's verdict."""
+    on = f"On {task.task}, " if task.task else ""
+    if c.verdict is None:
+        return f"{on}{_none(design.rules, task, c)}"
+    return f"{on}{_effect(design, c)}: {_concluded(design.rules, c)}."
+
+
+def _none(rules: Rules, task: TaskResult, c: Contrast) -> str:
+    """Why there is no verdict."""
+    said = f"There is no verdict on {c.arm} against {rules.baseline}"
+    why = list(c.remarks)
+    if not task.size.enough:
+        pairs = task.size.pairs
+        many = f"it would take {pairs} pairs, and the design allows {rules.most_pairs} ({task.size.why})"
+        why.append(task.size.why if pairs is None else many)
+    return f"{said}: {'; '.join(why)}." if why else f"{said}."
+
+
+def _effect(design: Design, c: Contrast) -> str:
+    """What was seen, in the direction in which it went."""
+    rules, t, m = design.rules, c.tested, measured(design.rules)
+    arm, base, metric = c.arm, rules.baseline, spoken(rules.metric)
+    assert t is not None
+    if t.mean is None:
+        return f"In none of {len(c.pairs)} pairs did both {arm} and {base} succeed"
+    up = t.mean >= 0
+    size = f"{amount(m, abs(t.mean))}{points(m)}"
+    said = f"({_interval(rules, c, up)}, {t.n} pair{'s' * (t.n != 1)}, {at(design)})"
+    if rules.kind != "difference":
+        return f"{_kind(rules, m, c)}, at a mean {'gain' if up else 'loss'} of {size} of {metric} {said}"
+    if c.verdict == "inconclusive":
+        side = "above" if up == rules.higher else "below"
+        doubt = "" if reasons(c) else ", which may be chance"
+        return f"{arm}'s {metric} came out {size} {side} {base}'s {said}{doubt}"
+    if c.verdict == "practically null":
+        return f"{arm} and {base} differ in {metric} by less than {margin(m, c.claim)} {said}"
+    if rules.higher:
+        return f"{arm} {'gains' if up else 'loses'} {size} of {metric} {'over' if up else 'to'} {base} {said}"
+    return f"{arm} {'lowers' if up else 'raises'} {metric} by {size} against {base} {said}"
+
+
+def _kind(rules: Rules, m: Metric, c: Contrast) -> str:
+    """What the verdict says of a question about a margin."""
+    arm, base, within, verdict = c.arm, rules.baseline, margin(m, c.claim), c.verdict
+    if rules.kind == "no worse":
+        if verdict == "inconclusive":
+            return f"Whether {arm} is worse than {base} by {within} or more stays open"
+        return f"{arm} is {'not ' * (verdict == 'supported')}worse than {base} by {within} or more"
+    if verdict == "inconclusive":
+        return f"Whether {arm} and {base} are equal within {within} stays open"
+    return f"{arm} and {base} are equal within {within}" if verdict == "supported" else f"{arm} and {base} differ by " \
+        f"more than {within}"  # fmt: skip
+
+
+def read(rules: Rules, c: Contrast) -> tuple[float, Interval | None]:
+    """The interval that the verdict was read from, and its level: the equivalence's for what is null or equal."""
+    assert c.tested is not None
+    t, equal = c.tested, c.verdict == "practically null" or (rules.kind == "equal" and c.verdict == "supported")
+    return (t.equivalence_level, t.equivalence) if equal else (t.level, t.interval)
+
+
+def _interval(rules: Rules, c: Contrast, up: bool) -> str:
+    level, interval = read(rules, c)
+    if interval is None:
+        return "no interval"
+    shown = interval if up else Interval(-interval.high, -interval.low)
+    return f"{percent(level)} interval {between(measured(rules), shown)}"
+
+
+def _concluded(rules: Rules, c: Contrast) -> str:
+    """The verdict, with what it is held against."""
+    m, verdict = measured(rules), str(c.verdict)
+    if verdict == "inconclusive" and (why := reasons(c)):
+        return f"{verdict}, for {'; '.join(why)}"
+    if not c.claim.sized or verdict in ("inconclusive", "practically null"):
+        return verdict
+    size = claimed(m, c.claim)
+    if verdict == "direction supported, size unresolved":
+        return f"the direction is supported, the claimed size ({size}) is unresolved"
+    if verdict in ("larger than claimed", "smaller than claimed"):
+        return f"{verdict} ({size})"
+    return f"{verdict} (claimed: {size})"
+
+
+def reasons(c: Contrast) -> Sequence[str]:
+    """Why a verdict is inconclusive in spite of its interval: the remarks beside that on excluded pairs."""
+    excluded = c.tested is not None and len(c.pairs) > c.tested.n
+    return c.remarks[int(excluded) :]
+
+
+def listed(words: Iterable[str]) -> str:
+    """a, b and c."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
