@@ -50,7 +50,7 @@ def study_null_30() -> None:
 
 def study_cases() -> None:
     """Skewed seeds, failures, families and looks, with 10 pairs where no more are said."""
-    _keep_errors("study_cases", "skewed seeds, failures, families, looks", OTHERS)
+    _keep_errors("study_cases", "skewed seeds, failures, families, looks", OTHERS, STUDIES // 2)
 
 
 def _keep_errors(name: str, what: str, cases: Mapping[str, Case], studies: int = STUDIES) -> None:
@@ -114,7 +114,9 @@ def study_power() -> None:
                 gain = times * Scene().difference_sd
                 scene = Scene(curvature=curvature, gains=(gain,))
                 rules = scene.rules(pairs=None, detect=gain, tuning=tuning)
-                figures[f"{times:g} sd, curvature {curvature:g}, {3 + more} seeds"] = _power(scene, rules, STUDIES // 6)
+                figures[f"{times:g} sd, curvature {curvature:g}, {3 + more} seeds"] = _power(
+                    scene, rules, STUDIES // 10
+                )
     keep("study_power", "whole studies, simulated: a gain that was to be detected", "supported >= 80 %", figures)
 
 
@@ -135,7 +137,7 @@ def study_agreement() -> None:
     """How often a rerun comes to the same verdict, beside how often it was said to."""
     figures: dict[str, Any] = {}
     for looks in (1, 2):
-        same, again = _reruns(STUDIES // 4, looks)
+        same, again = _reruns(STUDIES // 5, looks)
         figures[f"{looks} look{'s' * (looks > 1)}"] = {"same_values": _bins(same), "tuned_again": _bins(again)}
     keep("study_agreement", "said and found agreement of a rerun, by thirds of what was said", "close", figures)
 
