@@ -100,7 +100,7 @@ def verdict_probabilities(
     rng = np.random.default_rng(0)
     v = selection_sd**2
     means = rng.normal(effect, math.sqrt(sd**2 / max(n, 1) + v), draws)
-    found = _simulated(kind, claim, means, _sds(rng, np.full(draws, sd), n), n, alpha / tests, v)
+    found = _simulated(kind, claim, means, _sds(rng, np.full(draws, sd), n), n, alpha / tests, (v, v))
     counts = np.bincount(found, minlength=len(VERDICTS))
     return {name: float(counts[i] / draws) for i, name in enumerate(VERDICTS)}
 
@@ -116,20 +116,24 @@ def rerun_agreement(
     tests: int = 1,
     reached: Verdict | None = None,
     draws: int = 20_000,
+    reach: tuple[float, float] | None = None,
 ) -> Agreement:
     """The chance that n fresh pairs give the verdict that these gave: `reached`, or what mean and sd say by themselves.
 
     Nobody knows the true effect, so it is drawn from what the study says of it (sd from its chi-square, the effect
     around the mean), and then a study is drawn. At the same rates only the pairs are fresh. One that tunes again also
-    draws its choice of rates, and knows less of the effect of tuning, since the study saw one choice of it; both have
-    selection_variance in their intervals. An effect that was barely significant comes out so again in about half of
-    the reruns (Goodman 1992, Statistics in Medicine 11, 875-879). For fewer than two pairs every rerun agrees.
+    draws its choice of rates, and knows less of the effect of tuning, since the study saw one choice of it. Both have
+    `reach` in their intervals, as in `family`: below and above, at 1 - alpha / tests (by default selection_variance,
+    as a variance). An effect that was barely significant comes out so again in about half of the reruns (Goodman 1992,
+    Statistics in Medicine 11, 875-879). For fewer than two pairs every rerun agrees.
     """
     if n < 2:
         return Agreement(1.0, 1.0)
     v, step = selection_variance, alpha / tests
+    t = float(stats.t.isf(step / 2, n - 1))
+    added = (v, v) if reach is None else ((reach[0] / t) ** 2, (reach[1] / t) ** 2)
     if reached is None:
-        reached = VERDICTS[int(_simulated(kind, claim, np.array([mean]), np.array([sd]), n, step, v)[0])]
+        reached = VERDICTS[int(_simulated(kind, claim, np.array([mean]), np.array([sd]), n, step, added)[0])]
     rng = np.random.default_rng(0)
     true_sds = sd * np.sqrt((n - 1) / rng.chisquare(n - 1, draws))
     sds, z = _sds(rng, true_sds, n), rng.standard_normal(draws)
@@ -137,7 +141,7 @@ def rerun_agreement(
     def agreement(chosen_anew: float) -> float:
         # The unknown effect and the fresh mean each add one such variance.
         means = mean + z * np.sqrt(2 * (true_sds**2 / n + chosen_anew))
-        return float(np.mean(_simulated(kind, claim, means, sds, n, step, v) == VERDICTS.index(reached)))
+        return float(np.mean(_simulated(kind, claim, means, sds, n, step, added) == VERDICTS.index(reached)))
 
     return Agreement(agreement(0.0), agreement(v))
 
@@ -148,12 +152,19 @@ def _sds(rng: np.random.Generator, sds: NDArray[np.float64], n: int) -> NDArray[
 
 
 def _simulated(
-    kind: Kind, claim: Claim, means: NDArray[np.float64], sds: NDArray[np.float64], n: int, alpha: float, added: float
+    kind: Kind,
+    claim: Claim,
+    means: NDArray[np.float64],
+    sds: NDArray[np.float64],
+    n: int,
+    alpha: float,
+    added: tuple[float, float],
 ) -> NDArray[np.intp]:
     """The verdicts, as indices of VERDICTS, on studies of n pairs that found these means and sds, shape (draws,)."""
     if n < 2:
         none = np.full(means.size, np.nan)
         return verdicts(kind, none, none, none, none, claim)
-    se = np.sqrt(sds**2 / n + added)
-    wide, narrow = (float(stats.t.isf(tail, n - 1)) * se for tail in (alpha / 2, alpha))
-    return verdicts(kind, means - wide, means + wide, means - narrow, means + narrow, claim)
+    below, above = (np.sqrt(sds**2 / n + v) for v in added)
+    wide, narrow = (float(stats.t.isf(tail, n - 1)) for tail in (alpha / 2, alpha))
+    ends = (means - wide * below, means + wide * above, means - narrow * below, means + narrow * above)
+    return verdicts(kind, *ends, claim)

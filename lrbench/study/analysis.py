@@ -15,7 +15,7 @@ from lrbench.stats.verdict import Verdict, verdict
 from lrbench.study.confirmation import Seen, scored
 from lrbench.study.result import Agreement, Contrast, Effect, Paths
 from lrbench.study.rules import Rules
-from lrbench.study.tuning import Choice, choice_variance_of
+from lrbench.study.tuning import Choice, choice_variance_of, reach_of
 
 MOST = 10_000  # pairs that anybody would think of
 DIRECTIONAL = ("contradicted", "supported", "larger than claimed", "smaller than claimed")
@@ -26,14 +26,18 @@ def contrasts(rules: Rules, choices: Mapping[str, Choice], seen: Sequence[Seen])
     by_arm = {s.arm: s for s in seen}
     variances = {arm: choice_variance_of(rules, choices, arm) for arm in by_arm}
     tested: dict[str, Tested] = {}
+    reach: dict[str, tuple[float, float]] = {}
     for primary in (True, False):
         arms = [arm for arm in rules.contrasts if arm in by_arm and (arm in rules.family) == primary]
         gains = [_compared(rules, by_arm[arm]) for arm in arms]
         null = -(rules.margin or 0.0) if rules.kind == "no worse" else 0.0
-        found = family(gains, rules.alpha, [variances[arm] for arm in arms], null=null, margin=rules.margin)
+        reach |= {arm: reach_of(rules, choices, arm, rules.alpha / len(arms)) for arm in arms}
+        found = family(gains, rules.alpha, [reach[arm] for arm in arms], null=null, margin=rules.margin)
         tested |= dict(zip(arms, found, strict=True))
     return tuple(
-        _contrast(rules, by_arm[arm], tested[arm], variances[arm]) if arm in by_arm else _without(rules, choices, arm)
+        _contrast(rules, by_arm[arm], tested[arm], variances[arm], reach[arm])
+        if arm in by_arm
+        else _without(rules, choices, arm)
         for arm in rules.contrasts
     )
 
@@ -50,7 +54,7 @@ def gains_of(rules: Rules, seen: Seen) -> NDArray[np.float64]:
     return np.array([rules.gain(p.arm, p.baseline) for p in seen.pairs() if p.whole])  # type: ignore[arg-type]
 
 
-def _contrast(rules: Rules, seen: Seen, tested: Tested, variance: float) -> Contrast:
+def _contrast(rules: Rules, seen: Seen, tested: Tested, variance: float, reach: tuple[float, float]) -> Contrast:
     claim, pairs = rules.claim(seen.arm), seen.pairs()
     both = success([p.baseline is not None for p in pairs], [p.arm is not None for p in pairs])
     if rules.kind == "success":
@@ -69,8 +73,9 @@ def _contrast(rules: Rules, seen: Seen, tested: Tested, variance: float) -> Cont
         success=both,
         pairs=pairs,
         paths=_paths(rules, seen) if rules.estimand == "both" else None,
-        agreement=_agreement(rules, seen, tested, variance, found),
+        agreement=_agreement(rules, seen, tested, (variance, reach), found),
         pairs_needed=_pairs_needed(tested) if found == "inconclusive" else None,
+        reach=reach if rules.tunes and rules.estimand != "swap" else None,
     )
 
 
@@ -167,12 +172,16 @@ def _pairs_needed(tested: Tested) -> int | None:
         return None
 
 
-def _agreement(rules: Rules, seen: Seen, tested: Tested, variance: float, found: Verdict) -> Agreement | None:
+def _agreement(
+    rules: Rules, seen: Seen, tested: Tested, chosen: tuple[float, tuple[float, float]], found: Verdict
+) -> Agreement | None:
+    """chosen: the variance of the choice, and the reach of the true gain."""
     if tested.mean is None or tested.sd is None:
         return None
     tests = round(rules.alpha / (1 - tested.level))
     claim = rules.claim(seen.arm)
+    variance, reach = chosen
     same, again = rerun_agreement(
-        rules.rule, claim, tested.mean, tested.sd, tested.n, variance, rules.alpha, tests, reached=found
+        rules.rule, claim, tested.mean, tested.sd, tested.n, variance, rules.alpha, tests, reached=found, reach=reach
     )
     return Agreement(same, again)

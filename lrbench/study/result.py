@@ -80,8 +80,10 @@ class Agreement:
 class Contrast:
     """An arm against the baseline, in gains: above 0 where the arm is better.
 
-    verdict: None where the design can give none, and `remarks` say why. tested: at its step of the family, with the
-    variance of the choice; at_values: the t interval at the chosen values, as if they had been given.
+    verdict: None where the design can give none, and `remarks` say why. tested: at its step of the family, of both arms
+    at their best values of the grid, which may be others than the chosen ones: `reach` is how far the gain may lie
+    below and above for that. at_values: the t interval at the chosen values, as if they had been given. choice_sd: how
+    much another tuning would move the gain.
     """
 
     arm: str
@@ -98,6 +100,7 @@ class Contrast:
     paths: Paths | None
     agreement: Agreement | None
     pairs_needed: int | None  # so that the gain that was seen is found with 80 % power; for an inconclusive verdict
+    reach: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from lrbench.stats.power import pairs_for, upper_sd, verdict_probabilities
 from lrbench.stats.verdict import Claim
 from lrbench.study.rules import Rules
-from lrbench.study.tuning import Choice, choice_variance_of
+from lrbench.study.tuning import Choice, reach_of
 
 CONFIDENCE = 0.8  # of the upper limit of a standard deviation: planned with the estimate itself, half of the studies
 # would have too few pairs. Source: Browne (1995), Statistics in Medicine 14, 1933-1940
@@ -53,16 +54,16 @@ def _given(rules: Rules) -> Size:
 def _asked(rules: Rules, choices: Mapping[str, Choice], sd: float) -> Size:
     """As many as find what is to be detected, at Holm's strictest step."""
     assert rules.detect is not None
-    # What the choice of values adds to the variance of a gain, more pairs do not take away.
-    added = max(choice_variance_of(rules, choices, arm) for arm in rules.contrasts)
+    level = 1 - rules.alpha / len(rules.family)
+    # What the choice of values adds to an interval, more pairs do not take away.
+    reach = max(reach_of(rules, choices, arm, 1 - level)[0] for arm in rules.contrasts)
+    added = (reach / float(stats.norm.isf((1 - level) / 2))) ** 2
     why = f"a gain of {rules.detect:g} is found with 80 % power where the differences' sd is {sd:.3g}"
     try:
-        level = 1 - rules.alpha / len(rules.family)
         asked = max(rules.least_pairs, pairs_for(rules.detect, sd, level, added=added))
     except ValueError:
-        varies = f"the choice of values alone varies by {added**0.5:.3g}"
-        why = f"no number of pairs finds a gain of {rules.detect:g}: {varies}"
-        return Size(None, sd, why, enough=False)
+        leaves = f"the choice of values alone leaves {reach:.3g} open, and more tuning seeds (tuning.more) leave less"
+        return Size(None, sd, f"no number of pairs finds a gain of {rules.detect:g}: {leaves}", enough=False)
     return Size(asked, sd, why, enough=asked <= rules.most_pairs)
 
 

@@ -4,17 +4,18 @@ The order in which runs finish plays no part: which of them count follows from t
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lrbench.stats.selection import choice_variance
+from lrbench.stats.selection import Pick, choice_variance, regret_limit
 from lrbench.study.cells import Cell, Look, Needed, Outcome
 from lrbench.study.rules import Rules, Tuning
 
+ENOUGH = 3  # finalists, so that the best value is seldom not among them; with fewer, all values may be the best
 GIVEN_UP = 2  # failures at a value, on its first seeds, after which it is not tried on another
 
 
@@ -155,23 +156,24 @@ def _open_side(t: Tuning, choice: Choice, grid: range, higher: bool) -> Literal[
     return "low" if not below else "high" if not above else None
 
 
-def picker(t: Tuning, higher: bool) -> Callable[[Mapping[float, NDArray[np.float64]]], float]:
-    """The same choice from a whole table at once, value -> scores by seed (NaN: failed): for the variance of the
-    choice, which is asked of resampled tables. A value without further seeds has only its first ones."""
+def picker(t: Tuning, higher: bool) -> Pick:
+    """The same choice from whole tables, value -> scores, shape (tables, seeds), NaN where one failed: for the variance
+    of the choice, which is asked of resampled tables. A value without further seeds has only its first ones."""
 
     sign = -1.0 if higher else 1.0
 
-    def best(scores: NDArray[np.float64]) -> NDArray[np.intp]:
-        """Rows from the best, by the rule of `_ranked`."""
+    def ranked(scores: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Each table's values from the best, by the rule of `_ranked`."""
         good = ~np.isnan(scores)
-        means = np.where(good, scores, 0.0).sum(1) / np.maximum(good.sum(1), 1)
-        return np.lexsort((sign * means, (~good).sum(1)))  # stable: ties stay in the order of the values
+        means = np.where(good, scores, 0.0).sum(-1) / np.maximum(good.sum(-1), 1)
+        return np.lexsort((sign * means, (~good).sum(-1)), axis=-1)  # stable: ties stay in the order of the values
 
-    def pick(table: Mapping[float, NDArray[np.float64]]) -> float:
-        values = sorted(table)
-        scores = np.array([table[v] for v in values])
-        finalists = np.sort(best(scores[:, : t.seeds])[: t.best])
-        return values[finalists[best(scores[finalists])[0]]]
+    def pick(tables: Mapping[float, NDArray[np.float64]]) -> NDArray[np.float64]:
+        values = np.array(sorted(tables))
+        scores = np.stack([tables[v] for v in values.tolist()], axis=1)
+        finalists = np.sort(ranked(scores[..., : t.seeds])[:, : t.best])
+        best = ranked(np.take_along_axis(scores, finalists[..., None], 1))[:, :1]
+        return np.asarray(values[np.take_along_axis(finalists, best, 1)[:, 0]])
 
     return pick
 
@@ -186,6 +188,24 @@ def choice_variance_of(rules: Rules, choices: Mapping[str, Choice], arm: str) ->
     if any(c.standing == "failed" for c in both):
         return 0.0
     return choice_variance(_table(both[0]), _table(both[1]), picker(rules.tuning, rules.higher))
+
+
+def reach_of(rules: Rules, choices: Mapping[str, Choice], arm: str, alpha: float) -> tuple[float, float]:
+    """How far a tuned gain, of both arms at their best values of the grid, may lie below the gain at the chosen values,
+    for a better value of the baseline, and above it, for one of the arm: one-sided limits at 1 - alpha. Zeros where
+    nothing is chosen for the arm."""
+    if arm not in choices or rules.estimand == "swap":
+        return 0.0, 0.0
+    below, above = (_regret(rules, choices[name], alpha) for name in (rules.baseline, arm))
+    return below, above
+
+
+def _regret(rules: Rules, choice: Choice, alpha: float) -> float:
+    """Among the values that had the further seeds: those before them are too few for a limit that says anything."""
+    if choice.standing == "failed":
+        return 0.0
+    among = choice.finalists if len(choice.finalists) >= ENOUGH else [p.value for p in choice.points]
+    return regret_limit(_table(choice), choice.value, among, alpha, higher_is_better=rules.higher)
 
 
 def _table(choice: Choice) -> dict[float, NDArray[np.float64]]:

@@ -19,6 +19,7 @@ from unittest import mock
 import numpy as np
 import torch
 from harness import interleaved, keep, seconds
+from study import EVERY as STUDIES
 from torch import nn
 
 from lrbench.config import experiments as config
@@ -545,6 +546,7 @@ def wandb_replay() -> None:
 
 EVERY = (
     main_job, loop, fixed_cost, batches, augment, precision, trace, first_update, help, runs, plan, sweep, wandb_replay,
+    *STUDIES,
 )  # fmt: skip
 
 if __name__ == "__main__":

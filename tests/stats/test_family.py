@@ -1,5 +1,7 @@
 """Families by published examples, and against statsmodels."""
 
+import math
+
 import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
@@ -66,17 +68,26 @@ def test_a_step_whose_tests_disagree_closes_the_rest() -> None:
     assert [(f.rank, f.open) for f in found] == [(1, True), (2, False)]
 
 
-def test_the_variance_of_the_choice_widens_interval_and_p() -> None:
-    plain, wider = family([SLEEP])[0], family([SLEEP], added=[0.4])[0]
-    assert plain.se is not None
-    assert wider.se == pytest.approx((plain.se**2 + 0.4) ** 0.5)
+def test_reaches_widen_interval_and_p_on_their_sides() -> None:
+    """MOVER: from the mean to an end it is sqrt(t^2 se^2 + reach^2)."""
+    plain, wider = family([SLEEP])[0], family([SLEEP], reach=[(0.7, 0.2)])[0]
+    assert plain.interval is not None
+    assert wider.interval is not None
+    assert plain.mean is not None
+    assert plain.mean - wider.interval.low == pytest.approx(math.hypot(plain.mean - plain.interval.low, 0.7))
+    assert wider.interval.high - plain.mean == pytest.approx(math.hypot(plain.interval.high - plain.mean, 0.2))
     assert wider.p > plain.p
     assert wider.sign_flip_p == plain.sign_flip_p
     assert not wider.disagrees  # both say that the differences are not 0; that the sum is not sure is another thing
-    assert plain.interval is not None
-    assert wider.interval is not None
-    ratio = (wider.interval.high - wider.interval.low) / (plain.interval.high - plain.interval.low)
-    assert ratio == pytest.approx(wider.se / plain.se)
+    assert family([SLEEP], reach=[(0.0, 9.0)])[0].p == plain.p  # 0 lies on the other side
+    assert family([-np.array(SLEEP)], reach=[(0.2, 0.7)])[0].p == pytest.approx(wider.p)
+
+
+@pytest.mark.parametrize("reach", [0.0, 0.3, 2.0])
+def test_p_and_interval_agree_whatever_the_reach(reach: float) -> None:
+    for f in family(made([0.9, 0.5, 0.3, -0.4, -0.9], seed=1), reach=[(reach, reach / 2)] * 5):
+        assert f.interval is not None
+        assert (f.p <= 1 - f.level) == (not f.interval.low <= 0 <= f.interval.high)
 
 
 def test_no_worse_is_tested_at_its_margin() -> None:
@@ -117,6 +128,6 @@ def test_what_is_refused() -> None:
     with pytest.raises(ValueError, match="finite"):
         family([[1.0, float("nan")]])
     with pytest.raises(ValueError, match="each of 2 contrasts"):
-        family([[1.0], [2.0]], added=[0.1])
+        family([[1.0], [2.0]], reach=[(0.1, 0.1)])
     with pytest.raises(ValueError, match="0 or more"):
-        family([[1.0]], added=[-0.1])
+        family([[1.0]], reach=[(0.1, -0.1)])

@@ -70,7 +70,10 @@ def _seeds(rules: Rules) -> str:
 
 def _method(rules: Rules) -> list[str]:
     chosen = rules.tunes and rules.estimand != "swap"
-    choice = ", with the bootstrap variance of the choice of values added" * chosen
+    choice = (
+        ", reaching as far as other values of the grid may be better than the chosen ones (Hsu 1984, Annals of "
+        "Statistics 12, 1136-1144; combined as by Zou and Donner 2008, Statistics in Medicine 27)"
+    ) * chosen
     return [
         f"The interval is Student's t of the paired differences{choice}, at 1 - alpha / (m - k + 1) for the k-th step "
         "of Holm (1979, Scandinavian Journal of Statistics 6, 65-70). Where the exact sign-flip test at the same alpha "

@@ -141,10 +141,10 @@ def _sharper(design: Design, task: TaskResult, c: Contrast) -> str:
     t, what = c.tested, what_is_tuned(design)
     if t is None or not t.mean or not t.sd or t.se is None:
         return "nothing can be said of how many pairs would do"
-    if c.choice_sd and 2 * c.choice_sd**2 > t.se**2:
-        shown = f"{amount(measured(design.rules), c.choice_sd)}{points(measured(design.rules))}"
+    if c.reach and 2 * t.sd**2 / t.n < t.se**2:
+        shown = f"{amount(measured(design.rules), c.reach[t.mean < 0])}{points(measured(design.rules))}"
         return (
-            f"to sharpen it: most of what is not known is which {what}s are best (it adds an sd of {shown}), which "
+            f"to sharpen it: most of what is not known is which {what}s are best (others may gain {shown}), which "
             "more seeds in tuning settle (tuning.seeds, tuning.more) and more pairs do not"
         )
     if c.pairs_needed is None:

@@ -1,0 +1,175 @@
+"""Whole studies on worlds whose truth is known: false verdicts, coverage, power, and how often a rerun agrees."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from harness import keep
+
+from lrbench.stats.intervals import Interval, wilson
+from lrbench.study.result import Contrast
+from lrbench.study.rules import Rules
+
+sys.path.append(str(Path(__file__).parents[1] / "study"))
+from simulated import TUNING, Runs, Scene, judged, result, simulate, wrong
+
+Case = tuple[Scene, dict[str, Any]]
+NULL: Mapping[str, Scene] = {
+    "flat": Scene(curvature=0.0),
+    **{f"neighbours {c:g} sd below the best": Scene(curvature=c) for c in (0.3, 0.5, 0.7, 1)},
+    "0.5 sd, one arm's best between two values": Scene(curvature=0.5, off=(0.0, 0.5)),
+    "a cliff above the best, 0.5 sd a step below": Scene(curvature=0.5, shape="cliff"),
+}  # fmt: skip
+STUDIES = 600  # of each case; five times as many halve the intervals, and take ten minutes on an idle core
+HARD = {"curvature": 0.5}  # where the choice matters most
+OTHERS: Mapping[str, Case] = {
+    "lognormal seeds": (Scene(**HARD, noise=("lognormal",)), {}),
+    "exponential seeds": (Scene(**HARD, noise=("exponential",)), {}),
+    "normal seeds against exponential ones": (Scene(**HARD, noise=("normal", "exponential")), {}),
+    "normal seeds against lognormal ones": (Scene(**HARD, noise=("normal", "lognormal")), {}),
+    "5 % of all runs diverge": (Scene(**HARD, fails=(0.05,)), {}),
+    "15 % of one arm's runs diverge": (Scene(**HARD, fails=(0.0, 0.15)), {"pairs": 20}),
+    "4 contrasts": (Scene(**HARD, gains=(0.0,) * 4), {}),
+    "2 looks": (Scene(**HARD), {"looks": 2}),
+    "2 looks, 4 contrasts": (Scene(**HARD, gains=(0.0,) * 4), {"looks": 2, "pairs": 12}),
+    "10 pairs, a true gain of 1 sd": (Scene(**HARD, gains=(1.0,)), {}),
+}
+
+
+def study_null() -> None:
+    """One contrast of two equal arms, each tuned, with 10 pairs."""
+    _keep_errors("study_null", "two equal arms, 10 pairs", {k: (s, {}) for k, s in NULL.items()})
+
+
+def study_null_30() -> None:
+    """With 30 pairs the choice of values weighs more than the seeds of the confirmation."""
+    _keep_errors("study_null_30", "two equal arms, 30 pairs", {k: (s, {"pairs": 30}) for k, s in NULL.items()})
+
+
+def study_cases() -> None:
+    """Skewed seeds, failures, families and looks, with 10 pairs where no more are said."""
+    _keep_errors("study_cases", "skewed seeds, failures, families, looks", OTHERS, STUDIES // 2)
+
+
+def _keep_errors(name: str, what: str, cases: Mapping[str, Case], studies: int = STUDIES) -> None:
+    figures = {label: _errors(scene, scene.rules(**given), studies) for label, (scene, given) in cases.items()}
+    target = "a false direction in at most 6 % of the studies that have a verdict"
+    keep(name, f"whole studies, simulated: {what}", target, {"studies": studies, **figures})
+
+
+def _errors(scene: Scene, rules: Rules, studies: int) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    found = [simulate(scene, rules, rng) for _ in range(studies)]
+    whole = [study for study in found if any(map(judged, study))]
+    contrasts = [c for study in whole for c in study if judged(c)]
+    false = sum(any(wrong(scene, c) for c in study) for study in whole)
+    return {
+        "false": _percent(false, len(whole)),
+        "false_95": [round(100 * x, 1) for x in wilson(false, len(whole)) or ()],
+        "supported": _percent(sum(study[0].verdict == "supported" for study in whole), len(whole)),
+        "without_verdict": _percent(studies - len(whole), studies),
+        "covered": _share(_holds(c.tested.interval, scene.gain(c.arm)) for c in contrasts if c.tested),
+        "covered_at_values": _share(_holds(c.at_values, _at_values(scene, c)) for c in contrasts),
+        "level": round(100 * float(np.mean([c.tested.level for c in contrasts if c.tested])), 1),
+        "half_width_sd": round(float(np.mean([_half_width(c) for c in contrasts])), 2),
+    }
+
+
+def _at_values(scene: Scene, contrast: Contrast) -> float:
+    """The true gain at the chosen values."""
+    ours, theirs = contrast.values
+    assert ours is not None
+    assert theirs is not None
+    return scene.mean(contrast.arm, ours) - scene.mean("a", theirs)
+
+
+def _half_width(contrast: Contrast) -> float:
+    assert contrast.tested is not None
+    assert contrast.tested.interval is not None
+    return (contrast.tested.interval.high - contrast.tested.interval.low) / 2
+
+
+def _holds(interval: Interval | None, truth: float) -> bool:
+    return interval is not None and interval.low <= truth <= interval.high
+
+
+def _share(answers: Iterable[bool]) -> float:
+    given = list(answers)
+    return _percent(sum(given), len(given))
+
+
+def _percent(some: int, of: int) -> float:
+    return round(100 * some / of, 1)
+
+
+def study_power() -> None:
+    """How often a true gain is supported that the study was to detect, in standard deviations of a difference."""
+    figures = {}
+    for more, gains in ((6, (1.0, 1.5, 2.0)), (24, (0.75, 1.0))):
+        tuning = type(TUNING)(first=TUNING.first, more=more)
+        for curvature in (0.0, 0.5):
+            for times in gains:
+                gain = times * Scene().difference_sd
+                scene = Scene(curvature=curvature, gains=(gain,))
+                rules = scene.rules(pairs=None, detect=gain, tuning=tuning)
+                figures[f"{times:g} sd, curvature {curvature:g}, {3 + more} seeds"] = _power(
+                    scene, rules, STUDIES // 10
+                )
+    keep("study_power", "whole studies, simulated: a gain that was to be detected", "supported >= 80 %", figures)
+
+
+def _power(scene: Scene, rules: Rules, studies: int) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    found = [simulate(scene, rules, rng)[0] for _ in range(studies)]
+    begun = [c for c in found if judged(c)]
+    supported = sum(c.verdict == "supported" for c in begun)
+    return {
+        "supported": _percent(supported, studies),
+        "refused": _percent(studies - len(begun), studies),
+        "supported_of_begun": _percent(supported, len(begun)) if begun else None,
+        "pairs": float(np.median([len(c.pairs) for c in begun])) if begun else None,
+    }
+
+
+def study_agreement() -> None:
+    """How often a rerun comes to the same verdict, beside how often it was said to."""
+    figures: dict[str, Any] = {}
+    for looks in (1, 2):
+        same, again = _reruns(STUDIES // 5, looks)
+        figures[f"{looks} look{'s' * (looks > 1)}"] = {"same_values": _bins(same), "tuned_again": _bins(again)}
+    keep("study_agreement", "said and found agreement of a rerun, by thirds of what was said", "close", figures)
+
+
+def _reruns(studies: int, looks: int) -> tuple[list[tuple[float, bool]], list[tuple[float, bool]]]:
+    """For gains spread evenly over 0 to 3 sd of a seed."""
+    same, again = [], []
+    for i in range(studies):
+        scene = Scene(curvature=(0.0, 0.3, 0.7)[i % 3], gains=(3 * (i + 0.5) / studies,))
+        rules = scene.rules(looks=looks)
+
+        def verdict_of(
+            tuning: int, confirmation: int, scene: Scene = scene, rules: Rules = rules, i: int = i
+        ) -> Contrast:
+            states = (np.random.default_rng((i, part)) for part in (tuning, confirmation))
+            return result(rules, Runs(scene, *states)).tasks[0].contrasts[0]
+
+        first, at_values, anew = verdict_of(0, 1), verdict_of(0, 2), verdict_of(3, 4)
+        if first.agreement is None:
+            continue
+        same.append((first.agreement.same_values, at_values.verdict == first.verdict))
+        again.append((first.agreement.tuned_again, anew.verdict == first.verdict))
+    return same, again
+
+
+def _bins(pairs: list[tuple[float, bool]]) -> list[dict[str, float]]:
+    """In three bins of as many studies each."""
+    ordered = sorted(pairs)
+    thirds = np.array_split(np.array(ordered, float), 3)
+    return [
+        {"said": round(100 * float(t[:, 0].mean()), 1), "found": round(100 * float(t[:, 1].mean()), 1)} for t in thirds
+    ]
+
+
+EVERY: tuple[Callable[[], None], ...] = (study_null, study_null_30, study_cases, study_power, study_agreement)
