@@ -87,19 +87,25 @@ def _design(options: argparse.Namespace, words: Sequence[str], settings: Setting
     files, name = study_files(options.config_dir), words[0]
     folder = _folder(settings, name, options.replicate)
     if name not in files:
-        kept = frozen(folder)
-        if kept is None:
-            known = [*files, *(p.name for p in folder.parent.glob("*") if p.is_dir())]
-            raise ConfigError("study", name, "there is no such study", did_you_mean(name, known))
-        if changed := [o for o in ("pairs", "detect", "swap", "metric") if getattr(options, o)]:
-            why = "the study is frozen, and its file is not here to make another of it"
-            raise ConfigError(f"--{changed[0]}", getattr(options, changed[0]), why, "leave it out")
-        return kept, folder
+        return _kept(options, settings, name), folder
     asked = _with_options(read_study(files[name]), options)
     kept = frozen(folder)
     if kept is not None and same_design(kept.asked, asked):  # nothing is composed again
         return kept, folder
     return _as_frozen(compile_study(asked, options.name or name, options.config_dir), settings, options)
+
+
+def _kept(options: argparse.Namespace, settings: Settings, name: str) -> Design:
+    """A study that was frozen and has no file here; with --replicate, the same on other seeds."""
+    folder = _folder(settings, name, 0)
+    kept = frozen(_folder(settings, name, options.replicate)) or frozen(folder)
+    if kept is None:
+        known = [*study_files(options.config_dir), *(p.name for p in folder.parent.glob("*") if p.is_dir())]
+        raise ConfigError("study", name, "there is no such study", did_you_mean(name, known))
+    if changed := [o for o in ("pairs", "detect", "swap", "metric", "baseline") if getattr(options, o)]:
+        why = "the study is frozen, and its file is not here to make another of it"
+        raise ConfigError(f"--{changed[0]}", getattr(options, changed[0]), why, "leave it out")
+    return replace(kept, rules=replace(kept.rules, replicate=options.replicate or kept.rules.replicate))
 
 
 def _with_options(asked: Mapping[str, Any], options: argparse.Namespace) -> dict[str, Any]:

@@ -58,6 +58,12 @@ def regret_limit(curve: Curve, chosen: float, among: Iterable[float], alpha: flo
     return max([0.0, *(_upper(g, tail) for g in gaps)])
 
 
+def reach_variance(reach: float, alpha: float) -> float:
+    """The variance that, added to that of a mean of many pairs, lengthens its interval at 1 - alpha by this reach, as
+    `family` combines the two."""
+    return (reach / float(stats.norm.isf(alpha / 2))) ** 2
+
+
 def _gaps(curve: Curve, rate: float, chosen: float) -> Values:
     """By seed, where both succeeded."""
     n = min(curve[rate].size, curve[chosen].size)

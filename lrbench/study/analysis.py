@@ -11,6 +11,7 @@ from lrbench.stats.family import Tested, family
 from lrbench.stats.intervals import Interval, newcombe_paired, t_interval
 from lrbench.stats.paired import Success, success
 from lrbench.stats.power import pairs_for, rerun_agreement
+from lrbench.stats.selection import reach_variance
 from lrbench.stats.verdict import Verdict, verdict
 from lrbench.study.confirmation import Seen, scored
 from lrbench.study.result import Agreement, Contrast, Effect, Paths
@@ -18,7 +19,9 @@ from lrbench.study.rules import Rules
 from lrbench.study.tuning import Choice, choice_variance_of, reach_of
 
 MOST = 10_000  # pairs that anybody would think of
-DIRECTIONAL = ("contradicted", "supported", "larger than claimed", "smaller than claimed")
+DIRECTIONAL = (
+    "contradicted", "supported", "larger than claimed", "smaller than claimed", "direction supported, size unresolved",
+)  # fmt: skip
 
 
 def contrasts(rules: Rules, choices: Mapping[str, Choice], seen: Sequence[Seen]) -> tuple[Contrast, ...]:
@@ -31,7 +34,7 @@ def contrasts(rules: Rules, choices: Mapping[str, Choice], seen: Sequence[Seen])
         arms = [arm for arm in rules.contrasts if arm in by_arm and (arm in rules.family) == primary]
         gains = [_compared(rules, by_arm[arm]) for arm in arms]
         null = -(rules.margin or 0.0) if rules.kind == "no worse" else 0.0
-        reach |= {arm: reach_of(rules, choices, arm, rules.alpha / len(arms)) for arm in arms}
+        reach |= {arm: _reach(rules, choices, arm, rules.alpha / len(arms)) for arm in arms}
         found = family(gains, rules.alpha, [reach[arm] for arm in arms], null=null, margin=rules.margin)
         tested |= dict(zip(arms, found, strict=True))
     return tuple(
@@ -40,6 +43,11 @@ def contrasts(rules: Rules, choices: Mapping[str, Choice], seen: Sequence[Seen])
         else _without(rules, choices, arm)
         for arm in rules.contrasts
     )
+
+
+def _reach(rules: Rules, choices: Mapping[str, Choice], arm: str, alpha: float) -> tuple[float, float]:
+    """Values are chosen for what they reach, not for how often."""
+    return (0.0, 0.0) if rules.kind == "success" else reach_of(rules, choices, arm, alpha)
 
 
 def _compared(rules: Rules, seen: Seen) -> NDArray[np.float64]:
@@ -59,7 +67,7 @@ def _contrast(rules: Rules, seen: Seen, tested: Tested, variance: float, reach: 
     both = success([p.baseline is not None for p in pairs], [p.arm is not None for p in pairs])
     if rules.kind == "success":
         tested = _of_rates(tested, both)
-    found, remarks = _verdict(rules, seen, tested, both)
+    found, forbidden, remarks = _verdict(rules, seen, tested, both)
     return Contrast(
         arm=seen.arm,
         primary=seen.arm in rules.family,
@@ -73,8 +81,8 @@ def _contrast(rules: Rules, seen: Seen, tested: Tested, variance: float, reach: 
         success=both,
         pairs=pairs,
         paths=_paths(rules, seen) if rules.estimand == "both" else None,
-        agreement=_agreement(rules, seen, tested, (variance, reach), found),
-        pairs_needed=_pairs_needed(tested) if found == "inconclusive" else None,
+        agreement=None if forbidden else _agreement(rules, seen, tested, (variance, reach), found),
+        pairs_needed=_pairs_needed(tested, reach) if found == "inconclusive" and not forbidden else None,
         reach=reach if rules.tunes and rules.estimand != "swap" else None,
     )
 
@@ -95,26 +103,29 @@ def _of_rates(tested: Tested, both: Success) -> Tested:
     )
 
 
-def _verdict(rules: Rules, seen: Seen, tested: Tested, both: Success) -> tuple[Verdict, tuple[str, ...]]:
-    """The verdict of the intervals, unless the family, the sign-flip test or failures forbid it; and why."""
+def _verdict(rules: Rules, seen: Seen, tested: Tested, both: Success) -> tuple[Verdict, bool, tuple[str, ...]]:
+    """The verdict of the intervals, whether the family, the sign-flip test or failures forbid it, and why."""
     found = verdict(rules.rule, tested.interval, tested.equivalence, rules.claim(seen.arm))
     remarks = []
     excluded = len(seen.seeds) - tested.n  # none where success is what is asked about
     if excluded:
         remarks.append(f"{excluded} of {len(seen.seeds)} pairs are left out: one of the two failed")
-    if found not in DIRECTIONAL and found != "direction supported, size unresolved":
-        return found, tuple(remarks)
+    why = _why_forbidden(rules, tested, both) if found in DIRECTIONAL else None
+    if why is None:
+        return found, False, tuple(remarks)
+    return "inconclusive", True, (*remarks, why)
+
+
+def _why_forbidden(rules: Rules, tested: Tested, both: Success) -> str | None:
+    """Why nothing may be said of a direction; None where it may."""
     if not tested.open:
-        remarks.append("an earlier step of the family was not passed, so nothing is said of this one")
-        found = "inconclusive"
-    elif tested.disagrees:
-        remarks.append(f"the exact sign-flip test disagrees with the t interval (p = {tested.sign_flip_p:.3g})")
-        found = "inconclusive"
-    elif rules.kind != "success" and both.mcnemar_p is not None and both.mcnemar_p < rules.alpha:
+        return "an earlier step of the family was not passed, so nothing is said of this one"
+    if tested.disagrees:
+        return f"the exact sign-flip test disagrees with the t interval (p = {tested.sign_flip_p:.3g})"
+    if rules.kind != "success" and both.mcnemar_p is not None and both.mcnemar_p < rules.alpha:
         ours, theirs = both.only_first + both.neither, both.only_second + both.neither
-        remarks.append(f"failures differ: {ours} of the arm's runs, {theirs} of the baseline's; they are a verdict too")
-        found = "inconclusive"
-    return found, tuple(remarks)
+        return f"failures differ: {ours} of the arm's runs, {theirs} of the baseline's; they are a verdict too"
+    return None
 
 
 def _without(rules: Rules, choices: Mapping[str, Choice], arm: str) -> Contrast:
@@ -162,12 +173,14 @@ def _paths(rules: Rules, seen: Seen) -> Paths:
     )
 
 
-def _pairs_needed(tested: Tested) -> int | None:
-    """Where the gain that was seen is the true one."""
+def _pairs_needed(tested: Tested, reach: tuple[float, float]) -> int | None:
+    """Where the gain that was seen is the true one; None where more pairs do not help: the choice of values is what
+    leaves it open."""
     if not tested.mean or not tested.sd:
         return None
+    added = reach_variance(reach[0] if tested.mean > 0 else reach[1], 1 - tested.level)
     try:
-        return pairs_for(abs(tested.mean), tested.sd, tested.level, most=MOST)
+        return pairs_for(abs(tested.mean), tested.sd, tested.level, most=MOST, added=added)
     except ValueError:
         return None
 

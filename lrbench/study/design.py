@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -34,8 +34,10 @@ class Design:
 
     @cached_property
     def hash(self) -> str:
-        """16 hex digits of what decides the answer: the Experiments and the rules but for `replicate`, no words."""
-        rules = replace(self.rules, replicate=0)
+        """16 hex digits of what decides the answer: the Experiments and the rules but for `replicate`, no words. What
+        stands at its default is left out, so that a rule which is added later changes no hash."""
+        rules = _set_in(replace(self.rules, replicate=0))
+        rules |= {"tuning": _set_in(self.rules.tuning)} if self.rules.tuning else {}
         return digest(canonical({"rules": rules, "arms": self.arms, "keys": self.keys}))
 
     def experiment(self, cell: Cell) -> Experiment:
@@ -74,6 +76,15 @@ def plain_arm(experiment: Experiment) -> dict[str, Any]:
 def key_of(value: float | None) -> str:
     """A value as a key, and as an override has it: 64, not 64.0."""
     return "" if value is None else str(int(value)) if float(value).is_integer() else repr(value)
+
+
+def _set_in(value: Rules | Tuning) -> dict[str, Any]:
+    """The fields that differ from their defaults."""
+    return {f.name: v for f in fields(value) if (v := getattr(value, f.name)) != _default(f)}
+
+
+def _default(known: Field[Any]) -> Any:
+    return known.default_factory() if known.default_factory is not MISSING else known.default
 
 
 def _with(plain: Mapping[str, Any], path: list[str], value: float) -> dict[str, Any]:

@@ -186,6 +186,10 @@ class Rules:
         """The arm's minus the baseline's, above 0 where the arm is better."""
         return arm - baseline if self.higher else baseline - arm
 
+    def told(self, gain: float) -> str:
+        """A gain in words; of a share in points."""
+        return f"{100 * gain:.3g} points" if self.unit == "%" else f"{gain:.3g}"
+
     def seeds(self, role: str, many: int, begin: int = 0) -> range:
         """The seeds of a role: disjoint ranges, shifted by the replicate, the same in every study."""
         first = ROLES[role] * SEEDS_A_ROLE + self.replicate * SEEDS_A_REPLICATE + begin

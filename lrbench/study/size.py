@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from lrbench.stats.power import pairs_for, upper_sd, verdict_probabilities
+from lrbench.stats.selection import reach_variance
 from lrbench.stats.verdict import Claim
 from lrbench.study.rules import Rules
 from lrbench.study.tuning import Choice, reach_of
@@ -40,7 +40,7 @@ def size_of(rules: Rules, choices: Mapping[str, Choice]) -> Size:
     for arm, sd in sds.items():
         if (needed := _pairs_that_decide(rules, arm, sd, found.pairs)) != found.pairs:
             many = f"about {needed} would" if needed else "nor do many more"
-            why = f"{found.pairs} pairs cannot decide what is claimed of {arm} (sd {sd:.3g}): {many}"
+            why = f"{found.pairs} pairs cannot decide what is claimed of {arm} (sd {rules.told(sd)}): {many}"
             return Size(found.pairs, sd, why, enough=False)
     return found
 
@@ -57,13 +57,14 @@ def _asked(rules: Rules, choices: Mapping[str, Choice], sd: float) -> Size:
     level = 1 - rules.alpha / len(rules.family)
     # What the choice of values adds to an interval, more pairs do not take away.
     reach = max(reach_of(rules, choices, arm, 1 - level)[0] for arm in rules.contrasts)
-    added = (reach / float(stats.norm.isf((1 - level) / 2))) ** 2
-    why = f"a gain of {rules.detect:g} is found with 80 % power where the differences' sd is {sd:.3g}"
+    added, gain = reach_variance(reach, 1 - level), rules.told(rules.detect)
+    why = f"a gain of {gain} is found with 80 % power where the differences' sd is {rules.told(sd)}"
     try:
         asked = max(rules.least_pairs, pairs_for(rules.detect, sd, level, added=added))
     except ValueError:
-        leaves = f"the choice of values alone leaves {reach:.3g} open, and more tuning seeds (tuning.more) leave less"
-        return Size(None, sd, f"no number of pairs finds a gain of {rules.detect:g}: {leaves}", enough=False)
+        leaves = f"the choice of values alone leaves {rules.told(reach)} open"
+        why = f"no number of pairs finds a gain of {gain}: {leaves}, and more tuning seeds (tuning.more) leave less"
+        return Size(None, sd, why, enough=False)
     return Size(asked, sd, why, enough=asked <= rules.most_pairs)
 
 
