@@ -117,6 +117,14 @@ def test_the_limit_of_a_regret_holds_for_the_rate_that_looked_best() -> None:
     assert missed / 2000 <= 0.05
 
 
+def test_one_run_that_went_wrong_does_not_make_a_rate_that_was_always_worse_the_best() -> None:
+    worse = np.array([-0.01, -0.02, -0.01, -0.013, -0.016, -0.011, -0.008, -0.022, -0.67])
+    curve = {0.2: np.full(9, 0.97), 0.4: 0.97 + worse}
+    assert regret_limit(curve, 0.2, curve, 0.05, higher_is_better=True) == 0
+    short = {rate: v[-3:] for rate, v in curve.items()}  # three seeds do not say so
+    assert regret_limit(short, 0.2, short, 0.05, higher_is_better=True) > 0.5
+
+
 def test_the_limit_of_a_regret_takes_the_seeds_where_both_succeeded() -> None:
     nan = math.nan
     curve = {1.0: np.array([0.5, 0.6, nan, 0.4]), 2.0: np.array([0.4, 0.7, 0.5]), 3.0: np.array([9.0, nan, 9.0])}
