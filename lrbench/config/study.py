@@ -157,7 +157,7 @@ def _values(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The arm's Experiments by value: one for any value where it can be set, else one for each that may be reached."""
     key, t = keys[arm], rules.tuning
-    if t is None or not rules.tunes:
+    if t is None or not rules.varies:
         yield "", plain_arm(made(overrides, task, arm))
         return
     if not key.endswith(RATE):
@@ -242,7 +242,8 @@ def _claim(arm: str, plain: Any, metric: Metric) -> Claim:
 def _tuning(asked: Mapping[str, Any], baseline: Experiment | None) -> Tuning | None:
     """As given; without a first value, a grid with the baseline's own rate in its middle."""
     plain = asked.get("tuning")
-    if plain is None and asked.get("estimand") == "swap" and asked.get("rate", "as given") == "as given":
+    given = asked.get("kind") != "threshold" and asked.get("estimand") == "swap"
+    if plain is None and given and asked.get("rate", "as given") == "as given":
         return None
     plain = dict(plain or {})
     for key in plain:

@@ -32,7 +32,7 @@ def contrasts(rules: Rules, choices: Mapping[str, Choice], seen: Sequence[Seen])
     reach: dict[str, tuple[float, float]] = {}
     for primary in (True, False):
         arms = [arm for arm in rules.contrasts if arm in by_arm and (arm in rules.family) == primary]
-        gains = [_compared(rules, by_arm[arm]) for arm in arms]
+        gains = [gains_of(rules, by_arm[arm]) for arm in arms]
         null = -(rules.margin or 0.0) if rules.kind == "no worse" else 0.0
         reach |= {arm: _reach(rules, choices, arm, rules.alpha / len(arms)) for arm in arms}
         found = family(gains, rules.alpha, [reach[arm] for arm in arms], null=null, margin=rules.margin)
@@ -50,21 +50,14 @@ def _reach(rules: Rules, choices: Mapping[str, Choice], arm: str, alpha: float) 
     return (0.0, 0.0) if rules.kind == "success" else reach_of(rules, choices, arm, alpha)
 
 
-def _compared(rules: Rules, seen: Seen) -> NDArray[np.float64]:
-    """What a contrast is about, pair by pair: gains, or which of the two succeeded."""
-    if rules.kind != "success":
-        return gains_of(rules, seen)
-    return np.array([float(p.arm is not None) - float(p.baseline is not None) for p in seen.pairs()])
-
-
 def gains_of(rules: Rules, seen: Seen) -> NDArray[np.float64]:
     """By seed, where both succeeded."""
-    return np.array([rules.gain(p.arm, p.baseline) for p in seen.pairs() if p.whole])  # type: ignore[arg-type]
+    return np.array([rules.gain(p.arm, p.baseline) for p in seen.pairs(rules) if p.whole])  # type: ignore[arg-type]
 
 
 def _contrast(rules: Rules, seen: Seen, tested: Tested, variance: float, reach: tuple[float, float]) -> Contrast:
-    claim, pairs = rules.claim(seen.arm), seen.pairs()
-    both = success([p.baseline is not None for p in pairs], [p.arm is not None for p in pairs])
+    claim, pairs = rules.claim(seen.arm), seen.pairs(rules)
+    both = success([o.failure is None for o in seen.base], [o.failure is None for o in seen.own])
     if rules.kind == "success":
         tested = _of_rates(tested, both)
     found, forbidden, remarks = _verdict(rules, seen, tested, both)
@@ -109,7 +102,8 @@ def _verdict(rules: Rules, seen: Seen, tested: Tested, both: Success) -> tuple[V
     remarks = []
     excluded = len(seen.seeds) - tested.n  # none where success is what is asked about
     if excluded:
-        remarks.append(f"{excluded} of {len(seen.seeds)} pairs are left out: one of the two failed")
+        cause = "a threshold lies beyond the grid" if rules.kind == "threshold" else "one of the two failed"
+        remarks.append(f"{excluded} of {len(seen.seeds)} pairs are left out: {cause}")
     why = _why_forbidden(rules, tested, both) if found in DIRECTIONAL else None
     if why is None:
         return found, False, tuple(remarks)
@@ -124,6 +118,8 @@ def _why_forbidden(rules: Rules, tested: Tested, both: Success) -> str | None:
         return f"the exact sign-flip test disagrees with the t interval (p = {tested.sign_flip_p:.3g})"
     if rules.kind != "success" and both.mcnemar_p is not None and both.mcnemar_p < rules.alpha:
         ours, theirs = both.only_first + both.neither, both.only_second + both.neither
+        if rules.kind == "threshold":
+            return f"more thresholds of one lie beyond the grid: {ours} of the arm's, {theirs} of the baseline's"
         return f"failures differ: {ours} of the arm's runs, {theirs} of the baseline's; they are a verdict too"
     return None
 

@@ -24,9 +24,14 @@ class Seen:
     arm_at_base: tuple[Outcome, ...] = ()
     base_at_arm: tuple[Outcome, ...] = ()
 
-    def pairs(self) -> tuple[Pair, ...]:
+    def pairs(self, rules: Rules) -> tuple[Pair, ...]:
+        """Of what the study is about: where that is success, a run counts as 1 or 0."""
+
+        def value(outcome: Outcome) -> float | None:
+            return float(outcome.failure is None) if rules.kind == "success" else scored(outcome)
+
         return tuple(
-            Pair(seed, scored(o), scored(b), (o.run_id, b.run_id))
+            Pair(seed, value(o), value(b), (o.run_id, b.run_id))
             for seed, o, b in zip(self.seeds, self.own, self.base, strict=True)
         )
 
@@ -57,7 +62,7 @@ def seeds_of(rules: Rules, pairs: int, looks: int) -> tuple[int, ...]:
 
 
 def confirm(
-    rules: Rules, task: str, choices: Mapping[str, Choice], seeds: Sequence[int], look: Look
+    rules: Rules, task: str, seeds: Sequence[int], look: Look, choices: Mapping[str, Choice]
 ) -> Needed | list[Seen]:
     """What came of all contrasts that can be confirmed, or the cells that are still needed for it."""
     missing: dict[Cell, None] = {}

@@ -8,7 +8,8 @@ from typing import Literal, get_args
 from lrbench.errors import ConfigError
 from lrbench.stats.verdict import Claim, Kind
 
-StudyKind = Kind | Literal["success"]  # of which the last is about how often an arm succeeds, whatever it reaches
+# How often an arm succeeds, whatever it reaches; and up to which value it does, in doublings.
+StudyKind = Kind | Literal["success", "threshold"]
 Estimand = Literal["tuned", "swap", "both"]
 Rate = Literal["as given", "baseline tuned"]
 SEEDS_A_ROLE = 1_000_000
@@ -110,15 +111,15 @@ class Rules:
         if self.detect is not None and not self.tunes:
             why = "the noise is measured while values are tuned, and a swap as given tunes none"
             raise ConfigError("detect", self.detect, why, "give pairs: 20, or more")
-        if self.tunes and self.tuning is None:
+        if self.varies and self.tuning is None:
             cure = "give tuning: {first: 0.05, points: 5}, or estimand: swap with rate: as given"
-            raise ConfigError("tuning", None, f"estimand {self.estimand} chooses a value for each arm", cure)
+            raise ConfigError("tuning", None, "the arms are run at the values of a grid", cure)
         if not 0 <= self.replicate < SEEDS_A_ROLE // SEEDS_A_REPLICATE:
             raise ConfigError("replicate", self.replicate, "give a whole number from 0 to 999")
         self._require_choices()
 
     def _require_choices(self) -> None:
-        kinds = (*get_args(Kind), "success")
+        kinds = (*get_args(Kind), "success", "threshold")
         for option, known in (("kind", kinds), ("estimand", get_args(Estimand)), ("rate", get_args(Rate))):
             given = getattr(self, option)
             if given not in known:
@@ -137,12 +138,17 @@ class Rules:
 
     @property
     def rule(self) -> Kind:
-        """The rule of the verdict: rates of success differ as means do."""
-        return "difference" if self.kind == "success" else self.kind
+        """The rule of the verdict: rates of success and thresholds differ as means do."""
+        return "difference" if self.kind == "success" or self.kind == "threshold" else self.kind
 
     @property
     def tunes(self) -> bool:
-        return self.estimand != "swap" or self.rate == "baseline tuned"
+        return self.kind != "threshold" and (self.estimand != "swap" or self.rate == "baseline tuned")
+
+    @property
+    def varies(self) -> bool:
+        """Whether arms are run at the values of a grid."""
+        return self.tunes or self.kind == "threshold"
 
     @property
     def tuned_arms(self) -> tuple[str, ...]:
@@ -184,10 +190,13 @@ class Rules:
 
     def gain(self, arm: float, baseline: float) -> float:
         """The arm's minus the baseline's, above 0 where the arm is better."""
-        return arm - baseline if self.higher else baseline - arm
+        higher = self.higher or self.kind in ("success", "threshold")
+        return arm - baseline if higher else baseline - arm
 
     def told(self, gain: float) -> str:
         """A gain in words; of a share in points."""
+        if self.kind == "threshold":
+            return f"{gain:.3g} doublings"
         return f"{100 * gain:.3g} points" if self.unit == "%" else f"{gain:.3g}"
 
     def seeds(self, role: str, many: int, begin: int = 0) -> range:

@@ -59,9 +59,15 @@ def is_fresh(design: Design, store: Store) -> bool:
     """Whether none of the runs that could confirm the design exists yet. Those of the first ten pairs are looked for:
     whoever has made others has made these."""
     rules = design.rules
-    values = [None] if not rules.tunes else _reachable(design)
+    values = [None] if not rules.varies else _reachable(design)
     seeds = seeds_of(rules, rules.least_pairs, rules.looks)
-    cells = (Cell(t, a, v, s, True) for t in rules.tasks for a in rules.arms for v in values for s in seeds[:10])
+    cells = (
+        Cell(t, a, v, s, measured=rules.kind != "threshold")
+        for t in rules.tasks
+        for a in rules.arms
+        for v in values
+        for s in seeds[:10]
+    )
     return not any(store.done(run_id(design.experiment(cell))) for cell in cells)
 
 

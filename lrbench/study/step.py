@@ -1,6 +1,7 @@
 """What a study needs next: a pure function of its rules and of what its cells came to."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from lrbench.study.analysis import contrasts
 from lrbench.study.cells import Look, Needed
@@ -8,6 +9,7 @@ from lrbench.study.confirmation import confirm, confirmable, seeds_of
 from lrbench.study.result import Result, TaskResult
 from lrbench.study.rules import Rules
 from lrbench.study.size import size_of
+from lrbench.study.threshold import thresholds
 from lrbench.study.tuned import told
 from lrbench.study.tuning import Choice, tune
 
@@ -34,10 +36,11 @@ def _task(rules: Rules, task: str, look: Look) -> Needed | TaskResult:
         choices = tuned
     size = size_of(rules, choices)
     looks = range(1, rules.looks + 1) if size.enough and confirmable(rules, choices) else range(0)
+    measure = thresholds if rules.kind == "threshold" else partial(confirm, choices=choices)
     found, taken = contrasts(rules, choices, []), 0
     for taken in looks:
         assert size.pairs is not None
-        seen = confirm(rules, task, choices, seeds_of(rules, size.pairs, taken), look)
+        seen = measure(rules, task, seeds_of(rules, size.pairs, taken), look)
         if isinstance(seen, Needed):
             return seen
         found = contrasts(rules, choices, seen)

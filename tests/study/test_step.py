@@ -171,6 +171,30 @@ def test_how_often_an_arm_succeeds_may_be_the_question():
     )
 
 
+def test_the_highest_value_that_succeeds_may_be_the_question():
+    """a succeeds up to 0.4 and b up to 1.6, two doublings higher; on one seed in five b goes one further."""
+
+    def fails(cell):
+        return cell.value > {"a": 0.4, "b": 3.2 if cell.seed % 5 == 0 else 1.6}[cell.arm]
+
+    world = World({"a": 0.9, "b": 0.9}, fails=fails)
+    found = world.run(rules(kind="threshold", looks=1))
+    contrast = only(found)
+    assert contrast.verdict == "supported"
+    assert contrast.tested.mean == pytest.approx(2.2)
+    assert [p.baseline for p in contrast.pairs] == [pytest.approx(-1.3219, abs=1e-4)] * 10  # log2 of 0.4
+    assert [name for name, _ in world.stages] == [f"thresholds, {n} values on 10 seeds" for n in (5, 6, 7)]
+    assert not any(c.measured for c in world.made)  # the test set is not touched
+    assert {c.seed for c in world.made} == set(range(2_000_000, 2_000_010))
+
+
+def test_a_threshold_beyond_the_grid_is_left_out():
+    world = World({"a": 0.9, "b": 0.9}, fails=lambda c: c.value > 0.4 and (c.arm == "a" or c.seed % 2 == 0))
+    contrast = only(world.run(rules(kind="threshold", looks=1, tuning=Tuning(first=0.1, at_most=6))))
+    assert contrast.tested.n == 5
+    assert contrast.remarks[0] == "5 of 10 pairs are left out: a threshold lies beyond the grid"
+
+
 def test_failures_that_differ_forbid_support():
     world = World({"a": 0.80, "b": 0.82}, sd=0.001, fails=lambda c: c.measured and c.arm == "b" and c.seed % 10 < 6)
     contrast = only(world.run(rules(pairs=20, looks=1)))

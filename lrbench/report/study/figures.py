@@ -2,7 +2,7 @@
 
 from lrbench.metrics import Metric
 from lrbench.report.study.tables import arm_of
-from lrbench.report.study.words import judged, measured, spoken, what_is_tuned
+from lrbench.report.study.words import about, judged, measured, what_is_tuned
 from lrbench.report.svg import Format, Line, Row, interval_figure, line_figure
 from lrbench.report.words import is_share, signed
 from lrbench.study.design import Design
@@ -89,7 +89,7 @@ def gains(design: Design, task: TaskResult) -> str:
 
 def _label(design: Design) -> str:
     points = " (points)" if is_share(measured(design.rules)) else ""
-    return f"gain over {design.rules.baseline} in {spoken(design.rules.metric)}{points}"
+    return f"gain over {design.rules.baseline} in {about(design.rules)}{points}"
 
 
 def _gap_tick(m: Metric) -> Format:

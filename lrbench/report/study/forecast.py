@@ -39,6 +39,11 @@ def noise_of(folder: Path) -> Noise:
 def stages(rules: Rules) -> Iterator[tuple[str, int]]:
     """Each stage and its runs; those of a grid that has to grow come on top."""
     arms, t, tasks = len(rules.tuned_arms), rules.tuning, len(rules.tasks)
+    if t is not None and rules.kind == "threshold":
+        pairs = rules.pairs or rules.least_pairs
+        for name in ("thresholds", "as many again, if a verdict is inconclusive")[: rules.looks]:
+            yield f"{name}, {t.points} values on {pairs} seeds", tasks * len(rules.arms) * t.points * pairs
+        return
     if t is not None and rules.tunes:
         yield f"tuning, {t.points} values on {t.seeds} seeds", tasks * arms * t.points * t.seeds
         yield f"tuning, the best {t.best} on {t.more} more", tasks * arms * min(t.best, t.points) * t.more

@@ -5,7 +5,7 @@ from html import escape
 
 from lrbench.report.axes import Axis, axis_over
 from lrbench.report.study.tables import arm_of
-from lrbench.report.study.words import NO_VERDICT, measured, spoken
+from lrbench.report.study.words import NO_VERDICT, about, measured
 from lrbench.report.svg import WIDTH, colour, cut, short, svg
 from lrbench.report.words import is_share, signed
 from lrbench.study.design import Design
@@ -97,7 +97,7 @@ def _frame(design: Design, x: Axis, foot: int) -> list[str]:
 
 def _label(design: Design) -> str:
     rules = design.rules
-    what, unit = spoken(rules.metric), " (points)" if is_share(measured(rules)) else ""
+    what, unit = about(rules), " (points)" if is_share(measured(rules)) else ""
     lower = "" if rules.higher else ", a lower one counted as more"
     return cut(f"gain over {rules.baseline} in {what}{unit}{lower}", 66)
 

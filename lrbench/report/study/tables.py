@@ -28,7 +28,8 @@ def verdict_table(design: Design, task: TaskResult) -> Table:
              NONE, _failed(values))  # fmt: skip
     rows = [first, *(_verdict_row(m, c) for c in task.contrasts)]
     header = ("arm", what_is_tuned(design), "mean", "gain", "interval", "level", "verdict", "pairs", "failures")
-    keep = [i for i in range(len(header)) if i != 1 or rules.tunes]
+    left_out = {*([] if rules.tunes else [1]), *([8] if rules.kind == "success" else [])}  # its mean says it
+    keep = [i for i in range(len(header)) if i not in left_out]
     cells = tuple(tuple(row[i] for i in keep) for row in rows)
     arms = tuple(arm_of(rules, row[0]) for row in rows)
     return Table(tuple(header[i] for i in keep), cells, arms=arms)

@@ -13,11 +13,18 @@ from lrbench.study.rules import Rules
 
 NO_VERDICT = "no verdict"
 RATE = "optimizer.lr"
+SUCCESS = Metric("success", "%", True, 0.0, 1.0)
+DOUBLINGS = Metric("doublings", "", True)  # of a threshold: its logarithm to base 2
 NOT_FRESH = "Exploratory, not fresh"
 
 
 def measured(rules: Rules) -> Metric:
-    """What is known of the metric that is concluded from: what the design says, else what its name tells."""
+    """What is known of what is concluded from: how often runs succeed, else the metric, as the design says or its name
+    tells."""
+    return {"success": SUCCESS, "threshold": DOUBLINGS}.get(rules.kind) or _declared(rules)
+
+
+def _declared(rules: Rules) -> Metric:
     known = metric_of(rules.metric, {})
     return replace(known, unit="%", low=0.0, high=1.0) if rules.unit == "%" else known
 
@@ -25,7 +32,14 @@ def measured(rules: Rules) -> Metric:
 def judged(rules: Rules) -> Metric:
     """And of the one that values are chosen by, which is the same on validation where it has the same name."""
     same = rules.judge.rpartition("/")[2] == rules.metric.rpartition("/")[2]
-    return measured(rules) if same else metric_of(rules.judge, {})
+    return _declared(rules) if same else metric_of(rules.judge, {})
+
+
+def about(rules: Rules) -> str:
+    """What is compared, as a sentence has it."""
+    if rules.kind == "threshold":
+        return "the highest value that succeeds"
+    return "success" if rules.kind == "success" else spoken(rules.metric)
 
 
 def spoken(metric: str) -> str:
@@ -75,6 +89,8 @@ def what_is_tuned(design: Design) -> str:
 def at(design: Design) -> str:
     """At which values the arms are compared: the estimand, named."""
     what, rules = what_is_tuned(design), design.rules
+    if rules.kind == "threshold":
+        return "one grid for both"
     if rules.estimand != "swap":
         return f"each at its own tuned {what}"
     return f"both at the {what} tuned for {rules.baseline}" if rules.rate == "baseline tuned" else "both as given"
@@ -96,7 +112,7 @@ def headline(design: Design, result: Result) -> str:
         by_verdict.setdefault(_in_common(result, arm), []).append(arm)
     found = "; ".join(f"{listed(arms)}: {verdict}" for verdict, arms in by_verdict.items())
     on = f" on {len(result.tasks)} tasks" if len(result.tasks) > 1 else ""
-    return f"{before}In {spoken(rules.metric)} against {rules.baseline}, {at(design)}{on}: {found}."
+    return f"{before}In {about(rules)} against {rules.baseline}, {at(design)}{on}: {found}."
 
 
 def _in_common(result: Result, arm: str) -> str:
@@ -130,13 +146,21 @@ def _none(rules: Rules, task: TaskResult, c: Contrast) -> str:
 def _effect(design: Design, c: Contrast) -> str:
     """What was seen, in the direction in which it went."""
     rules, t, m = design.rules, c.tested, measured(design.rules)
-    arm, base, metric = c.arm, rules.baseline, spoken(rules.metric)
+    arm, base, metric = c.arm, rules.baseline, about(rules)
     assert t is not None
     if t.mean is None:
         return f"In none of {len(c.pairs)} pairs did both {arm} and {base} succeed"
     up = t.mean >= 0
     size = f"{amount(m, abs(t.mean))}{points(m)}"
     said = f"({_interval(rules, c, up)}, {t.n} pair{'s' * (t.n != 1)}, {at(design)})"
+    if rules.kind == "threshold":
+        key = rules.tuning.key if rules.tuning else "value"
+        doubt = ", which may be chance" if c.verdict == "inconclusive" and not reasons(c) else ""
+        times = f"{size} doublings {'above' if up else 'below'}"
+        return f"the highest {key} at which {arm} succeeds lies {times} {base}'s {said}{doubt}"
+    if rules.kind == "success":
+        doubt = ", which may be chance" if c.verdict == "inconclusive" and not reasons(c) else ""
+        return f"{arm} succeeds {size} {'more' if up else 'less'} often than {base} {said}{doubt}"
     if rules.kind != "difference":
         return f"{_kind(rules, m, c)}, at a mean {'gain' if up else 'loss'} of {size} of {metric} {said}"
     if c.verdict == "inconclusive":
