@@ -120,12 +120,13 @@ def _score(outcome: Outcome) -> float | None:
 
 
 def _ranked(points: Mapping[int, Point], higher: bool) -> list[int]:
-    """Values from the best: by the mean of what was measured, ties to the lower value; those with failures last."""
+    """Values from the best: by the mean of what was measured, ties to the lower value; those with failures last, and
+    after them those without a success, which were tried on fewer seeds and so may count fewer failures."""
     sign = -1.0 if higher else 1.0
 
-    def place(k: int) -> tuple[int, float, int]:
+    def place(k: int) -> tuple[bool, int, float, int]:
         mean = points[k].mean
-        return points[k].failures, 0.0 if mean is None else sign * mean, k
+        return mean is None, points[k].failures, 0.0 if mean is None else sign * mean, k
 
     return sorted(points, key=place)
 
@@ -166,7 +167,8 @@ def picker(t: Tuning, higher: bool) -> Pick:
         """Each table's values from the best, by the rule of `_ranked`."""
         good = ~np.isnan(scores)
         means = np.where(good, scores, 0.0).sum(-1) / np.maximum(good.sum(-1), 1)
-        return np.lexsort((sign * means, (~good).sum(-1)), axis=-1)  # stable: ties stay in the order of the values
+        # The last key counts first; stable: ties stay in the order of the values.
+        return np.lexsort((sign * means, (~good).sum(-1), ~good.any(-1)), axis=-1)
 
     def pick(tables: Mapping[float, NDArray[np.float64]]) -> NDArray[np.float64]:
         values = np.array(sorted(tables))

@@ -171,6 +171,52 @@ def test_how_often_an_arm_succeeds_may_be_the_question():
     )
 
 
+def test_success_is_supported_only_where_the_exact_test_agrees():
+    """5 of 10 pairs differ, all one way: McNemar's p is 2 / 2^5, though Newcombe's interval is without 0."""
+    world = World({"a": 0.9, "b": 0.9}, fails=lambda c: c.arm == "a" and c.seed % 10 < 5)
+    contrast = only(world.run(rules(kind="success", estimand="swap", tuning=None, looks=1)))
+    assert contrast.tested.p == pytest.approx(0.0625)
+    assert contrast.tested.interval.low > 0
+    assert contrast.verdict == "inconclusive"
+    assert contrast.remarks == ("McNemar's exact test disagrees with Newcombe's interval (p = 0.0625)",)
+
+
+@pytest.mark.parametrize("higher", [True, False])
+def test_a_value_that_never_succeeds_is_not_chosen_over_one_that_sometimes_does(higher):
+    """It is given up after two failures, and the other may have more of them on nine seeds."""
+
+    def fails(cell):
+        place = cell.seed - 1_000_000
+        return cell.arm == "b" and not cell.measured and (cell.value != 0.4 or place in (2, 4, 6, 8))
+
+    top = 0.8 if higher else -0.8
+    world = World({"a": top, "b": top}, curvature=0.01 if higher else -0.01, fails=fails)
+    found = world.run(rules(higher=higher, metric="test/x", judge="val/x", chance=None))
+    assert standings(found)["b"] == "tuned"
+    assert values(found)["b"] == 0.4
+
+
+@pytest.mark.parametrize(
+    ("kind", "gain", "away"), [("difference", 0.01, 0.01), ("no worse", -0.015, 0.005), ("no worse", -0.03, -0.01)]
+)
+def test_more_pairs_are_counted_from_what_the_verdict_is_read_against(kind, gain, away):
+    from lrbench.study.analysis import away_from_null
+
+    claims = {} if kind == "difference" else {"b": Claim(margin=0.02)}
+    assert away_from_null(rules(kind=kind, claims=claims), gain) == (pytest.approx(away), away > 0)
+
+
+def test_equality_is_counted_from_the_nearer_margin():
+    from lrbench.study.analysis import away_from_null
+
+    equal = rules(kind="equal", claims={"b": Claim(margin=0.02)})
+    found = [away_from_null(equal, gain) for gain in (0.015, -0.015, 0.03, -0.03)]
+    # Inside, the end of the interval that lies towards the nearer margin decides; outside, the one towards 0.
+    assert found == [
+        (pytest.approx(a), below) for a, below in ((0.005, False), (0.005, True), (-0.01, True), (-0.01, False))
+    ]
+
+
 def test_failures_that_differ_forbid_support():
     world = World({"a": 0.80, "b": 0.82}, sd=0.001, fails=lambda c: c.measured and c.arm == "b" and c.seed % 10 < 6)
     contrast = only(world.run(rules(pairs=20, looks=1)))
