@@ -9,6 +9,7 @@ from lrbench.errors import ConfigError
 from lrbench.stats.verdict import Claim
 from lrbench.study.result import DEPENDS
 from lrbench.study.rules import Tuning
+from lrbench.study.tuning import Choice, Point, choice_variance_of
 
 
 def values(result, task=0):
@@ -194,6 +195,23 @@ def test_a_value_that_never_succeeds_is_not_chosen_over_one_that_sometimes_does(
     found = world.run(rules(higher=higher, metric="test/x", judge="val/x", chance=None))
     assert standings(found)["b"] == "tuned"
     assert values(found)["b"] == 0.4
+
+
+def test_seeds_that_spread_over_decades_do_not_move_the_choice():
+    """What the noisy quadratic came to (val/excess, lower is better) at rates up to the edge of stability: the 0.329 of
+    rate 2 never makes it the best, so another tuning moves the gain by less than the second-best rate loses."""
+    scores = {
+        0.125: (0.3198, 0.2968, 0.2864),
+        0.25: (0.1824, 0.1438, 0.1241, 0.1968, 0.1394, 0.1319, 0.1743, 0.1696, 0.1663),
+        0.5: (0.1398, 0.095, 0.0649, 0.2068, 0.0851, 0.0708, 0.124, 0.1235, 0.1225),
+        1.0: (0.2412, 0.1428, 0.0999, 0.4286, 0.153, 0.1259, 0.219, 0.1869, 0.2262),
+        2.0: (12.1686, 0.329, 59.5709),
+    }
+    points = tuple(Point(value, found) for value, found in scores.items())
+    base = Choice("a", 0.5, "tuned", points, (0.5, 0.25, 1.0))
+    best = Choice("b", 1.0, "tuned", tuple(Point(v, (0.05,) * len(s)) for v, s in scores.items()), (0.25, 0.5, 1.0))
+    variance = choice_variance_of(rules(higher=False), {"a": base, "b": best}, "b")
+    assert 0 <= variance**0.5 < 0.044
 
 
 @pytest.mark.parametrize(
