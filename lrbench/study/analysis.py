@@ -119,17 +119,19 @@ def _verdict(rules: Rules, seen: Seen, tested: Tested, both: Success) -> tuple[V
     excluded = len(seen.seeds) - tested.n  # none where success is what is asked about
     if excluded:
         remarks.append(f"{excluded} of {len(seen.seeds)} pairs are left out: one of the two failed")
-    why = _why_forbidden(rules, tested, both) if found in DIRECTIONAL else None
+    equal = rules.kind == "equal" and found == "supported"
+    why = None if found not in DIRECTIONAL else _why_forbidden(rules, tested, both, direction=not equal)
     if why is None:
         return found, False, tuple(remarks)
     return "inconclusive", True, (*remarks, why)
 
 
-def _why_forbidden(rules: Rules, tested: Tested, both: Success) -> str | None:
-    """Why nothing may be said of a direction; None where it may."""
-    if not tested.open:
+def _why_forbidden(rules: Rules, tested: Tested, both: Success, *, direction: bool) -> str | None:
+    """Why nothing may be said; None where it may. direction: False of equality, which is a family of its own, whose
+    steps are in the intervals, and which the tests of a difference do not speak of."""
+    if direction and not tested.open:
         return "an earlier step of the family was not passed, so nothing is said of this one"
-    if tested.disagrees:
+    if direction and tested.disagrees:
         if rules.kind == "success":
             return f"McNemar's exact test disagrees with Newcombe's interval (p = {tested.p:.3g})"
         return f"the exact sign-flip test disagrees with the t interval (p = {tested.sign_flip_p:.3g})"

@@ -224,6 +224,15 @@ def test_more_pairs_are_counted_from_what_the_verdict_is_read_against(kind, gain
     assert away_from_null(rules(kind=kind, claims=claims), gain) == (pytest.approx(away), away > 0)
 
 
+def test_all_arms_of_a_family_may_be_equal():
+    """No difference is found, so the second step of the differences is closed; equality is a family of its own."""
+    claims = {arm: Claim(margin=0.01) for arm in ("b", "c")}
+    asked = rules(arms=("a", "b", "c"), kind="equal", claims=claims, estimand="swap", tuning=None, pairs=20, looks=1)
+    found = World({"a": 0.8, "b": 0.8, "c": 0.8}, sd=0.003).run(asked)
+    assert [c.verdict for c in found.tasks[0].contrasts] == ["supported", "supported"]
+    assert {c.tested.open for c in found.tasks[0].contrasts} == {True, False}
+
+
 def test_equality_is_counted_from_the_nearer_margin():
     from lrbench.study.analysis import away_from_null
 
