@@ -56,6 +56,8 @@ def run(arguments: Sequence[str]) -> int:
     settings = _settings(here)
     design, folder = _design(options, words, settings)
     workers = workers_of(hydra)
+    if options.noise is not None and not options.dry_run:
+        raise ConfigError("--noise", options.noise, "it tells what can be found beforehand", "add --dry-run")
     if options.dry_run:
         print(_forecast(design, folder, settings, workers, options.noise))
         return 0
@@ -84,15 +86,18 @@ def _design(options: argparse.Namespace, words: Sequence[str], settings: Setting
         design = compile_study(asked, "", options.config_dir)
         name = options.name or f"{'-'.join(design.rules.arms)[:60]}-{design.hash[:6]}"
         return _as_frozen(replace(design, name=_checked_name(name)), settings, options)
+    if options.arm:
+        raise ConfigError("--arm", options.arm[0], f"the study {words[0]} has arms of its own", "leave one of them out")
     files, name = study_files(options.config_dir), words[0]
-    folder = _folder(settings, name, options.replicate)
     if name not in files:
-        return _kept(options, settings, name), folder
+        return _kept(options, settings, name), _folder(settings, name, options.replicate)
     asked = _with_options(read_study(files[name]), options)
+    name = _checked_name(options.name or name)
+    folder = _folder(settings, name, options.replicate)
     kept = frozen(folder)
     if kept is not None and same_design(kept.asked, asked):  # nothing is composed again
         return kept, folder
-    return _as_frozen(compile_study(asked, options.name or name, options.config_dir), settings, options)
+    return _as_frozen(compile_study(asked, name, options.config_dir), settings, options)
 
 
 def _kept(options: argparse.Namespace, settings: Settings, name: str) -> Design:
@@ -102,7 +107,7 @@ def _kept(options: argparse.Namespace, settings: Settings, name: str) -> Design:
     if kept is None:
         known = [*study_files(options.config_dir), *(p.name for p in folder.parent.glob("*") if p.is_dir())]
         raise ConfigError("study", name, "there is no such study", did_you_mean(name, known))
-    if changed := [o for o in ("pairs", "detect", "swap", "metric", "baseline") if getattr(options, o)]:
+    if changed := [o for o in ("pairs", "detect", "swap", "metric", "baseline", "name") if getattr(options, o)]:
         why = "the study is frozen, and its file is not here to make another of it"
         raise ConfigError(f"--{changed[0]}", getattr(options, changed[0]), why, "leave it out")
     return replace(kept, rules=replace(kept.rules, replicate=options.replicate or kept.rules.replicate))

@@ -14,6 +14,7 @@ from lrbench.config.composer import Composer, composer
 from lrbench.config.experiments import Grouped, experiment_from, measured
 from lrbench.config.hydra_errors import explain
 from lrbench.config.named import first_comment
+from lrbench.config.plain import number, texts, whole
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
 from lrbench.experiment.identity import run_id
@@ -139,7 +140,7 @@ def _arms(content: Any) -> list[_Arm]:
 
 def _tasks(asked: Mapping[str, Any]) -> dict[str, list[str]]:
     """The overrides that all arms share, by the name of the task; '' for the only one, which needs none."""
-    shared = list(asked.get("set", []))
+    shared = texts("set", asked.get("set", []), "model=mlp, data=digits")
     tasks = asked.get("tasks")
     if tasks is None:
         return {"": shared}
@@ -149,7 +150,10 @@ def _tasks(asked: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _tuning_key(asked: Mapping[str, Any]) -> str:
-    return str((asked.get("tuning") or {}).get("key", RATE))
+    plain = asked.get("tuning") or {}
+    if not isinstance(plain, Mapping):
+        raise ConfigError("tuning", plain, "this is no mapping", "as in tuning: {first: 0.05, points: 5}")
+    return str(plain.get("key", RATE))
 
 
 def _values(
@@ -181,7 +185,10 @@ def _rules(asked: Mapping[str, Any], arms: Sequence[str], given: Mapping[str, Ma
         raise ConfigError("metric", metric, why, "add higher: true, or false, to the design")
     rules = {name: asked[name] for name in RULES if name in asked}
     if "primary" in rules:
-        rules["primary"] = tuple(rules["primary"])
+        rules["primary"] = tuple(texts("primary", rules["primary"], arms[-1] if arms else "cosine"))
+    for name in ("pairs", "most_pairs", "looks", "replicate"):
+        if name in rules:
+            whole(name, rules[name])
     if "pairs" not in rules and "detect" not in rules:
         rules["pairs"] = 10
     if "detect" in rules:
@@ -200,14 +207,15 @@ def _rules(asked: Mapping[str, Any], arms: Sequence[str], given: Mapping[str, Ma
 
 def _metric(asked: Mapping[str, Any], given: Mapping[str, Mapping[str, Experiment]]) -> tuple[str, str, Metric]:
     """What is concluded from, what is tuned by, and what its task says of it; by default the test set's first metric
-    that judges (see `lrbench.metrics`), else its loss."""
+    that judges (see `lrbench.metrics`), else its loss, else the first there is."""
     common: dict[str, Metric] | None = None
     for experiment in (e for arms in given.values() for e in arms.values()):
         own = {k: m for k, m in measured(experiment).items() if k.startswith("val/")}
         common = own if common is None else {k: m for k, m in common.items() if k in own}
     known = common or {}
     judging = [k for k, m in known.items() if None not in (m.low, m.high, m.chance, m.higher_is_better)]
-    default = "test/" + (judging or ["val/loss"])[0].removeprefix("val/")
+    losses = [k for k in known if k == "val/loss"]
+    default = "test/" + [*judging, *losses, *known, "val/loss"][0].removeprefix("val/")
     metric = str(asked.get("metric", default))
     split, _, own_name = metric.rpartition("/")
     judge = f"val/{own_name}"
@@ -249,6 +257,12 @@ def _tuning(asked: Mapping[str, Any], baseline: Experiment | None) -> Tuning | N
     for key in plain:
         if key not in (known := [f.name for f in fields(Tuning)]):
             raise ConfigError(f"tuning.{key}", plain[key], "there is no such key", did_you_mean(str(key), known))
+    for name in ("first", "factor"):
+        if name in plain:
+            plain[name] = number(f"tuning.{name}", plain[name])
+    for name in ("points", "at_most", "seeds", "more", "best"):
+        if name in plain:
+            whole(f"tuning.{name}", plain[name])
     if "first" not in plain:
         if baseline is None or not str(plain.get("key", RATE)).endswith(RATE):
             raise ConfigError("tuning.first", None, "give the lowest value of the first grid")

@@ -29,8 +29,9 @@ def choice_variance(first: Curve, second: Curve, pick: Pick, resamples: int = 10
     and below 5 % on flat and on steep ones, where the noise of the means makes the variance too large. That holds for
     10 pairs and 9 tuning seeds. It is what another tuning would change, and no measure of the error of this one: with
     30 pairs false verdicts reach 11 % (see `regret_limit`).
-    ValueError where a rate is picked of which no seed has a value; a rate with a failure may have none in a
-    resample, which is for pick to deal with.
+    A rate with a failure may have no values in a resample, which is for pick to deal with; where it has to pick a rate
+    of which no seed has a value, nothing was tuned in that resample, and it is left out. ValueError where that is so in
+    all of them.
     """
     sizes = {v.size for curve in (first, second) for v in curve.values() if np.isfinite(v).any()}
     ends = sorted({0, *sizes})  # where each round's seeds begin, and where the last one's end
@@ -39,7 +40,10 @@ def choice_variance(first: Curve, second: Curve, pick: Pick, resamples: int = 10
         raise ValueError("every seed failed at every rate of both arms: there is no choice to speak of")
     shared = np.concatenate([rng.integers(a, b, (resamples, b - a)) for a, b in pairwise(ends)], axis=1)
     difference = _of_choices(first, pick, shared, ends, rng) - _of_choices(second, pick, shared, ends, rng)
-    return float((difference - difference[0]).var())  # exactly 0 where no choice changes
+    known = difference[np.isfinite(difference)]
+    if not known.size:
+        raise ValueError("a rate was picked at which every seed failed: there is no choice to speak of")
+    return float((known - known[0]).var())  # exactly 0 where no choice changes
 
 
 def regret_limit(curve: Curve, chosen: float, among: Iterable[float], alpha: float, *, higher_is_better: bool) -> float:
@@ -82,13 +86,10 @@ def _upper(gaps: Values, tail: float) -> float:
 def _of_choices(
     curve: Curve, pick: Pick, shared: NDArray[np.intp], ends: list[int], rng: np.random.Generator
 ) -> Values:
-    """The mean, over all its seeds, of the rate chosen in each resample, shape (resamples,)."""
+    """The mean, over all its seeds, of the rate chosen in each resample, shape (resamples,); nan where none has one."""
     means = {rate: float(np.mean(v[np.isfinite(v)])) if np.isfinite(v).any() else math.nan for rate, v in curve.items()}
     drawn = {rate: _drawn(np.asarray(v, float), shared, ends, rng) for rate, v in curve.items()}
-    found = np.array([means[rate] for rate in pick(drawn).tolist()])
-    if np.isnan(found).any():
-        raise ValueError("a rate was picked at which every seed failed: there is no choice to speak of")
-    return found
+    return np.array([means[rate] for rate in pick(drawn).tolist()])
 
 
 def _drawn(values: Values, shared: NDArray[np.intp], ends: list[int], rng: np.random.Generator) -> Values:

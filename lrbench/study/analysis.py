@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lrbench.stats.family import Tested, family
 from lrbench.stats.intervals import Interval, newcombe_paired, t_interval
-from lrbench.stats.paired import Success, success
+from lrbench.stats.paired import POWER, Success, success
 from lrbench.stats.power import pairs_for, rerun_agreement
 from lrbench.stats.selection import reach_variance
 from lrbench.stats.verdict import Verdict, verdict
@@ -27,7 +27,7 @@ DIRECTIONAL = (
 def contrasts(rules: Rules, choices: Mapping[str, Choice], seen: Sequence[Seen]) -> tuple[Contrast, ...]:
     """One for each arm beside the baseline, in their order: primary ones are a family, the others one of their own."""
     by_arm = {s.arm: s for s in seen}
-    variances = {arm: choice_variance_of(rules, choices, arm) for arm in by_arm}
+    variances = {arm: _choice_variance(rules, choices, arm) for arm in by_arm}
     tested: dict[str, Tested] = {}
     reach: dict[str, tuple[float, float]] = {}
     for primary in (True, False):
@@ -50,14 +50,27 @@ def _reach(rules: Rules, choices: Mapping[str, Choice], arm: str, alpha: float) 
     return (0.0, 0.0) if rules.kind == "success" else reach_of(rules, choices, arm, alpha)
 
 
+def _choice_variance(rules: Rules, choices: Mapping[str, Choice], arm: str) -> float:
+    return 0.0 if rules.kind == "success" else choice_variance_of(rules, choices, arm)
+
+
+def _compared(rules: Rules, seen: Seen) -> NDArray[np.float64]:
+    """What a contrast is about, pair by pair: gains, or which of the two succeeded."""
+    if rules.kind != "success":
+        return gains_of(rules, seen)
+    return np.array([p.success for p in seen.pairs()], float)
+
+
 def gains_of(rules: Rules, seen: Seen) -> NDArray[np.float64]:
     """By seed, where both succeeded."""
     return np.array([rules.gain(p.arm, p.baseline) for p in seen.pairs(rules) if p.whole])  # type: ignore[arg-type]
 
 
 def _contrast(rules: Rules, seen: Seen, tested: Tested, variance: float, reach: tuple[float, float]) -> Contrast:
-    claim, pairs = rules.claim(seen.arm), seen.pairs(rules)
-    both = success([o.failure is None for o in seen.base], [o.failure is None for o in seen.own])
+    claim, pairs = rules.claim(seen.arm), seen.pairs()
+    of_metric = rules.kind != "success"
+    chosen = of_metric and rules.tunes and rules.estimand != "swap"
+    both = success([p.baseline is not None for p in pairs], [p.arm is not None for p in pairs])
     if rules.kind == "success":
         tested = _of_rates(tested, both)
     found, forbidden, remarks = _verdict(rules, seen, tested, both)
@@ -69,30 +82,33 @@ def _contrast(rules: Rules, seen: Seen, tested: Tested, variance: float, reach: 
         verdict=found,
         remarks=remarks,
         tested=tested,
-        at_values=t_interval(gains_of(rules, seen), tested.level),
-        choice_sd=math.sqrt(variance) if rules.tunes and rules.estimand != "swap" else None,
+        at_values=t_interval(gains_of(rules, seen), tested.level) if of_metric else None,
+        choice_sd=math.sqrt(variance) if chosen else None,
         success=both,
         pairs=pairs,
         paths=_paths(rules, seen) if rules.estimand == "both" else None,
         agreement=None if forbidden else _agreement(rules, seen, tested, (variance, reach), found),
-        pairs_needed=_pairs_needed(tested, reach) if found == "inconclusive" and not forbidden else None,
-        reach=reach if rules.tunes and rules.estimand != "swap" else None,
+        pairs_needed=_pairs_needed(rules, tested, reach) if found == "inconclusive" and not forbidden else None,
+        reach=reach if chosen else None,
     )
 
 
 def _of_rates(tested: Tested, both: Success) -> Tested:
     """With the intervals that a difference of two rates has, and its exact p (McNemar's; the sign-flip test of which
-    of the two succeeded is the same)."""
+    of the two succeeded is the same). The two disagree where few pairs differ: Newcombe's interval is without 0 for 5
+    pairs of 10 that all differ one way, of which McNemar's p is 0.0625."""
 
     def newcombe(level: float) -> Interval | None:
         return newcombe_paired(both.both, both.only_second, both.only_first, both.neither, level)
 
+    interval, p = newcombe(tested.level), 1.0 if both.mcnemar_p is None else both.mcnemar_p
+    without_zero = interval is not None and not interval.low <= 0 <= interval.high
     return replace(
         tested,
-        interval=newcombe(tested.level),
+        interval=interval,
         equivalence=newcombe(tested.equivalence_level),
-        p=1.0 if both.mcnemar_p is None else both.mcnemar_p,
-        disagrees=False,
+        p=p,
+        disagrees=without_zero != (p <= 1 - tested.level),
     )
 
 
@@ -102,19 +118,22 @@ def _verdict(rules: Rules, seen: Seen, tested: Tested, both: Success) -> tuple[V
     remarks = []
     excluded = len(seen.seeds) - tested.n  # none where success is what is asked about
     if excluded:
-        cause = "a threshold lies beyond the grid" if rules.kind == "threshold" else "one of the two failed"
-        remarks.append(f"{excluded} of {len(seen.seeds)} pairs are left out: {cause}")
-    why = _why_forbidden(rules, tested, both) if found in DIRECTIONAL else None
+        remarks.append(f"{excluded} of {len(seen.seeds)} pairs are left out: one of the two failed")
+    equal = rules.kind == "equal" and found == "supported"
+    why = None if found not in DIRECTIONAL else _why_forbidden(rules, tested, both, direction=not equal)
     if why is None:
         return found, False, tuple(remarks)
     return "inconclusive", True, (*remarks, why)
 
 
-def _why_forbidden(rules: Rules, tested: Tested, both: Success) -> str | None:
-    """Why nothing may be said of a direction; None where it may."""
-    if not tested.open:
+def _why_forbidden(rules: Rules, tested: Tested, both: Success, *, direction: bool) -> str | None:
+    """Why nothing may be said; None where it may. direction: False of equality, which is a family of its own, whose
+    steps are in the intervals, and which the tests of a difference do not speak of."""
+    if direction and not tested.open:
         return "an earlier step of the family was not passed, so nothing is said of this one"
-    if tested.disagrees:
+    if direction and tested.disagrees:
+        if rules.kind == "success":
+            return f"McNemar's exact test disagrees with Newcombe's interval (p = {tested.p:.3g})"
         return f"the exact sign-flip test disagrees with the t interval (p = {tested.sign_flip_p:.3g})"
     if rules.kind != "success" and both.mcnemar_p is not None and both.mcnemar_p < rules.alpha:
         ours, theirs = both.only_first + both.neither, both.only_second + both.neither
@@ -169,16 +188,31 @@ def _paths(rules: Rules, seen: Seen) -> Paths:
     )
 
 
-def _pairs_needed(tested: Tested, reach: tuple[float, float]) -> int | None:
+def _pairs_needed(rules: Rules, tested: Tested, reach: tuple[float, float]) -> int | None:
     """Where the gain that was seen is the true one; None where more pairs do not help: the choice of values is what
     leaves it open."""
-    if not tested.mean or not tested.sd:
+    if tested.mean is None or not tested.sd:
         return None
-    added = reach_variance(reach[0] if tested.mean > 0 else reach[1], 1 - tested.level)
+    away, above = away_from_null(rules, tested.mean)
+    added = reach_variance(reach[0] if above else reach[1], 1 - tested.level)
+    within = rules.kind == "equal" and away > 0
+    # Both one-sided tests have to be passed: each as often as leaves the power for the two together.
+    level, aim = (tested.equivalence_level, (1 + POWER) / 2) if within else (tested.level, POWER)
     try:
-        return pairs_for(abs(tested.mean), tested.sd, tested.level, most=MOST, added=added)
+        return pairs_for(abs(away), tested.sd, level, aim, most=MOST, added=added)
     except ValueError:
         return None
+
+
+def away_from_null(rules: Rules, mean: float) -> tuple[float, bool]:
+    """How far a mean gain lies from what its verdict is read against, and whether its interval's lower end decides: 0,
+    the margin that no loss may reach, or the nearer of the two that equals lie between (below 0: outside)."""
+    margin = rules.margin or 0.0
+    if rules.kind == "no worse":
+        return mean + margin, mean > -margin
+    if rules.kind == "equal":
+        return margin - abs(mean), (mean < 0) == (abs(mean) < margin)
+    return mean, mean > 0
 
 
 def _agreement(

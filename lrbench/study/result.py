@@ -29,6 +29,11 @@ class Pair:
     def whole(self) -> bool:
         return self.arm is not None and self.baseline is not None
 
+    @property
+    def success(self) -> int:
+        """1 where the arm alone succeeded, -1 where the baseline alone did."""
+        return (self.arm is not None) - (self.baseline is not None)
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -83,7 +88,8 @@ class Contrast:
     verdict: None where the design can give none, and `remarks` say why. tested: at its step of the family, of both arms
     at their best values of the grid, which may be others than the chosen ones: `reach` is how far the gain may lie
     below and above for that. at_values: the t interval at the chosen values, as if they had been given. choice_sd: how
-    much another tuning would move the gain.
+    much another tuning would move the gain. Of a question about success `tested` is of the rates of success, and these
+    two are None.
     """
 
     arm: str

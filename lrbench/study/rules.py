@@ -50,6 +50,9 @@ class Tuning:
         for name, least in (("seeds", 2), ("more", 0), ("best", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"tuning.{name}", getattr(self, name), f"give a whole number from {least}")
+        if self.seeds + self.more > SEEDS_A_REPLICATE:
+            why = f"with those of the first round they are more than the {SEEDS_A_REPLICATE} seeds that tuning has"
+            raise ConfigError("tuning.more", self.more, why)
 
     def value(self, k: int) -> float:
         """The k-th value of the grid, to six digits."""
@@ -111,7 +114,13 @@ class Rules:
         if self.detect is not None and not self.tunes:
             why = "the noise is measured while values are tuned, and a swap as given tunes none"
             raise ConfigError("detect", self.detect, why, "give pairs: 20, or more")
-        if self.varies and self.tuning is None:
+        if self.detect is not None and self.kind == "success":
+            why = "the noise is measured of what a run reaches, and the question is how often one succeeds"
+            raise ConfigError("detect", self.detect, why, "give pairs: 73, or as many as the question takes")
+        if not self.least_pairs <= self.most_pairs <= SEEDS_A_REPLICATE:
+            why = f"each look has {SEEDS_A_REPLICATE} seeds, of which a verdict takes {self.least_pairs} at least"
+            raise ConfigError("most_pairs", self.most_pairs, why)
+        if self.tunes and self.tuning is None:
             cure = "give tuning: {first: 0.05, points: 5}, or estimand: swap with rate: as given"
             raise ConfigError("tuning", None, "the arms are run at the values of a grid", cure)
         if not 0 <= self.replicate < SEEDS_A_ROLE // SEEDS_A_REPLICATE:

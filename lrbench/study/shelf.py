@@ -27,7 +27,7 @@ def frozen(folder: Path) -> Design | None:
         if plain["format"] != FORMAT:
             raise ValueError(f"its format is {plain['format']} and this lrbench reads {FORMAT}")
         return from_plain_design(plain)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # `freeze` says of the second why nothing can be written
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = f"the design cannot be read ({type(error).__name__}: {error})"

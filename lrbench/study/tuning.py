@@ -120,12 +120,13 @@ def _score(outcome: Outcome) -> float | None:
 
 
 def _ranked(points: Mapping[int, Point], higher: bool) -> list[int]:
-    """Values from the best: by the mean of what was measured, ties to the lower value; those with failures last."""
+    """Values from the best: by the mean of what was measured, ties to the lower value; those with failures last, and
+    after them those without a success, which were tried on fewer seeds and so may count fewer failures."""
     sign = -1.0 if higher else 1.0
 
-    def place(k: int) -> tuple[int, float, int]:
+    def place(k: int) -> tuple[bool, int, float, int]:
         mean = points[k].mean
-        return points[k].failures, 0.0 if mean is None else sign * mean, k
+        return mean is None, points[k].failures, 0.0 if mean is None else sign * mean, k
 
     return sorted(points, key=place)
 
@@ -166,7 +167,8 @@ def picker(t: Tuning, higher: bool) -> Pick:
         """Each table's values from the best, by the rule of `_ranked`."""
         good = ~np.isnan(scores)
         means = np.where(good, scores, 0.0).sum(-1) / np.maximum(good.sum(-1), 1)
-        return np.lexsort((sign * means, (~good).sum(-1)), axis=-1)  # stable: ties stay in the order of the values
+        # The last key counts first; stable: ties stay in the order of the values.
+        return np.lexsort((sign * means, (~good).sum(-1), ~good.any(-1)), axis=-1)
 
     def pick(tables: Mapping[float, NDArray[np.float64]]) -> NDArray[np.float64]:
         values = np.array(sorted(tables))
@@ -180,14 +182,19 @@ def picker(t: Tuning, higher: bool) -> Pick:
 
 def choice_variance_of(rules: Rules, choices: Mapping[str, Choice], arm: str) -> float:
     """What the choice of both values adds to the variance of a tuned gain; nothing where none is made for the arm, or
-    where one of the two failed everywhere."""
+    where one of the two failed everywhere.
+
+    Among the finalists, as for the reach: near the rate at which training diverges, three seeds may spread over
+    decades, and a resample of them, stretched, then looks better than any value is.
+    """
     if arm not in choices or rules.estimand == "swap":
         return 0.0
     assert rules.tuning is not None
     both = [choices[arm], choices[rules.baseline]]
     if any(c.standing == "failed" for c in both):
         return 0.0
-    return choice_variance(_table(both[0]), _table(both[1]), picker(rules.tuning, rules.higher))
+    ours, theirs = (_table(c, _compared(c)) for c in both)
+    return choice_variance(ours, theirs, picker(rules.tuning, rules.higher))
 
 
 def reach_of(rules: Rules, choices: Mapping[str, Choice], arm: str, alpha: float) -> tuple[float, float]:
@@ -201,12 +208,18 @@ def reach_of(rules: Rules, choices: Mapping[str, Choice], arm: str, alpha: float
 
 
 def _regret(rules: Rules, choice: Choice, alpha: float) -> float:
-    """Among the values that had the further seeds: those before them are too few for a limit that says anything."""
     if choice.standing == "failed":
         return 0.0
-    among = choice.finalists if len(choice.finalists) >= ENOUGH else [p.value for p in choice.points]
-    return regret_limit(_table(choice), choice.value, among, alpha, higher_is_better=rules.higher)
+    among = _compared(choice)
+    return regret_limit(_table(choice, among), choice.value, among, alpha, higher_is_better=rules.higher)
 
 
-def _table(choice: Choice) -> dict[float, NDArray[np.float64]]:
-    return {p.value: np.array([math.nan if s is None else s for s in p.scores]) for p in choice.points}
+def _compared(choice: Choice) -> list[float]:
+    """The values that had the further seeds: those that had not are too few seeds for a limit that says anything."""
+    values = [p.value for p in choice.points]
+    return [v for v in values if v in choice.finalists] if len(choice.finalists) >= ENOUGH else values
+
+
+def _table(choice: Choice, among: list[float]) -> dict[float, NDArray[np.float64]]:
+    points = (p for p in choice.points if p.value in among)
+    return {p.value: np.array([math.nan if s is None else s for s in p.scores]) for p in points}

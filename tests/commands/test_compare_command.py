@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,9 @@ from pathlib import Path
 
 import pytest
 from cli_support import assert_refused, files, in_process
+
+from lrbench.config.study import compile_study, read_study
+from lrbench.study.shelf import freeze
 
 TINY = ("model=mlp", "model.args.hidden=[8]", "data=digits", "horizon=1ep", "batch_size=256")
 STUDY = """# A study of the tests.
@@ -108,10 +112,19 @@ def test_what_is_typed_makes_a_study(tmp_path, lrbench):
     assert "tuning" not in swap.out
 
 
+def test_a_study_of_a_file_under_another_name_is_a_study_of_its_own(tmp_path, lrbench, own):
+    (folder := tmp_path / "results" / "studies" / "mine").mkdir(parents=True)
+    freeze(compile_study(read_study(tmp_path / "own" / "study" / "mine.yaml"), "mine"), folder)
+    assert lrbench("compare", "mine", *own, "--dry-run").out.startswith("mine: ")
+    assert lrbench("compare", "mine", *own, "--name", "other", "--dry-run").out.startswith("other: ")
+    shutil.rmtree(tmp_path / "own")
+    assert_refused(lrbench("compare", "mine", "--name", "other", "--dry-run"), "--name=other")
+
+
 def test_studies_are_listed(lrbench, own):
     said = lrbench("compare", *own[:2])
     assert said.code == 0
-    assert "  mine           A study of the tests." in said.out
+    assert re.search(r"^  mine +A study of the tests\.$", said.out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +144,10 @@ def test_studies_are_listed(lrbench, own):
         (["mine", "scheduler=cosine"], ["mine"]),
         ([*TINY, "scheduler=constant,cosine", "--config-dir", "nowhere"], ["nowhere"]),
         ([*TINY, "scheduler=constant,cosine", "--noise", "none", "--dry-run"], ["--noise=none"]),
+        ([*TINY, "scheduler=constant,cosine", "--noise", "none"], ["--noise=none", "--dry-run"]),
+        (["control_null", "--name", "../mine", "--dry-run"], ["--name=../mine"]),
+        (["control_null", "--arm", "step: scheduler=step", "--dry-run"], ["--arm", "control_null"]),
+        ([*TINY, "scheduler=constant,cosine", "results=/dev/null/here"], ["cannot be written"]),
     ],
 )
 def test_what_cannot_be_meant_is_refused_and_writes_nothing(tmp_path, lrbench, words, told):

@@ -167,3 +167,35 @@ def test_a_file_that_is_no_study_is_refused(tmp_path, text, words):
     with pytest.raises(ConfigError) as error:
         read_study(path)
     assert all(word in str(error.value) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("given", "option"),
+    [
+        ({"set": "model=mlp"}, "set"),
+        ({"set": None}, "set"),
+        ({"pairs": "20"}, "pairs"),
+        ({"pairs": 20.5}, "pairs"),
+        ({"primary": "cosine"}, "primary"),
+        ({"tuning": [1, 2]}, "tuning"),
+        ({"tuning": {"first": "much"}}, "tuning.first"),
+        ({"tuning": {"points": 5.0}}, "tuning.points"),
+        ({"tuning": {"seeds": 600, "more": 600}}, "tuning.more"),
+        ({"detect": 0.01, "most_pairs": 1001}, "most_pairs"),
+        ({"detect": 0.01, "kind": "success"}, "detect"),
+    ],
+)
+def test_what_is_no_study_is_refused_by_its_option(given, option):
+    with pytest.raises(ConfigError) as error:
+        made(**given)
+    assert error.value.option == option
+
+
+def test_yaml_takes_1e_3_for_a_text_and_it_is_meant_as_a_number():
+    assert made(tuning={"first": "1e-3"}).rules.tuning == Tuning(first=0.001)
+
+
+def test_without_a_loss_the_first_metric_counts():
+    asked = asked_of(["recipe=noisy_quadratic", "scheduler=constant,cosine"])
+    rules = compile_study(asked, "study").rules
+    assert (rules.metric, rules.judge, rules.higher) == ("test/excess", "val/excess", False)

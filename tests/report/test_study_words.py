@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from study_world import World, rules
 
-from lrbench.report.study import words
+from lrbench.report.study import html, markdown, words
 from lrbench.report.study.remarks import remarks, sentences
 from lrbench.report.study.tables import verdict_table
 from lrbench.report.study.terminal import told
 from lrbench.report.words import NONE
+from lrbench.stats.power import pairs_for
 from lrbench.stats.verdict import Claim
 from lrbench.study.design import Design
 from lrbench.study.result import Result, TaskResult
@@ -88,6 +89,40 @@ def test_what_noise_leaves_open(tops: dict[str, float], sd: float, given: dict[s
 def test_pairs_that_cannot_decide() -> None:
     found = said(World(ALIKE, sd=0.02), kind="equal", **claim(margin=0.001))
     assert found.startswith("There is no verdict on b against a, for 10 pairs cannot decide what is claimed of b (sd ")
+
+
+def half_fail(cell: Any) -> bool:
+    return bool(cell.arm == "a" and cell.seed % 10 < 7)
+
+
+def test_a_question_about_success_is_told_in_rates_of_success() -> None:
+    """Of a loss, whose numbers play no part and whose unit is another."""
+    asks = {"kind": "success", "estimand": "swap", "tuning": None, "metric": "test/loss", "judge": "val/loss",
+            "higher": False, "pairs": 20, "looks": 1}  # fmt: skip
+    design, result = asked(World({"a": 0.9, "b": 0.2}, fails=half_fail), **asks)
+    assert words.headline(design, result).startswith("b succeeded 70.00 points more often than a (95% interval 4")
+    assert words.headline(design, result).endswith("20 pairs, both as given): supported.")
+    assert verdict_table(design, result.tasks[0]).rows[1][2] == "+70.00 pt"
+    assert "without width" not in told(design, result, Path("page"))
+    design, result = asked(World({"a": 0.9, "b": 0.2}), **asks)
+    assert "without width" not in told(design, result, Path("page"))
+    assert "b succeeded 0.00 points more often than a" in words.headline(design, result)
+    everything = markdown.render(design, result) + html.render(design, result)
+    assert "Newcombe's interval for pairs" in everything
+    assert "gain over a in rate of success (points)" in everything
+
+
+def test_what_would_sharpen_a_question_about_a_margin_is_counted_from_the_margin() -> None:
+    """A loss of 1.8 points is far from 0 and near the margin of 2."""
+    design, result = asked(World({"a": 0.90, "b": 0.882}, sd=0.01), kind="no worse", estimand="swap", tuning=None,
+                           looks=1, **claim(margin=0.02))  # fmt: skip
+    (contrast,) = result.tasks[0].contrasts
+    assert contrast.tested is not None
+    assert contrast.verdict == "inconclusive"
+    assert contrast.tested.mean is not None
+    assert contrast.tested.sd is not None
+    needed = pairs_for(abs(contrast.tested.mean + 0.02), contrast.tested.sd, 0.95)
+    assert f"{needed} pairs would settle it with 80% power at 95%" in "\n".join(remarks(design, result))
 
 
 def test_the_unit_that_a_design_says() -> None:

@@ -153,3 +153,11 @@ def test_equal_arms_are_rarely_told_apart(curvature: float, centre: float) -> No
         se = math.sqrt(d.var(ddof=1) / 12 + choice_variance(*curves, one_by_one(in_two_rounds), resamples=100))
         told += abs(d.mean()) / se > stats.t.ppf(0.975, 11)
     assert told / 300 <= stats.binom.ppf(0.999, 300, 0.06) / 300
+
+
+@pytest.mark.parametrize("shift", range(3))
+def test_resamples_in_which_nothing_succeeded_are_left_out(shift: int) -> None:
+    """0.4 has a single success of three: in 8 of 27 resamples it has none, and then 0.1, which never had one, is
+    picked. What is left has one choice, and no variance."""
+    curve = {0.1: np.full(3, math.nan), 0.4: np.roll([0.5, math.nan, math.nan], shift)}
+    assert choice_variance(curve, ONE, best_mean) == 0

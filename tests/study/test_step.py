@@ -9,6 +9,7 @@ from lrbench.errors import ConfigError
 from lrbench.stats.verdict import Claim
 from lrbench.study.result import DEPENDS
 from lrbench.study.rules import Tuning
+from lrbench.study.tuning import Choice, Point, choice_variance_of
 
 
 def values(result, task=0):
@@ -171,28 +172,76 @@ def test_how_often_an_arm_succeeds_may_be_the_question():
     )
 
 
-def test_the_highest_value_that_succeeds_may_be_the_question():
-    """a succeeds up to 0.4 and b up to 1.6, two doublings higher; on one seed in five b goes one further."""
+def test_success_is_supported_only_where_the_exact_test_agrees():
+    """5 of 10 pairs differ, all one way: McNemar's p is 2 / 2^5, though Newcombe's interval is without 0."""
+    world = World({"a": 0.9, "b": 0.9}, fails=lambda c: c.arm == "a" and c.seed % 10 < 5)
+    contrast = only(world.run(rules(kind="success", estimand="swap", tuning=None, looks=1)))
+    assert contrast.tested.p == pytest.approx(0.0625)
+    assert contrast.tested.interval.low > 0
+    assert contrast.verdict == "inconclusive"
+    assert contrast.remarks == ("McNemar's exact test disagrees with Newcombe's interval (p = 0.0625)",)
+
+
+@pytest.mark.parametrize("higher", [True, False])
+def test_a_value_that_never_succeeds_is_not_chosen_over_one_that_sometimes_does(higher):
+    """It is given up after two failures, and the other may have more of them on nine seeds."""
 
     def fails(cell):
-        return cell.value > {"a": 0.4, "b": 3.2 if cell.seed % 5 == 0 else 1.6}[cell.arm]
+        place = cell.seed - 1_000_000
+        return cell.arm == "b" and not cell.measured and (cell.value != 0.4 or place in (2, 4, 6, 8))
 
-    world = World({"a": 0.9, "b": 0.9}, fails=fails)
-    found = world.run(rules(kind="threshold", looks=1))
-    contrast = only(found)
-    assert contrast.verdict == "supported"
-    assert contrast.tested.mean == pytest.approx(2.2)
-    assert [p.baseline for p in contrast.pairs] == [pytest.approx(-1.3219, abs=1e-4)] * 10  # log2 of 0.4
-    assert [name for name, _ in world.stages] == [f"thresholds, {n} values on 10 seeds" for n in (5, 6, 7)]
-    assert not any(c.measured for c in world.made)  # the test set is not touched
-    assert {c.seed for c in world.made} == set(range(2_000_000, 2_000_010))
+    top = 0.8 if higher else -0.8
+    world = World({"a": top, "b": top}, curvature=0.01 if higher else -0.01, fails=fails)
+    found = world.run(rules(higher=higher, metric="test/x", judge="val/x", chance=None))
+    assert standings(found)["b"] == "tuned"
+    assert values(found)["b"] == 0.4
 
 
-def test_a_threshold_beyond_the_grid_is_left_out():
-    world = World({"a": 0.9, "b": 0.9}, fails=lambda c: c.value > 0.4 and (c.arm == "a" or c.seed % 2 == 0))
-    contrast = only(world.run(rules(kind="threshold", looks=1, tuning=Tuning(first=0.1, at_most=6))))
-    assert contrast.tested.n == 5
-    assert contrast.remarks[0] == "5 of 10 pairs are left out: a threshold lies beyond the grid"
+def test_seeds_that_spread_over_decades_do_not_move_the_choice():
+    """What the noisy quadratic came to (val/excess, lower is better) at rates up to the edge of stability: the 0.329 of
+    rate 2 never makes it the best, so another tuning moves the gain by less than the second-best rate loses."""
+    scores = {
+        0.125: (0.3198, 0.2968, 0.2864),
+        0.25: (0.1824, 0.1438, 0.1241, 0.1968, 0.1394, 0.1319, 0.1743, 0.1696, 0.1663),
+        0.5: (0.1398, 0.095, 0.0649, 0.2068, 0.0851, 0.0708, 0.124, 0.1235, 0.1225),
+        1.0: (0.2412, 0.1428, 0.0999, 0.4286, 0.153, 0.1259, 0.219, 0.1869, 0.2262),
+        2.0: (12.1686, 0.329, 59.5709),
+    }
+    points = tuple(Point(value, found) for value, found in scores.items())
+    base = Choice("a", 0.5, "tuned", points, (0.5, 0.25, 1.0))
+    best = Choice("b", 1.0, "tuned", tuple(Point(v, (0.05,) * len(s)) for v, s in scores.items()), (0.25, 0.5, 1.0))
+    variance = choice_variance_of(rules(higher=False), {"a": base, "b": best}, "b")
+    assert 0 <= variance**0.5 < 0.044
+
+
+@pytest.mark.parametrize(
+    ("kind", "gain", "away"), [("difference", 0.01, 0.01), ("no worse", -0.015, 0.005), ("no worse", -0.03, -0.01)]
+)
+def test_more_pairs_are_counted_from_what_the_verdict_is_read_against(kind, gain, away):
+    from lrbench.study.analysis import away_from_null
+
+    claims = {} if kind == "difference" else {"b": Claim(margin=0.02)}
+    assert away_from_null(rules(kind=kind, claims=claims), gain) == (pytest.approx(away), away > 0)
+
+
+def test_all_arms_of_a_family_may_be_equal():
+    """No difference is found, so the second step of the differences is closed; equality is a family of its own."""
+    claims = {arm: Claim(margin=0.01) for arm in ("b", "c")}
+    asked = rules(arms=("a", "b", "c"), kind="equal", claims=claims, estimand="swap", tuning=None, pairs=20, looks=1)
+    found = World({"a": 0.8, "b": 0.8, "c": 0.8}, sd=0.003).run(asked)
+    assert [c.verdict for c in found.tasks[0].contrasts] == ["supported", "supported"]
+    assert {c.tested.open for c in found.tasks[0].contrasts} == {True, False}
+
+
+def test_equality_is_counted_from_the_nearer_margin():
+    from lrbench.study.analysis import away_from_null
+
+    equal = rules(kind="equal", claims={"b": Claim(margin=0.02)})
+    found = [away_from_null(equal, gain) for gain in (0.015, -0.015, 0.03, -0.03)]
+    # Inside, the end of the interval that lies towards the nearer margin decides; outside, the one towards 0.
+    assert found == [
+        (pytest.approx(a), below) for a, below in ((0.005, False), (0.005, True), (-0.01, True), (-0.01, False))
+    ]
 
 
 def test_failures_that_differ_forbid_support():

@@ -2,7 +2,7 @@
 
 from lrbench.metrics import Metric
 from lrbench.report.study.tables import arm_of
-from lrbench.report.study.words import about, judged, measured, what_is_tuned
+from lrbench.report.study.words import gained, judged, measured, spoken, subject, what_is_tuned
 from lrbench.report.svg import Format, Line, Row, interval_figure, line_figure
 from lrbench.report.words import is_share, signed
 from lrbench.study.design import Design
@@ -65,7 +65,8 @@ def paths(design: Design, task: TaskResult) -> str:
             )
             for label, e in steps
         ]
-    return interval_figure(rows, _label(design), _gap_tick(measured(design.rules)), zero=True)
+    m = measured(design.rules)
+    return interval_figure(rows, _label(design, m, spoken(design.rules.metric)), _gap_tick(m), zero=True)
 
 
 def gains(design: Design, task: TaskResult) -> str:
@@ -78,18 +79,21 @@ def gains(design: Design, task: TaskResult) -> str:
             value=c.tested.mean,
             low=c.tested.interval.low if c.tested.interval else None,
             high=c.tested.interval.high if c.tested.interval else None,
-            points=[rules.gain(p.arm, p.baseline) for p in c.pairs if p.arm is not None and p.baseline is not None],
+            points=[p.success for p in c.pairs]
+            if rules.kind == "success"
+            else [rules.gain(p.arm, p.baseline) for p in c.pairs if p.arm is not None and p.baseline is not None],
             note=f"{c.tested.n} pairs",
         )
         for c in task.contrasts
         if c.tested is not None
     ]
-    return interval_figure(rows, _label(design), _gap_tick(measured(rules)), zero=True)
+    label = _label(design, gained(rules), subject(rules))
+    return interval_figure(rows, label, _gap_tick(gained(rules)), zero=True)
 
 
-def _label(design: Design) -> str:
-    points = " (points)" if is_share(measured(design.rules)) else ""
-    return f"gain over {design.rules.baseline} in {about(design.rules)}{points}"
+def _label(design: Design, m: Metric, what: str) -> str:
+    points = " (points)" if is_share(m) else ""
+    return f"gain over {design.rules.baseline} in {what}{points}"
 
 
 def _gap_tick(m: Metric) -> Format:

@@ -49,10 +49,10 @@ def stages(rules: Rules) -> Iterator[tuple[str, int]]:
         yield f"tuning, the best {t.best} on {t.more} more", tasks * arms * min(t.best, t.points) * t.more
     cells = 1 + len(rules.contrasts) * (3 if rules.estimand == "both" else 1)
     pairs = rules.pairs or rules.least_pairs
-    least = "" if rules.pairs else " or more"
+    least, second = ("", "as many") if rules.pairs else (" or more", "as many or more")
     yield f"confirmation, {pairs} pairs{least}", tasks * cells * pairs
     if rules.looks == 2:
-        yield f"as many again, if a verdict is inconclusive{least}", tasks * cells * pairs
+        yield f"{second} again, if a verdict is inconclusive", tasks * cells * pairs
 
 
 def forecast(design: Design, plan: Plan | None, workers: int, noise: Noise | None) -> str:
@@ -83,6 +83,9 @@ def _cost(plan: Plan | None, total: int, workers: int) -> list[str]:
 
 def _verdicts(rules: Rules, noise: Noise | None) -> Iterator[str]:
     """How often a contrast comes to each verdict, for a few true gains, at the first look and Holm's strictest step."""
+    if rules.kind == "success":
+        yield "What can be found depends on how often the arms fail, which no other study's noise tells."
+        return
     sized = any(c.sized or c.margin is not None for c in rules.claims.values())
     if noise is None and (sized or rules.kind != "difference" or rules.detect is not None):
         yield "What can be found depends on the noise: --noise STUDY takes that of a study that is done."

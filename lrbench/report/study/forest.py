@@ -5,7 +5,7 @@ from html import escape
 
 from lrbench.report.axes import Axis, axis_over
 from lrbench.report.study.tables import arm_of
-from lrbench.report.study.words import NO_VERDICT, about, measured
+from lrbench.report.study.words import NO_VERDICT, gained, subject
 from lrbench.report.svg import WIDTH, colour, cut, short, svg
 from lrbench.report.words import is_share, signed
 from lrbench.study.design import Design
@@ -84,7 +84,7 @@ def _bands(c: Contrast, x: Axis, y: int) -> list[str]:
 
 
 def _frame(design: Design, x: Axis, foot: int) -> list[str]:
-    share = is_share(measured(design.rules))
+    share = is_share(gained(design.rules))
     parts = []
     for tick in x.ticks(6):
         shown = signed(100 * tick if share else tick, "g") if abs(tick) > 1e-12 else "0"
@@ -97,8 +97,8 @@ def _frame(design: Design, x: Axis, foot: int) -> list[str]:
 
 def _label(design: Design) -> str:
     rules = design.rules
-    what, unit = about(rules), " (points)" if is_share(measured(rules)) else ""
-    lower = "" if rules.higher else ", a lower one counted as more"
+    what, unit = subject(rules), " (points)" if is_share(gained(rules)) else ""
+    lower = "" if rules.higher or rules.kind == "success" else ", a lower one counted as more"
     return cut(f"gain over {rules.baseline} in {what}{unit}{lower}", 66)
 
 

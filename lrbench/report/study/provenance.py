@@ -1,6 +1,6 @@
 """How a study was made, and how to make it again: the rules in words."""
 
-from lrbench.report.study.words import at, claimed, margin, measured, spoken, what_is_tuned
+from lrbench.report.study.words import at, claimed, gained, margin, spoken, what_is_tuned
 from lrbench.report.words import MEANING
 from lrbench.stats.intervals import LEVEL
 from lrbench.study.design import Design
@@ -16,7 +16,8 @@ def rules_in_words(design: Design, result: Result) -> list[str]:
         f"Design {design.hash}, {'frozen before its runs' if design.fresh else 'frozen after runs that confirm it'}: "
         f"{', '.join(a for a in rules.contrasts)} against {rules.baseline}, {at(design)}.",
         f"{spoken(rules.metric)} is {meaning}; {'higher' if rules.higher else 'lower'} is better. A gain is above 0 "
-        f"where the arm is better than the baseline on the same seed.",
+        f"where the arm {'alone succeeds' if rules.kind == 'success' else 'is better than the baseline'} on the same "
+        "seed.",
         *_claims(rules),
     ]
     if rules.tunes:
@@ -36,7 +37,7 @@ def rules_in_words(design: Design, result: Result) -> list[str]:
 
 
 def _claims(rules: Rules) -> list[str]:
-    m, said = measured(rules), []
+    m, said = gained(rules), []
     for arm in rules.contrasts:
         claim = rules.claim(arm)
         size = [f"a gain of {claimed(m, claim)}"] if claim.sized else []
@@ -74,6 +75,14 @@ def _method(rules: Rules) -> list[str]:
         ", reaching as far as other values of the grid may be better than the chosen ones (Hsu 1984, Annals of "
         "Statistics 12, 1136-1144; combined as by Zou and Donner 2008, Statistics in Medicine 27)"
     ) * chosen
+    if rules.kind == "success":
+        return [
+            "A gain is the difference of two rates of success, with Newcombe's interval for pairs (1998, Statistics in "
+            "Medicine 17, 2635-2650), at 1 - alpha / (m - k + 1) for the k-th step of Holm (1979, Scandinavian Journal "
+            "of Statistics 6, 65-70). Where McNemar's exact test at the same alpha disagrees, the verdict is "
+            "inconclusive. A run succeeds that ends with finite numbers and, where that is known, better than chance.",
+            "Means are over the runs that succeeded.",
+        ]
     return [
         f"The interval is Student's t of the paired differences{choice}, at 1 - alpha / (m - k + 1) for the k-th step "
         "of Holm (1979, Scandinavian Journal of Statistics 6, 65-70). Where the exact sign-flip test at the same alpha "

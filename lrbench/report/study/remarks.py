@@ -15,7 +15,7 @@ from lrbench.report.study.words import (
 )
 from lrbench.report.tables import p_value
 from lrbench.stats.paired import POWER
-from lrbench.study.analysis import MOST
+from lrbench.study.analysis import MOST, away_from_null
 from lrbench.study.design import Design
 from lrbench.study.result import Agreement, Contrast, Effect, Result, TaskResult
 
@@ -83,7 +83,7 @@ def _about(design: Design, task: TaskResult, c: Contrast) -> Iterator[str]:
     yield from (said for said in c.remarks if said not in reasons(c))
     if c.paths is not None:
         yield from _paths(design, c)
-    if c.tested is not None and c.tested.sd == 0:
+    if c.tested is not None and c.tested.sd == 0 and design.rules.kind != "success":  # Newcombe's has a width
         yield "all differences are equal: an interval without width, which says nothing of other seeds"
     if reasons(c):  # neither is about what spoke against the interval
         return
@@ -139,18 +139,22 @@ def _paths(design: Design, c: Contrast) -> Iterator[str]:
 
 def _sharper(design: Design, task: TaskResult, c: Contrast) -> str:
     t, what = c.tested, what_is_tuned(design)
-    if t is None or not t.mean or not t.sd or t.se is None:
+    settled = "settle it" if design.rules.within_margin else "find it"
+    if t is None or t.mean is None or not away_from_null(design.rules, t.mean)[0] or not t.sd or t.se is None:
         return "nothing can be said of how many pairs would do"
     if c.reach and 2 * t.sd**2 / t.n < t.se**2:
-        shown = f"{amount(measured(design.rules), c.reach[t.mean < 0])}{points(measured(design.rules))}"
+        below = away_from_null(design.rules, t.mean)[1]
+        shown = f"{amount(measured(design.rules), c.reach[not below])}{points(measured(design.rules))}"
         return (
             f"to sharpen it: most of what is not known is which {what}s are best (others may gain {shown}), which "
             "more seeds in tuning settle (tuning.seeds, tuning.more) and more pairs do not"
         )
     if c.pairs_needed is None:
+        if design.rules.within_margin:
+            return f"no number of pairs up to {MOST:,} would settle it, were the gain that was seen the true one"
         return f"no number of pairs up to {MOST:,} would find a gain as small as the one that was seen"
     looks = f" in {task.looks} looks" if task.looks > 1 else ""
     return (
-        f"to sharpen it: were the gain that was seen the true one, {c.pairs_needed} pairs would find it with "
+        f"to sharpen it: were the gain that was seen the true one, {c.pairs_needed} pairs would {settled} with "
         f"{POWER:.0%} power at {percent(t.level)}; {t.n} were made{looks}"
     )

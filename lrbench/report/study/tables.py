@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lrbench.metrics import Metric
-from lrbench.report.study.words import NO_VERDICT, judged, measured, percent, what_is_tuned
+from lrbench.report.study.words import NO_VERDICT, gained, judged, measured, percent, what_is_tuned
 from lrbench.report.tables import SUCCESS, Table, p_value
 from lrbench.report.words import NONE, gap, gap_within, number, spread
 from lrbench.study.design import Design
@@ -26,7 +26,7 @@ def verdict_table(design: Design, task: TaskResult) -> Table:
     values = [] if base is None else [p.baseline for p in base.pairs]
     first = (rules.baseline, _value(base.values[1] if base else None), _mean(m, values), NONE, NONE, NONE, "baseline",
              NONE, _failed(values))  # fmt: skip
-    rows = [first, *(_verdict_row(m, c) for c in task.contrasts)]
+    rows = [first, *(_verdict_row(m, gained(rules), c) for c in task.contrasts)]
     header = ("arm", what_is_tuned(design), "mean", "gain", "interval", "level", "verdict", "pairs", "failures")
     left_out = {*([] if rules.tunes else [1]), *([8] if rules.kind == "success" else [])}  # its mean says it
     keep = [i for i in range(len(header)) if i not in left_out]
@@ -35,19 +35,20 @@ def verdict_table(design: Design, task: TaskResult) -> Table:
     return Table(tuple(header[i] for i in keep), cells, arms=arms)
 
 
-def _verdict_row(m: Metric, c: Contrast) -> tuple[str, ...]:
+def _verdict_row(m: Metric, g: Metric, c: Contrast) -> tuple[str, ...]:
+    """m: of the mean. g: of the gain."""
     t, values = c.tested, [p.arm for p in c.pairs]
     second = "" if c.primary else " (secondary)"
     head = (c.arm, _value(c.values[0]), _mean(m, values))
     if t is None:
         return (*head, NONE, NONE, NONE, NO_VERDICT + second, NONE, NONE)
     verdict = f"{c.verdict or NO_VERDICT}{second}"
-    return (*head, gap(m, t.mean), gap_within(m, t.interval), percent(t.level), verdict, str(t.n), _failed(values))
+    return (*head, gap(g, t.mean), gap_within(g, t.interval), percent(t.level), verdict, str(t.n), _failed(values))
 
 
 def interval_table(design: Design, task: TaskResult) -> Table:
     """What the intervals are made of."""
-    rules, m = design.rules, measured(design.rules)
+    rules, m = design.rules, gained(design.rules)
 
     def row(c: Contrast) -> tuple[str, ...]:
         t = c.tested
@@ -59,9 +60,9 @@ def interval_table(design: Design, task: TaskResult) -> Table:
             p_value(t.sign_flip_p),
         )  # fmt: skip
 
-    what = what_is_tuned(design)
+    what, p = what_is_tuned(design), "McNemar p" if rules.kind == "success" else "t p"
     header = ("arm", "interval", f"at these {what}s", "equivalence", "its level", "sd of differences",
-              f"sd of the choice of {what}s", "t p", "sign-flip p")  # fmt: skip
+              f"sd of the choice of {what}s", p, "sign-flip p")  # fmt: skip
     arms = tuple(arm_of(rules, c.arm) for c in task.contrasts)
     return Table(header, tuple(map(row, task.contrasts)), arms=arms)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from lrbench.metrics import Metric, metric_of
+from lrbench.report.tables import SUCCESS
 from lrbench.report.words import is_share, signed
 from lrbench.stats.intervals import Interval
 from lrbench.stats.verdict import Claim
@@ -27,6 +28,16 @@ def measured(rules: Rules) -> Metric:
 def _declared(rules: Rules) -> Metric:
     known = metric_of(rules.metric, {})
     return replace(known, unit="%", low=0.0, high=1.0) if rules.unit == "%" else known
+
+
+def gained(rules: Rules) -> Metric:
+    """What is known of what gains are differences of: the metric, or the rate of success where that is asked about."""
+    return SUCCESS if rules.kind == "success" else measured(rules)
+
+
+def subject(rules: Rules) -> str:
+    """What gains are differences of, in words."""
+    return "rate of success" if rules.kind == "success" else spoken(rules.metric)
 
 
 def judged(rules: Rules) -> Metric:
@@ -112,7 +123,7 @@ def headline(design: Design, result: Result) -> str:
         by_verdict.setdefault(_in_common(result, arm), []).append(arm)
     found = "; ".join(f"{listed(arms)}: {verdict}" for verdict, arms in by_verdict.items())
     on = f" on {len(result.tasks)} tasks" if len(result.tasks) > 1 else ""
-    return f"{before}In {about(rules)} against {rules.baseline}, {at(design)}{on}: {found}."
+    return f"{before}In {subject(rules)} against {rules.baseline}, {at(design)}{on}: {found}."
 
 
 def _in_common(result: Result, arm: str) -> str:
@@ -145,23 +156,17 @@ def _none(rules: Rules, task: TaskResult, c: Contrast) -> str:
 
 def _effect(design: Design, c: Contrast) -> str:
     """What was seen, in the direction in which it went."""
-    rules, t, m = design.rules, c.tested, measured(design.rules)
-    arm, base, metric = c.arm, rules.baseline, about(rules)
+    rules, t, m = design.rules, c.tested, gained(design.rules)
+    arm, base, metric = c.arm, rules.baseline, spoken(rules.metric)
     assert t is not None
     if t.mean is None:
         return f"In none of {len(c.pairs)} pairs did both {arm} and {base} succeed"
     up = t.mean >= 0
     size = f"{amount(m, abs(t.mean))}{points(m)}"
     said = f"({_interval(rules, c, up)}, {t.n} pair{'s' * (t.n != 1)}, {at(design)})"
-    if rules.kind == "threshold":
-        key = rules.tuning.key if rules.tuning else "value"
-        doubt = ", which may be chance" if c.verdict == "inconclusive" and not reasons(c) else ""
-        times = f"{size} doublings {'above' if up else 'below'}"
-        return f"the highest {key} at which {arm} succeeds lies {times} {base}'s {said}{doubt}"
     if rules.kind == "success":
-        doubt = ", which may be chance" if c.verdict == "inconclusive" and not reasons(c) else ""
-        return f"{arm} succeeds {size} {'more' if up else 'less'} often than {base} {said}{doubt}"
-    if rules.kind != "difference":
+        return _success(m, c, base, said)
+    if rules.within_margin:
         return f"{_kind(rules, m, c)}, at a mean {'gain' if up else 'loss'} of {size} of {metric} {said}"
     if c.verdict == "inconclusive":
         side = "above" if up == rules.higher else "below"
@@ -172,6 +177,18 @@ def _effect(design: Design, c: Contrast) -> str:
     if rules.higher:
         return f"{arm} {'gains' if up else 'loses'} {size} of {metric} {'over' if up else 'to'} {base} {said}"
     return f"{arm} {'lowers' if up else 'raises'} {metric} by {size} against {base} {said}"
+
+
+def _success(m: Metric, c: Contrast, base: str, said: str) -> str:
+    """What the verdict says of two rates of success."""
+    assert c.tested is not None
+    gain = c.tested.mean or 0.0  # of pairs, of which none is left out
+    if c.verdict == "practically null":
+        return f"The rates of success of {c.arm} and {base} differ by less than {margin(m, c.claim)} {said}"
+    size = f"{amount(m, abs(gain))}{points(m)}"
+    doubt = ", which may be chance" if c.verdict == "inconclusive" and not reasons(c) else ""
+    more = "more" if gain >= 0 else "less"
+    return f"{c.arm} succeeded {size} {more} often than {base} {said}{doubt}"
 
 
 def _kind(rules: Rules, m: Metric, c: Contrast) -> str:
@@ -199,12 +216,12 @@ def _interval(rules: Rules, c: Contrast, up: bool) -> str:
     if interval is None:
         return "no interval"
     shown = interval if up else Interval(-interval.high, -interval.low)
-    return f"{percent(level)} interval {between(measured(rules), shown)}"
+    return f"{percent(level)} interval {between(gained(rules), shown)}"
 
 
 def _concluded(rules: Rules, c: Contrast) -> str:
     """The verdict, with what it is held against."""
-    m, verdict = measured(rules), str(c.verdict)
+    m, verdict = gained(rules), str(c.verdict)
     if verdict == "inconclusive" and (why := reasons(c)):
         return f"{verdict}, for {'; '.join(why)}"
     if not c.claim.sized or verdict in ("inconclusive", "practically null"):
