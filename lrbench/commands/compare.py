@@ -28,7 +28,7 @@ from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.freeze import as_trained
 from lrbench.sweep.slurm.options import Slurm
-from lrbench.sweep.stages import Staged, carry_out_stages
+from lrbench.sweep.stages import Staged, carry_out_stages, staged
 
 INTERRUPTED = 130  # as in cli
 KEPT_EVERY = 10  # runs, after which their rows are added to the study's evidence
@@ -62,9 +62,18 @@ def run(arguments: Sequence[str]) -> int:
         print(_forecast(design, folder, settings, workers, options.noise))
         return 0
     if frozen(folder) is None:
+        _require_own_name(folder, settings)
         design = replace(design, fresh=is_fresh(design, Store(settings.results)))
         freeze(design, folder)
     return _carry_out(design, folder, settings, workers)
+
+
+def _require_own_name(folder: Path, settings: Settings) -> None:
+    """Raises ConfigError where a sweep has the study's name: its runs would be taken for the study's."""
+    sweep = Store(settings.results).sweeps_folder / folder.name
+    if sweep.exists() and staged(sweep) is None:
+        cure = "give the study another one with --name"
+        raise ConfigError("--name", folder.name, "a sweep of this results folder has this name", cure)
 
 
 def _settings(here: Sequence[str]) -> Settings:

@@ -191,8 +191,9 @@ def _rules(asked: Mapping[str, Any], arms: Sequence[str], given: Mapping[str, Ma
             whole(name, rules[name])
     if "pairs" not in rules and "detect" not in rules:
         rules["pairs"] = 10
+    kind = str(rules.get("kind", "difference"))
     if "detect" in rules:
-        rules["detect"] = _gain("detect", rules["detect"], declared)
+        rules["detect"] = _gain("detect", rules["detect"], declared, kind)
     baseline = rules.pop("baseline", arms[0] if arms else "")
     if arms and baseline not in arms:
         raise ConfigError("baseline", baseline, "no arm is called so", did_you_mean(baseline, arms))
@@ -200,7 +201,7 @@ def _rules(asked: Mapping[str, Any], arms: Sequence[str], given: Mapping[str, Ma
         arms=tuple(arms), baseline=baseline, tasks=tuple(given), metric=metric, judge=judge,
         higher=asked.get("higher", declared.higher_is_better), chance=declared.chance,
         unit=declared.unit,
-        claims={str(arm): _claim(arm, claim, declared) for arm, claim in (asked.get("claims") or {}).items()},
+        claims={str(arm): _claim(arm, claim, declared, kind) for arm, claim in (asked.get("claims") or {}).items()},
         tuning=_tuning(asked, next(iter(given.values())).get(baseline)), **rules,
     )  # fmt: skip
 
@@ -225,22 +226,29 @@ def _metric(asked: Mapping[str, Any], given: Mapping[str, Mapping[str, Experimen
     return metric, judge, known[judge]
 
 
-def _gain(option: str, given: Any, metric: Metric) -> float:
-    """A gain in the metric's own unit; of a share it may be given in points, as `0.5%`."""
-    text = str(given)
+MOST_OF_A_SHARE = 0.2  # a larger gain of a share was meant in points
+
+
+def _gain(option: str, given: Any, metric: Metric, kind: str) -> float:
+    """A gain in the metric's own unit; of a share it may be given in points, as `0.5%`. Of a threshold it is a number
+    of doublings, and of success a difference of rates, which may well be large."""
+    share, text = (metric.unit == "%" and kind != "threshold") or kind == "success", str(given)
     try:
-        if text.endswith("%") and metric.unit == "%":
-            return float(text[:-1]) / 100
-        return float(text)
+        gain = float(text[:-1]) / 100 if text.endswith("%") and share else float(text)
     except ValueError as error:
-        raise ConfigError(
-            option, given, "this is no gain", "give a number, or points of a share, as in 0.5%"
-        ) from error
+        cure = "give a number, or points of a share, as in 0.5%"
+        raise ConfigError(option, given, "this is no gain", cure) from error
+    if share and kind != "success" and not text.endswith("%") and gain >= MOST_OF_A_SHARE:
+        why = f"the metric is a share in [0, 1], so that is a gain of {100 * gain:g} points"
+        raise ConfigError(option, given, why, f"for {gain:g} points write {gain:g}%")
+    return gain
 
 
-def _claim(arm: str, plain: Any, metric: Metric) -> Claim:
+def _claim(arm: str, plain: Any, metric: Metric, kind: str) -> Claim:
     try:
-        own: dict[str, Any] = {k: v and _gain(f"claims.{arm}.{k}", v, metric) for k, v in plain.items()}
+        if unknown := {*plain} - {f.name for f in fields(Claim)}:
+            raise ValueError(f"a claim has no {', '.join(map(str, unknown))}")
+        own: dict[str, Any] = {k: v and _gain(f"claims.{arm}.{k}", v, metric, kind) for k, v in plain.items()}
         return Claim(**own)
     except (AttributeError, TypeError, ValueError) as error:
         cure = "as in {low: 0.005, high: 0.02, margin: 0.002}, gains in the metric's own unit"

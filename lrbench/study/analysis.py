@@ -32,7 +32,7 @@ def contrasts(rules: Rules, choices: Mapping[str, Choice], seen: Sequence[Seen])
     reach: dict[str, tuple[float, float]] = {}
     for primary in (True, False):
         arms = [arm for arm in rules.contrasts if arm in by_arm and (arm in rules.family) == primary]
-        gains = [gains_of(rules, by_arm[arm]) for arm in arms]
+        gains = [_compared(rules, by_arm[arm]) for arm in arms]
         null = -(rules.margin or 0.0) if rules.kind == "no worse" else 0.0
         reach |= {arm: _reach(rules, choices, arm, rules.alpha / len(arms)) for arm in arms}
         found = family(gains, rules.alpha, [reach[arm] for arm in arms], null=null, margin=rules.margin)
@@ -58,12 +58,12 @@ def _compared(rules: Rules, seen: Seen) -> NDArray[np.float64]:
     """What a contrast is about, pair by pair: gains, or which of the two succeeded."""
     if rules.kind != "success":
         return gains_of(rules, seen)
-    return np.array([p.success for p in seen.pairs()], float)
+    return np.array([p.success for p in seen.pairs()], np.float64)
 
 
 def gains_of(rules: Rules, seen: Seen) -> NDArray[np.float64]:
     """By seed, where both succeeded."""
-    return np.array([rules.gain(p.arm, p.baseline) for p in seen.pairs(rules) if p.whole])  # type: ignore[arg-type]
+    return np.array([rules.gain(p.arm, p.baseline) for p in seen.pairs() if p.whole])  # type: ignore[arg-type]
 
 
 def _contrast(rules: Rules, seen: Seen, tested: Tested, variance: float, reach: tuple[float, float]) -> Contrast:
@@ -118,7 +118,8 @@ def _verdict(rules: Rules, seen: Seen, tested: Tested, both: Success) -> tuple[V
     remarks = []
     excluded = len(seen.seeds) - tested.n  # none where success is what is asked about
     if excluded:
-        remarks.append(f"{excluded} of {len(seen.seeds)} pairs are left out: one of the two failed")
+        cause = "a threshold lies beyond the grid" if rules.kind == "threshold" else "one of the two failed"
+        remarks.append(f"{excluded} of {len(seen.seeds)} pairs are left out: {cause}")
     equal = rules.kind == "equal" and found == "supported"
     why = None if found not in DIRECTIONAL else _why_forbidden(rules, tested, both, direction=not equal)
     if why is None:

@@ -24,14 +24,9 @@ class Seen:
     arm_at_base: tuple[Outcome, ...] = ()
     base_at_arm: tuple[Outcome, ...] = ()
 
-    def pairs(self, rules: Rules) -> tuple[Pair, ...]:
-        """Of what the study is about: where that is success, a run counts as 1 or 0."""
-
-        def value(outcome: Outcome) -> float | None:
-            return float(outcome.failure is None) if rules.kind == "success" else scored(outcome)
-
+    def pairs(self) -> tuple[Pair, ...]:
         return tuple(
-            Pair(seed, value(o), value(b), (o.run_id, b.run_id))
+            Pair(seed, scored(o), scored(b), (o.run_id, b.run_id))
             for seed, o, b in zip(self.seeds, self.own, self.base, strict=True)
         )
 

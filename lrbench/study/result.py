@@ -18,7 +18,8 @@ DEPENDS = "depends on the task"
 
 @dataclass(frozen=True)
 class Pair:
-    """One seed's two runs. A value is None where that run failed; in a study of success it is 1 or 0."""
+    """One seed's two runs. A value is None where that run failed; of a threshold it is the
+    logarithm to base 2, and None where that lies beyond the grid."""
 
     seed: int
     arm: float | None

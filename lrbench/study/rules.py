@@ -16,7 +16,6 @@ SEEDS_A_ROLE = 1_000_000
 SEEDS_A_REPLICATE = 1_000
 ROLES = {"tuning": 1, "confirmation": 2, "second look": 3, "finder": 4}  # below 1,000,000 lie a person's own seeds
 ALPHA = {1: 0.05, 2: 0.0294}  # of each look, 0.05 in all. Source: Pocock (1977), Biometrika 64, table 1
-MOST_OF_A_SHARE = 0.2  # a larger gain of a share was meant in points
 ONE_CHOICE = 3  # points: fewer have no value with a worse one on both sides
 
 
@@ -104,9 +103,6 @@ class Rules:
         if self.pairs is not None and not self.least_pairs <= self.pairs <= SEEDS_A_REPLICATE:
             why = f"a family of {len(self.family)} asks for {self.least_pairs} to {SEEDS_A_REPLICATE}"
             raise ConfigError("pairs", self.pairs, why, "below that no verdict could be reached, whatever was measured")
-        if self.unit == "%" and self.detect is not None and self.detect >= MOST_OF_A_SHARE:
-            why = f"the metric is a share in [0, 1], so that is a gain of {100 * self.detect:g} points"
-            raise ConfigError("detect", self.detect, why, f"for {self.detect:g} points write {self.detect:g}%")
         if self.detect is not None and not self.detect > 0:
             raise ConfigError(
                 "detect", self.detect, "give a gain above 0, in the metric's own unit (0.005 of accuracy)"
@@ -199,7 +195,7 @@ class Rules:
 
     def gain(self, arm: float, baseline: float) -> float:
         """The arm's minus the baseline's, above 0 where the arm is better."""
-        higher = self.higher or self.kind in ("success", "threshold")
+        higher = self.higher or self.kind == "threshold"
         return arm - baseline if higher else baseline - arm
 
     def told(self, gain: float) -> str:

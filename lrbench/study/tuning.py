@@ -124,9 +124,9 @@ def _ranked(points: Mapping[int, Point], higher: bool) -> list[int]:
     after them those without a success, which were tried on fewer seeds and so may count fewer failures."""
     sign = -1.0 if higher else 1.0
 
-    def place(k: int) -> tuple[bool, int, float, int]:
-        mean = points[k].mean
-        return mean is None, points[k].failures, 0.0 if mean is None else sign * mean, k
+    def place(k: int) -> tuple[bool, float, float, int]:
+        mean, many = points[k].mean, len(points[k].scores)  # a value with further seeds has more that can fail
+        return mean is None, points[k].failures / many, 0.0 if mean is None else sign * mean, k
 
     return sorted(points, key=place)
 

@@ -120,6 +120,7 @@ def test_tasks_share_the_arms():
         ({"tasks": []}, ["tasks"]),
         ({"pairs": 9}, ["pairs=9", "10"]),
         ({"detect": 0.5}, ["detect=0.5", "50 points", "0.5%"]),
+        ({"claims": {"cosine": {"low": 0.5}}}, ["claims.cosine.low=0.5", "0.5%"]),
         ({"detect": "half"}, ["detect=half", "0.5%"]),
         ({"detect": "1%", "metric": "val/loss"}, ["detect=1%"]),
     ],

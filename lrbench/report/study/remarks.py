@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from lrbench.report.study.words import (
     NOT_FRESH,
-    about,
     amount,
     measured,
     percent,
     points,
     reasons,
     sentence,
+    spoken,
     what_is_tuned,
 )
 from lrbench.report.tables import p_value
@@ -130,7 +130,7 @@ def _paths(design: Design, c: Contrast) -> Iterator[str]:
 
     out = f"; {len(p.excluded)} seeds left out, where a run failed" if p.excluded else ""
     yield (
-        f"of {said(p.total)}{points(m)} of {about(design.rules)}, {said(p.swap_first[0])} come from the swap "
+        f"of {said(p.total)}{points(m)} of {spoken(design.rules.metric)}, {said(p.swap_first[0])} come from the swap "
         f"at the baseline's {what} and {said(p.swap_first[1])} from its own {what} after that; in the other order "
         f"{said(p.retune_first[0])} from that {what} alone and {said(p.retune_first[1])} from the swap at it "
         f"({p.total.n} seeds{out})"

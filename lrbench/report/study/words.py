@@ -14,15 +14,13 @@ from lrbench.study.rules import Rules
 
 NO_VERDICT = "no verdict"
 RATE = "optimizer.lr"
-SUCCESS = Metric("success", "%", True, 0.0, 1.0)
 DOUBLINGS = Metric("doublings", "", True)  # of a threshold: its logarithm to base 2
 NOT_FRESH = "Exploratory, not fresh"
 
 
 def measured(rules: Rules) -> Metric:
-    """What is known of what is concluded from: how often runs succeed, else the metric, as the design says or its name
-    tells."""
-    return {"success": SUCCESS, "threshold": DOUBLINGS}.get(rules.kind) or _declared(rules)
+    """What is known of the values of a pair: the metric, as the design says or its name tells, or a threshold's."""
+    return DOUBLINGS if rules.kind == "threshold" else _declared(rules)
 
 
 def _declared(rules: Rules) -> Metric:
@@ -37,6 +35,8 @@ def gained(rules: Rules) -> Metric:
 
 def subject(rules: Rules) -> str:
     """What gains are differences of, in words."""
+    if rules.kind == "threshold":
+        return "the highest value that succeeds"
     return "rate of success" if rules.kind == "success" else spoken(rules.metric)
 
 
@@ -44,13 +44,6 @@ def judged(rules: Rules) -> Metric:
     """And of the one that values are chosen by, which is the same on validation where it has the same name."""
     same = rules.judge.rpartition("/")[2] == rules.metric.rpartition("/")[2]
     return _declared(rules) if same else metric_of(rules.judge, {})
-
-
-def about(rules: Rules) -> str:
-    """What is compared, as a sentence has it."""
-    if rules.kind == "threshold":
-        return "the highest value that succeeds"
-    return "success" if rules.kind == "success" else spoken(rules.metric)
 
 
 def spoken(metric: str) -> str:
