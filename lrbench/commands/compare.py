@@ -235,7 +235,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("words", nargs="*", metavar="NAME | key=value", help="a study's name, or overrides: what has "
                         "several values makes the arms, the rest they share")  # fmt: skip
-    parser.add_argument("--arm", action="append", default=[], metavar="'NAME: OVERRIDE ...'", help="an arm of its own")
+    parser.add_argument(
+        "--arm", action="append", default=[], metavar="ARM", help="'NAME: OVERRIDE ...', an arm of its own"
+    )
     parser.add_argument("--baseline", metavar="ARM", help="what the others are compared with (default: the first arm)")
     parser.add_argument("--metric", help="what is concluded from (default: test/accuracy where it is measured)")
     many = parser.add_mutually_exclusive_group()

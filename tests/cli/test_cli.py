@@ -227,7 +227,8 @@ def test_the_examples_of_the_help_compose(lrbench: Lrbench, monkeypatch: pytest.
     for name in ("train", "plot"):
         monkeypatch.setattr(f"lrbench.commands.{name}.run", lambda jobs: [_made(j) for j in jobs] and 0)
     monkeypatch.setattr("lrbench.commands.sweep.run", _composed)
-    monkeypatch.setattr("lrbench.commands.runs.run", lambda arguments: 0)  # its examples: test_runs_command.py
+    for name in ("runs", "compare"):  # their examples: test_runs_command.py, test_compare_command.py
+        monkeypatch.setattr(f"lrbench.commands.{name}.run", lambda arguments: 0)
     for example in examples:
         said = lrbench(*shlex.split(example))
         assert (said.code, said.err) == (0, ""), (example, said)

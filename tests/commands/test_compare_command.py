@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -119,6 +120,16 @@ def test_a_study_of_a_file_under_another_name_is_a_study_of_its_own(tmp_path, lr
     assert lrbench("compare", "mine", *own, "--name", "other", "--dry-run").out.startswith("other: ")
     shutil.rmtree(tmp_path / "own")
     assert_refused(lrbench("compare", "mine", "--name", "other", "--dry-run"), "--name=other")
+
+
+@pytest.mark.slow
+def test_the_examples_of_the_help_can_be_meant(lrbench):
+    said = lrbench("compare", "--help").out
+    examples = [line.split("  ")[0] for line in re.findall(r"^  lrbench compare (.*=.*)$", said, re.MULTILINE)]
+    assert len(examples) >= 3
+    for example in examples:
+        done = lrbench("compare", *shlex.split(example), "--dry-run")
+        assert (done.code, done.err) == (0, ""), (example, done)
 
 
 def test_studies_are_listed(lrbench, own):
