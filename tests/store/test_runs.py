@@ -140,7 +140,8 @@ def test_a_level_is_told_by_what_tells_it_from_its_like(make, results):
         "floor": make("horizon=30ep", "scheduler.args.eta_min=0.1x"),  # what cosine_floor_10pct makes
         "batch": make("horizon=30ep", "scheduler.interval=batch"),
         "gamma": make("horizon=30ep", "scheduler=step", "scheduler.args.gamma=0.5"),
-        "decay": make("horizon=30ep", "optimizer.args.weight_decay=0.01", "optimizer.lr=0.2"),
+        "rate": make("horizon=30ep", "optimizer.lr=0.2"),
+        "decay": make("horizon=30ep", "optimizer.args.weight_decay=0.01"),  # which tells sgd from sgd_plain
         "nesterov": make("horizon=30ep", "optimizer=sgd_nesterov"),
     }
     store = {name: put(results, e) for name, e in asked.items()}
@@ -149,7 +150,8 @@ def test_a_level_is_told_by_what_tells_it_from_its_like(make, results):
     def found(*where):
         return names(store, runs.choose(everything, where))
 
-    assert found("scheduler=cosine", "optimizer=sgd") == {"plain", "batch", "decay"}
+    assert found("scheduler=cosine", "optimizer=sgd") == {"plain", "batch", "rate"}
+    assert found("optimizer=SGD", "optimizer!=sgd,sgd_nesterov") == {"decay"}
     assert found("scheduler=cosine_floor_10pct") == {"floor"}
     assert found("scheduler=CosineAnnealingLR", "scheduler!=cosine,cosine_floor_10pct") == {"own floor"}
     assert found("scheduler=step") == {"gamma"}

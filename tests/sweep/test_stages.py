@@ -12,7 +12,7 @@ from cli_support import TINY, in_process
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Settings
-from lrbench.store.record import Record
+from lrbench.store.store import Store
 from lrbench.sweep.carry_out import carry_out
 from lrbench.sweep.entry import run_entry
 from lrbench.sweep.freeze import freeze
@@ -244,6 +244,8 @@ def test_wait_trains_nothing_itself(toy, tmp_path, monkeypatch, capsys):
 def test_ranks_of_a_job_are_part_of_what_is_done(toy, cluster, monkeypatch):
     """A run of two processes is another run: what is done is looked up as it was trained."""
     lookups = []
-    monkeypatch.setattr(Staged, "_record", lambda self, e: lookups.append(e.ranks) or Record(toy.folder))
-    toy.plan(Slurm(tasks=2))
-    assert set(lookups) == {2}
+    monkeypatch.setattr(Store, "done", lambda self, run_id: lookups.append(run_id))
+    plan = toy.plan(Slurm(tasks=2))
+    assert {e.experiment.ranks for e in plan.entries} == {2}
+    assert set(lookups) <= {e.run_id for e in plan.entries}
+    assert lookups
