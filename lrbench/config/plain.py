@@ -1,8 +1,18 @@
 """What YAML makes of a study's values, held against what they have to be."""
 
+import math
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
-from lrbench.errors import ConfigError
+from lrbench.errors import ConfigError, did_you_mean
+from lrbench.experiment import Experiment
+from lrbench.metrics import Metric
+from lrbench.stats.verdict import Claim
+from lrbench.study.design import RATE
+from lrbench.study.rules import Tuning
+
+MOST_OF_A_SHARE = 0.2  # a larger gain of a share was meant in points
 
 
 def texts(option: str, given: Any, example: str) -> list[str]:
@@ -25,3 +35,53 @@ def whole(option: str, given: Any) -> int:
     if type(given) is not int:
         raise ConfigError(option, given, "this is no whole number")
     return given
+
+
+def gain_of(option: str, given: Any, metric: Metric, kind: str) -> float:
+    """A gain in the metric's own unit; of a share it may be given in points, as `0.5%`. Of a threshold it is a number
+    of doublings, and of success a difference of rates, which may well be large."""
+    share, text = (metric.unit == "%" and kind != "threshold") or kind == "success", str(given)
+    try:
+        gain = float(text[:-1]) / 100 if text.endswith("%") and share else float(text)
+    except ValueError as error:
+        cure = "give a number, or points of a share, as in 0.5%"
+        raise ConfigError(option, given, "this is no gain", cure) from error
+    if share and kind != "success" and not text.endswith("%") and gain >= MOST_OF_A_SHARE:
+        why = f"the metric is a share in [0, 1], so that is a gain of {100 * gain:g} points"
+        raise ConfigError(option, given, why, f"for {gain:g} points write {gain:g}%")
+    return gain
+
+
+def claim_of(arm: str, plain: Any, metric: Metric, kind: str) -> Claim:
+    try:
+        if unknown := {*plain} - {f.name for f in fields(Claim)}:
+            raise ValueError(f"a claim has no {', '.join(map(str, unknown))}")
+        own: dict[str, Any] = {k: v and gain_of(f"claims.{arm}.{k}", v, metric, kind) for k, v in plain.items()}
+        return Claim(**own)
+    except (AttributeError, TypeError, ValueError) as error:
+        cure = "as in {low: 0.005, high: 0.02, margin: 0.002}, gains in the metric's own unit"
+        raise ConfigError(f"claims.{arm}", plain, str(error), cure) from error
+
+
+def tuning_of(asked: Mapping[str, Any], baseline: Experiment | None) -> Tuning | None:
+    """As given; without a first value, a grid with the baseline's own rate in its middle."""
+    plain = asked.get("tuning")
+    given = asked.get("kind") != "threshold" and asked.get("estimand") == "swap"
+    if plain is None and given and asked.get("rate", "as given") == "as given":
+        return None
+    plain = dict(plain or {})
+    for key in plain:
+        if key not in (known := [f.name for f in fields(Tuning)]):
+            raise ConfigError(f"tuning.{key}", plain[key], "there is no such key", did_you_mean(str(key), known))
+    for name in ("first", "factor"):
+        if name in plain:
+            plain[name] = number(f"tuning.{name}", plain[name])
+    for name in ("points", "at_most", "seeds", "more", "best"):
+        if name in plain:
+            whole(f"tuning.{name}", plain[name])
+    if "first" not in plain:
+        if baseline is None or not str(plain.get("key", RATE)).endswith(RATE):
+            raise ConfigError("tuning.first", None, "give the lowest value of the first grid")
+        points, factor = plain.get("points", Tuning.points), plain.get("factor", Tuning.factor)
+        plain["first"] = float(f"{baseline.optimizer.lr / math.pow(factor, points // 2):.6g}")
+    return Tuning(**plain)

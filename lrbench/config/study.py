@@ -1,8 +1,7 @@
 """From a study as a person writes it to a frozen Design: every arm composed once, under every task."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,14 @@ from lrbench.config.composer import Composer, composer
 from lrbench.config.experiments import Grouped, experiment_from, measured
 from lrbench.config.hydra_errors import explain
 from lrbench.config.named import first_comment
-from lrbench.config.plain import number, texts, whole
+from lrbench.config.plain import claim_of, gain_of, texts, tuning_of, whole
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
 from lrbench.experiment.identity import run_id
 from lrbench.metrics import Metric
-from lrbench.stats.verdict import Claim
 from lrbench.study.cells import Cell
 from lrbench.study.design import RATE, Arms, Design, key_of, plain_arm
-from lrbench.study.rules import Rules, Tuning
+from lrbench.study.rules import Rules
 
 FOLDER = CONF / "study"
 RULES = ("baseline", "kind", "estimand", "rate", "primary", "pairs", "detect", "most_pairs", "looks", "replicate")
@@ -193,7 +191,7 @@ def _rules(asked: Mapping[str, Any], arms: Sequence[str], given: Mapping[str, Ma
         rules["pairs"] = 10
     kind = str(rules.get("kind", "difference"))
     if "detect" in rules:
-        rules["detect"] = _gain("detect", rules["detect"], declared, kind)
+        rules["detect"] = gain_of("detect", rules["detect"], declared, kind)
     baseline = rules.pop("baseline", arms[0] if arms else "")
     if arms and baseline not in arms:
         raise ConfigError("baseline", baseline, "no arm is called so", did_you_mean(baseline, arms))
@@ -201,8 +199,8 @@ def _rules(asked: Mapping[str, Any], arms: Sequence[str], given: Mapping[str, Ma
         arms=tuple(arms), baseline=baseline, tasks=tuple(given), metric=metric, judge=judge,
         higher=asked.get("higher", declared.higher_is_better), chance=declared.chance,
         unit=declared.unit,
-        claims={str(arm): _claim(arm, claim, declared, kind) for arm, claim in (asked.get("claims") or {}).items()},
-        tuning=_tuning(asked, next(iter(given.values())).get(baseline)), **rules,
+        claims={str(arm): claim_of(arm, claim, declared, kind) for arm, claim in (asked.get("claims") or {}).items()},
+        tuning=tuning_of(asked, next(iter(given.values())).get(baseline)), **rules,
     )  # fmt: skip
 
 
@@ -224,59 +222,6 @@ def _metric(asked: Mapping[str, Any], given: Mapping[str, Mapping[str, Experimen
         listed = [f"{s}/{k.removeprefix('val/')}" for s in ("test", "val") for k in known]
         raise ConfigError("metric", metric, "not every arm measures it", f"choose one of {', '.join(listed)}")
     return metric, judge, known[judge]
-
-
-MOST_OF_A_SHARE = 0.2  # a larger gain of a share was meant in points
-
-
-def _gain(option: str, given: Any, metric: Metric, kind: str) -> float:
-    """A gain in the metric's own unit; of a share it may be given in points, as `0.5%`. Of a threshold it is a number
-    of doublings, and of success a difference of rates, which may well be large."""
-    share, text = (metric.unit == "%" and kind != "threshold") or kind == "success", str(given)
-    try:
-        gain = float(text[:-1]) / 100 if text.endswith("%") and share else float(text)
-    except ValueError as error:
-        cure = "give a number, or points of a share, as in 0.5%"
-        raise ConfigError(option, given, "this is no gain", cure) from error
-    if share and kind != "success" and not text.endswith("%") and gain >= MOST_OF_A_SHARE:
-        why = f"the metric is a share in [0, 1], so that is a gain of {100 * gain:g} points"
-        raise ConfigError(option, given, why, f"for {gain:g} points write {gain:g}%")
-    return gain
-
-
-def _claim(arm: str, plain: Any, metric: Metric, kind: str) -> Claim:
-    try:
-        if unknown := {*plain} - {f.name for f in fields(Claim)}:
-            raise ValueError(f"a claim has no {', '.join(map(str, unknown))}")
-        own: dict[str, Any] = {k: v and _gain(f"claims.{arm}.{k}", v, metric, kind) for k, v in plain.items()}
-        return Claim(**own)
-    except (AttributeError, TypeError, ValueError) as error:
-        cure = "as in {low: 0.005, high: 0.02, margin: 0.002}, gains in the metric's own unit"
-        raise ConfigError(f"claims.{arm}", plain, str(error), cure) from error
-
-
-def _tuning(asked: Mapping[str, Any], baseline: Experiment | None) -> Tuning | None:
-    """As given; without a first value, a grid with the baseline's own rate in its middle."""
-    plain = asked.get("tuning")
-    given = asked.get("kind") != "threshold" and asked.get("estimand") == "swap"
-    if plain is None and given and asked.get("rate", "as given") == "as given":
-        return None
-    plain = dict(plain or {})
-    for key in plain:
-        if key not in (known := [f.name for f in fields(Tuning)]):
-            raise ConfigError(f"tuning.{key}", plain[key], "there is no such key", did_you_mean(str(key), known))
-    for name in ("first", "factor"):
-        if name in plain:
-            plain[name] = number(f"tuning.{name}", plain[name])
-    for name in ("points", "at_most", "seeds", "more", "best"):
-        if name in plain:
-            whole(f"tuning.{name}", plain[name])
-    if "first" not in plain:
-        if baseline is None or not str(plain.get("key", RATE)).endswith(RATE):
-            raise ConfigError("tuning.first", None, "give the lowest value of the first grid")
-        points, factor = plain.get("points", Tuning.points), plain.get("factor", Tuning.factor)
-        plain["first"] = float(f"{baseline.optimizer.lr / math.pow(factor, points // 2):.6g}")
-    return Tuning(**plain)
 
 
 def _require_apart(compiled: Arms) -> None:
