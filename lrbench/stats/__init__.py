@@ -1,4 +1,6 @@
-"""Estimates and intervals. Pure: arrays of numbers in, plain values out; no torch, no files.
+"""Estimates, intervals and verdicts. Pure: arrays of numbers in, plain values out; no torch, no files.
 
-`intervals` are of one sample or one rate; `paired` is about two arms that share their seeds.
+`intervals` are of one sample or one rate; `paired` is about two arms that share their seeds. What a study is judged by:
+`family` tests its contrasts together, `selection` says what the choice of rates adds to their variance, `verdict` is
+the rule that follows, `power` what it can reach, `tuning` what tuning costs.
 """
