@@ -18,7 +18,7 @@ import pytest
 DEV_CLUSTER = Path(__file__).parents[2] / "slurm" / "dev-cluster"
 PORTS = 4  # that a cluster needs, one after the other
 NOT_INSTALLED = 127  # dev-cluster's exit code
-DEADLINE = 60.0  # seconds for what takes one or two on an idle machine
+DEADLINE = 240.0  # seconds for what takes one or two on an idle machine
 
 
 class Cluster:

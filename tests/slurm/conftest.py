@@ -6,13 +6,6 @@ import pytest
 from cluster_support import Cluster, running_cluster
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n` these tests run in one process, so that they share their clusters: they wait more than they compute."""
-    for item in items:
-        if item.get_closest_marker("slurm"):
-            item.add_marker(pytest.mark.xdist_group("slurm"))
-
-
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """One node n0 of 8 CPUs and 2 fake GPUs; partitions main, preempt, high; accounting."""

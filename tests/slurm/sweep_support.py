@@ -22,7 +22,7 @@ from lrbench.sweep.slurm.jobs import Array, job_of_each_run, load_arrays
 from lrbench.sweep.store import Sweep
 
 HERE = Path(__file__).parent
-DEADLINE = 120.0  # seconds; what is waited for takes a few on an idle machine
+DEADLINE = 300.0  # seconds; what is waited for takes a few on an idle machine
 # 1600 updates: a second or two at full speed, 80 s at least while a test holds them back.
 GATED = ("tracker=none", "model=mlp", "~model.args.hidden", "~model.args.dropout", "batch_size=256", "horizon=400ep",
          "model._target_=cluster_models.gated", "checkpoint_every=null", "device=cpu")  # fmt: skip

@@ -54,7 +54,7 @@ def test_the_rehearsal(here: Place) -> None:
     submitted = log_in_submit_and_be_cut_off(here, *FIRST)
     assert "12 runs: 12 new" in submitted
     (name,) = re.findall(r"lrbench status (\w{8}), wait", submitted)
-    here.cluster.wait_until(lambda: under_way(here, name), "two jobs to be under way", 120)
+    here.cluster.wait_until(lambda: under_way(here, name), "two jobs to be under way")
     runs, said = here.folder / "results" / "runs", ""
     for command in SECOND:
         preempted = [r.run_id for r in map(Record, runs.iterdir()) if [a["from_update"] for a in r.attempts()][1:]]
@@ -82,7 +82,7 @@ def log_in_submit_and_be_cut_off(here: Place, command: str) -> str:
             start_new_session=True,
         )
     try:
-        here.cluster.wait_until(lambda: "its exit code is" in log.read_text(), "the submission", 120)
+        here.cluster.wait_until(lambda: "its exit code is" in log.read_text(), "the submission")
     finally:
         os.killpg(session.pid, signal.SIGHUP)
         session.wait()

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def test_24_runs_of_which_three_come_to_grief(here: Place, require_same_run: Sam
     os.kill(victim, signal.SIGKILL)
     here.say("eat.eat")
     here.cluster.run("scancel", here.job("cancel"))
-    driver.wait(code=1, timeout=240)
+    driver.wait(code=1)
     assert "submitted 24 runs in 24 jobs: " in driver.err
     for name, words in (("kill", "FAILED"), ("eat", "memory"), ("cancel", "CANCELLED")):
         (line,) = [line for line in driver.err.splitlines() if f"model.args.name={name}  stopped" in line]
@@ -147,11 +148,11 @@ def test_the_time_is_up(here: Place, require_same_run: Same) -> None:
     """The real thing: SLURM looks at time limits about twice a minute."""
     driver = here.sweep(*GATED, "horizon=1000ep", names("a"), "hydra.launcher.time=1")
     here.wait_until_submitted()
-    here.cluster.wait_until(lambda: here.cluster.job(here.job("a"))["Restarts"] == "1", "the requeue", 120)
+    here.cluster.wait_until(lambda: here.cluster.job(here.job("a"))["Restarts"] != "0", "the requeue")
     here.say("go")
     driver.wait()
-    reached, *_ = here.updates("a").values()
-    assert here.begun_at("a") == [0, reached]
+    made = list(here.updates("a").values())  # on a busy machine it may be up more than once
+    assert here.begun_at("a") == [0, *accumulate(made[:-1])]
     require_same_run(here.record("a"), here.undisturbed("a"))
 
 
@@ -223,7 +224,7 @@ def test_stages_that_are_left_alone(here: Place) -> None:
     def ask() -> str:
         command = [sys.executable, "-c", STAGED, design]
         done = subprocess.run(
-            command, cwd=here.folder, env=here.environment, capture_output=True, text=True, timeout=300
+            command, cwd=here.folder, env=here.environment, capture_output=True, text=True, timeout=900
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
