@@ -31,6 +31,7 @@ LAYERS = (
     ("study",),
     ("report",),
     ("config",),
+    ("claims",),
     ("commands",),
     ("cli",),
     ("__main__",),
@@ -50,7 +51,7 @@ ONLY = {
     ("scipy",): {"stats"},
     ("torchvision", "sklearn", "timm"): {"data", "models", "param_groups"},
 }
-KNOW_CONFIG = {"commands", "cli", "config"}
+KNOW_CONFIG = {"commands", "cli", "config", "claims"}
 ANYBODY = {"config.levels"}  # it reads option files, and knows no Hydra
 NO_TORCH = ("errors", "horizon", "experiment", "experiment.identity", "targets", "randomness", "trackers", "progress",
             "store",

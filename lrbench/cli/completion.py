@@ -15,6 +15,7 @@ from lrbench.cli.flags import COMMANDS, FLAGS, PLAIN, VALUED, command_of, config
 PLAIN_FLAGS = {
     "compare": "--arm= --baseline= --config-dir= --detect= --dry-run --metric= --name= --new-design --noise= --pairs= "
     "--replicate= --swap",
+    "claims": "--check --domain= --kind= --results= --tier= --verdict=",
     "show": "--json --results= --rows=",
     "runs": "--columns= --committed --csv --export= --json --keys --limit= --parquet= --results= --reverse --sort=",
     "report": "--baseline= --entity= --higher-is-better --json --lower-is-better --metric= --name= --out= --project= "
@@ -97,6 +98,8 @@ def _names(command: str, given: Sequence[str], results: str | None, word: str) -
         return _filters(word)
     if command == "wandb" and not given:
         return ["export", "sync"]
+    if command == "claims":
+        return _claims(given)
     from lrbench.store.record import results_folder
     from lrbench.store.store import Store
 
@@ -116,6 +119,12 @@ def _studies(given: Sequence[str]) -> list[str]:
 
     kept = Store(results_folder(None)).studies_folder.glob("*/design.json")
     return sorted({*study_files(config_dir_of(given)), *(path.parent.name for path in kept)})
+
+
+def _claims(given: Sequence[str]) -> list[str]:
+    from lrbench.claims.ledger import claims
+
+    return [*claims()] if given else ["show", "run"]
 
 
 def _filters(word: str) -> list[str]:

@@ -8,17 +8,9 @@ from itertools import pairwise
 from lrbench.config.arms import Arm, arm_from, checked
 from lrbench.errors import ConfigError
 
-COMMANDS = ("train", "sweep", "compare", "plot", "show", "runs", "report", "wandb", "status", "wait", "cancel")
-PLAIN = (
-    "compare",
-    "show",
-    "runs",
-    "report",
-    "wandb",
-    "status",
-    "wait",
-    "cancel",
-)  # these take no overrides: Hydra is left out
+# These take no overrides, so that Hydra is left out.
+PLAIN = ("compare", "claims", "show", "runs", "report", "wandb", "status", "wait", "cancel")
+COMMANDS = ("train", "sweep", "plot", *PLAIN)
 
 # Beside Hydra's: how a sweep is treated.
 FLAGS = {

@@ -1,0 +1,77 @@
+"""What became of a claim, as it is stored: `results/claims/ID/verdict.json`. The same evidence gives the same bytes."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lrbench.claims import cited
+from lrbench.claims.ledger import Claim
+from lrbench.claims.said import Part, verdict_of
+from lrbench.errors import ConfigError
+
+VERDICT = "verdict.json"
+EXACT = ("trace", "api", "behaviour")
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A verdict and what it rests on. torch: the version that was asked, of a claim that is computed."""
+
+    id: str
+    verdict: str
+    parts: tuple[Part, ...] = ()
+    torch: str = ""
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+
+def settle(claim: Claim) -> Settled | None:
+    """The claim's verdict from what there is; None where nothing settles it yet. Raises ConfigError."""
+    if claim.kind in EXACT and (claim.rates or claim.code):
+        from torch import __version__
+
+        from lrbench.claims.exact import parts_of  # torch takes a second, and a listing needs none
+
+        parts = parts_of(claim)
+        return Settled(claim.id, verdict_of(parts), parts, __version__.partition("+")[0])
+    if claim.kind == "literature" and claim.citations:
+        return Settled(claim.id, cited.verdict_of(claim))
+    return None
+
+
+def stored(folder: Path, known: Iterable[str]) -> dict[str, Settled]:
+    """The verdicts that lie in `results/claims`. Raises ConfigError for a file that holds none."""
+    return {name: _read(path) for name in known if (path := folder / name / VERDICT).exists()}
+
+
+def store(folder: Path, found: Settled) -> None:
+    path = folder / found.id / VERDICT
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(found.to_json())
+
+
+def changes(before: Mapping[str, Settled], now: Settled) -> list[str]:
+    """What is another than it was stored as, in words."""
+    old = before.get(now.id)
+    if old is None or (old.verdict, old.parts) == (now.verdict, now.parts):
+        return []
+    asked = f" (torch {old.torch}, now {now.torch})" if old.torch != now.torch else ""
+    told = [f"{now.id}: {old.verdict}, now {now.verdict}{asked}"] if old.verdict != now.verdict else []
+    was = {p.what: p for p in old.parts}
+    return told + [
+        f"{now.id}, {p.what}: {was[p.what].found if p.what in was else 'nothing'}, now {p.found}{asked}"
+        for p in now.parts
+        if was.get(p.what) != p
+    ]
+
+
+def _read(path: Path) -> Settled:
+    try:
+        plain: dict[str, Any] = json.loads(path.read_text())
+        return Settled(**{**plain, "parts": tuple(Part(**p) for p in plain["parts"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        why = f"this is no verdict ({type(error).__name__}: {error})"
+        raise ConfigError(str(path), "", why, "remove it; `lrbench claims run` makes it anew") from error

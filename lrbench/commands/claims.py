@@ -1,0 +1,151 @@
+"""`lrbench claims`: what the guide claims, and what became of each claim."""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from lrbench.claims.ledger import KINDS, SETTLED_BY, TIERS, Claim, claim_of, claims
+from lrbench.claims.settled import Settled, changes, settle, store, stored
+from lrbench.commands import Parser
+from lrbench.errors import ConfigError, did_you_mean
+from lrbench.store.record import results_folder
+
+EPILOG = """examples
+  lrbench claims                                  every claim in a line, and how many have which verdict
+  lrbench claims --kind trace --verdict false     those that can be computed, and are wrong
+  lrbench claims plateau                          those in whose id or text there is a word
+  lrbench claims show plateau-patience-semantics  one, with its evidence and the command that runs it again
+  lrbench claims run --kind trace,api,behaviour   compute them again, and say what has changed
+
+Verdicts lie in RESULTS/claims/ID/verdict.json; `run --check` writes none, and ends with 1 where one is another.
+
+Exit codes: 0 fine, 1 a verdict has changed under --check, 2 bad usage."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    known, folder = claims(), results_folder(options.results) / "claims"
+    if options.words[:1] == ["show"]:
+        if len(options.words) != 2:
+            raise ConfigError("claims show", " ".join(options.words[1:]), "give the id of one claim")
+        claim = claim_of(known, options.words[1])
+        print(one(claim, stored(folder, [claim.id]).get(claim.id)))
+        return 0
+    if options.words[:1] == ["run"]:
+        chosen = [claim_of(known, name) for name in options.words[1:]] or [*known.values()]
+        return _run(_filtered(chosen, options, {}), folder, options.check)
+    if options.check:
+        raise ConfigError("--check", "", "it goes with `lrbench claims run`")
+    verdicts = stored(folder, known)
+    print(listing(_filtered(known.values(), options, verdicts), verdicts))
+    return 0
+
+
+def _run(chosen: Sequence[Claim], folder: Path, check: bool) -> int:
+    """Settle what can be settled; tell what is another than before."""
+    before = stored(folder, [c.id for c in chosen])
+    changed, counted = list[str](), Counter[str]()
+    for claim in chosen:
+        found = settle(claim)
+        counted[found.verdict if found else "not yet run"] += 1
+        if found is None:
+            continue
+        changed += changes(before, found)
+        if check and claim.id not in before:
+            changed.append(f"{claim.id}: no verdict is stored, now {found.verdict}")
+        if not check:
+            store(folder, found)
+    print(_counts(counted))
+    print("\n".join(changed), end="\n" if changed else "", file=sys.stderr)
+    return 1 if check and changed else 0
+
+
+def _filtered(some: Iterable[Claim], options: argparse.Namespace, verdicts: Mapping[str, Settled]) -> list[Claim]:
+    kinds, tiers = _listed("--kind", options.kind, KINDS), _listed("--tier", options.tier, TIERS)
+    words = [] if options.words[:1] == ["run"] else [w.lower() for w in options.words]
+
+    def chosen(c: Claim) -> bool:
+        text = f"{c.id} {c.says}".lower()
+        return (
+            c.kind in kinds
+            and c.tier in tiers
+            and (not options.domain or c.domain in options.domain.split(","))
+            and (not options.verdict or standing(c, verdicts) in options.verdict.split(","))
+            and all(w in text for w in words)
+        )
+
+    return [c for c in some if chosen(c)]
+
+
+def _listed(option: str, given: str | None, known: Sequence[str]) -> Sequence[str]:
+    if given is None:
+        return known
+    for word in given.split(","):
+        if word not in known:
+            raise ConfigError(option, word, "there is none such", did_you_mean(word, known))
+    return given.split(",")
+
+
+def standing(claim: Claim, verdicts: Mapping[str, Settled]) -> str:
+    """What stands stored; of advice, that it is none."""
+    if claim.id in verdicts:
+        return verdicts[claim.id].verdict
+    return "advice" if claim.kind == "advice" else "not yet run"
+
+
+def listing(some: Sequence[Claim], verdicts: Mapping[str, Settled]) -> str:
+    """A line for each claim, under the part of the guide that it stands in, and counts."""
+    width, told, section = max((len(c.id) for c in some), default=0), list[str](), ""
+    for c in some:
+        if c.section != section:
+            section = c.section
+            told += ["", section]
+        told.append(f"  {c.id:{width}}  {standing(c, verdicts):12}  {c.kind}")
+    counted = Counter(standing(c, verdicts) for c in some)
+    return "\n".join([*told[1:], "", _counts(counted)])
+
+
+def _counts(counted: Mapping[str, int]) -> str:
+    parts = [f"{many} {verdict}" for verdict, many in sorted(counted.items(), key=lambda item: -item[1])]
+    return f"{sum(counted.values())} claims: {', '.join(parts) or 'none'}"
+
+
+def one(claim: Claim, settled: Settled | None) -> str:
+    """Everything about a claim."""
+    told = [f"{claim.id}: {standing(claim, {claim.id: settled} if settled else {})}", f"  {claim.says}"]
+    told += [f"  {claim.section}; {claim.kind}, {claim.tier}, {claim.domain}"]
+    if settled:
+        for p in settled.parts:
+            told.append(f"  {'agrees' if p.agrees else 'DIFFERS':8} {p.what}: said {p.said}, found {p.found}")
+        told += [f"  torch {settled.torch}"] if settled.torch else []
+    for c in claim.citations:
+        told.append(f"  {c.supports:8} {c.who} {c.year}, {c.where}: {c.found} [{c.seen}]")
+    for words, text in (("not found", claim.missing), ("note", claim.note), ("advice", claim.advice)):
+        told += [f"  {words}: {text}"] if text else []
+    if claim.rule:
+        told.append(f"  rule {claim.rule}")
+    if claim.needs:
+        told.append(f"  needs {', '.join(claim.needs)}")
+    if claim.kind != "advice":
+        told.append(f"  again: lrbench claims run {claim.id}")
+    return "\n".join(told)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="lrbench claims",
+        description="What the guide claims about learning-rate schedules, and what became of each claim.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    words = "what to do; or words that the claims have"
+    parser.add_argument("words", nargs="*", metavar="show ID | run [ID ...] | WORD", help=words)
+    parser.add_argument("--kind", help=f"of {', '.join(SETTLED_BY)}; several with commas")
+    parser.add_argument("--tier", help=f"of {', '.join(TIERS)}: what settling it costs")
+    parser.add_argument("--domain", help="such as cnn, vit, nlp, any")
+    parser.add_argument("--verdict", help="such as true, partly, false, 'not yet run'")
+    parser.add_argument("--check", action="store_true", help="with run: write nothing, fail where a verdict is another")
+    parser.add_argument("--results", help="where results live (default: $LRBENCH_RESULTS, else ./results)")
+    return parser
