@@ -75,11 +75,9 @@ def _claims(store: Store, options: argparse.Namespace) -> int:
 
     given = [o for o in ("runs", "where", "metric", "baseline", "name", "json", "wandb") if getattr(options, o)]
     if given:
-        raise ConfigError(
-            "--claims", "", f"all claims are reported, so {given[0]} has nothing to choose", "leave it out"
-        )
-    known, folder = claims(), options.out or store.root
-    verdicts, first = stored(store.root / "claims", known), headlines(known)
+        raise ConfigError("--claims", "", "all claims are reported, whatever runs there are", f"leave out {given[0]}")
+    known, folder = claims(), options.out or store.results
+    verdicts, first = stored(store.claims_folder, known), headlines(known)
     write_text(folder / "README.md", summary.render(known, verdicts, first))
     write_text(folder / "claims.html", page.render(known, verdicts, first))
     print(counted(known.values(), verdicts))
