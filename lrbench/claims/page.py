@@ -16,15 +16,17 @@ from lrbench.report.tables import Table
 FILTER = Path(__file__).with_name("filter.html")
 
 
-def render(known: Mapping[str, Claim], verdicts: Mapping[str, Settled], first: Sequence[str]) -> str:
-    """The whole page. first: as in `summary.render`."""
+def render(
+    known: Mapping[str, Claim], verdicts: Mapping[str, Settled], first: Sequence[str], figures: Mapping[str, str]
+) -> str:
+    """The whole page. first: as in `summary.render`. figures: of studies, by their names, as SVG files have them."""
     title = "What is known about learning-rate schedules"
     many = escape(counted(known.values(), verdicts))
     head = f"<h1>{title}</h1>\n<p>{escape(OPENING)}</p>\n<p><strong>{many}.</strong></p>"
     told = "".join(f"<li>{_headline(known[name], verdicts.get(name))}</li>" for name in first)
     parts = [head, section("What to know first", f"<ol>{told}</ol>") if told else "", _filter(known, verdicts)]
     for name, some in groupby(known.values(), lambda c: c.section):
-        parts.append(section(name, "".join(_claim(c, verdicts.get(c.id)) for c in some)))
+        parts.append(section(name, "".join(_claim(c, verdicts.get(c.id), figures) for c in some)))
     return page(title, parts)
 
 
@@ -48,16 +50,16 @@ def _options(values: Iterable[str]) -> str:
     return "".join(f"<option>{escape(v)}</option>" for v in sorted(values))
 
 
-def _claim(claim: Claim, settled: Settled | None) -> str:
+def _claim(claim: Claim, settled: Settled | None, figures: Mapping[str, str]) -> str:
     verdict, found = standing(claim, {claim.id: settled} if settled else {}), finding(claim, settled)
     facts = f'data-verdict="{escape(verdict)}" data-kind="{claim.kind}" data-domain="{escape(claim.domain)}"'
     head = f'<span class="verdict {verdict.split()[0]}">{escape(verdict)}</span> {escape(claim.says)}'
     told = f'<p class="soft">{escape(found)}</p>' if found else ""
-    body = "".join(_details(claim, settled))
+    body = "".join(_details(claim, settled, figures))
     return f'<details class="claim" id="{claim.id}" {facts}><summary>{head}{told}</summary>{body}</details>'
 
 
-def _details(claim: Claim, settled: Settled | None) -> Iterator[str]:
+def _details(claim: Claim, settled: Settled | None, figures: Mapping[str, str]) -> Iterator[str]:
     if claim.advice:
         yield f"<p>{escape(claim.advice)}</p>"
     if settled and settled.parts:

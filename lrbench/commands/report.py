@@ -79,10 +79,14 @@ def _claims(store: Store, options: argparse.Namespace) -> int:
     known, folder = claims(), options.out or store.results
     verdicts, first = stored(store.claims_folder, known), headlines(known)
     write_text(folder / "README.md", summary.render(known, verdicts, first))
-    write_text(folder / "claims.html", page.render(known, verdicts, first))
+    write_text(folder / "claims.html", page.render(known, verdicts, first, _figures(store)))
     print(counted(known.values(), verdicts))
     print(f"page      {folder / 'claims.html'}\nmarkdown  {folder / 'README.md'}")
     return 0
+
+
+def _figures(store: Store) -> dict[str, str]:
+    return {path.parent.name: path.read_text() for path in store.studies_folder.glob("*/figure.svg")}
 
 
 def _name_of(store: Store, runs: Sequence[str]) -> str:
