@@ -1,7 +1,10 @@
 """Claims that can be computed: what the guide says, held against a schedule's rates or against what torch does."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+
+import torch
 
 from lrbench.claims.ledger import Claim, Rates
 from lrbench.claims.said import Found, Part, part
@@ -46,9 +49,21 @@ def _row(position: str, clock: Clock, rows: int) -> int:
 
 def of_code(claim: Claim) -> Iterator[Part]:
     module, _, name = claim.code.partition(".")
-    found: dict[str, Found] = getattr(import_module(f"{CODE}.{module}"), name)()
+    with _one_thread():
+        found: dict[str, Found] = getattr(import_module(f"{CODE}.{module}"), name)()
     if {*found} != {*claim.said}:
         why = f"{claim.code} finds {', '.join(found)}; said is {', '.join(claim.said)}"
         raise ConfigError("said", "", why, "give both the same names")
     for what, value in found.items():
         yield part(what, claim.said[what], value)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Last bits depend on the number of threads; and steps as small as these wait for them longer than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from lrbench.claims.exact import of_rates
-from lrbench.claims.ledger import Rates, claims
+from lrbench.claims.code import plateau
+from lrbench.claims.exact import of_code, of_rates
+from lrbench.claims.ledger import Claim, Rates, claims
 from lrbench.claims.said import Found, Part, agrees, half_a_unit, verdict_of
 from lrbench.claims.settled import Settled, changes, store, stored
 from lrbench.errors import ConfigError
@@ -67,6 +69,18 @@ def test_rates_are_read_at_positions() -> None:
 def test_a_position_that_is_none_is_refused(position: str) -> None:
     with pytest.raises(ConfigError, match=position):
         list(of_rates(Rates(("horizon=10ep",), {position: "1"})))
+
+
+def test_code_runs_in_one_thread_and_leaves_their_number_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plateau, "threads", lambda: {"threads": torch.get_num_threads()}, raising=False)
+    claim = Claim("x", "s", "behaviour", "tiny", "any", "says", code="plateau.threads", said={"threads": "1"})
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert list(of_code(claim)) == [Part("threads", "1", "1", True)]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_another_verdict_is_told_with_the_version_that_gave_it(tmp_path: Path) -> None:
