@@ -12,6 +12,7 @@ from lrbench.config.compose import compose
 from lrbench.config.experiments import experiment_from
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.horizon import Clock, span
+from lrbench.plots.schedule import Curve
 from lrbench.schedules import lr_table
 
 CODE = "lrbench.claims.code"
@@ -26,10 +27,16 @@ def parts_of(claim: Claim) -> tuple[Part, ...]:
         raise ConfigError(f"claim {claim.id}: {error.option}", error.value, error.why, error.cure) from error
 
 
+def curve_of(rates: Rates) -> Curve:
+    """The schedule that is spoken of. Raises ConfigError for overrides that compose none."""
+    plan = experiment_from(compose([*BASE, *rates.set])).schedule
+    return Curve(rates.what or " ".join(rates.set), plan, lr_table(plan))
+
+
 def of_rates(rates: Rates) -> Iterator[Part]:
     """The rates of a schedule that overrides compose, over lrbench's plainest configuration, at positions in it."""
-    experiment = experiment_from(compose([*BASE, *rates.set]))
-    table, clock = lr_table(experiment), experiment.clock
+    _, plan, table = curve_of(rates)
+    clock = plan.clock
     if rates.group and rates.group not in table.groups:
         raise ConfigError("group", rates.group, "there is none such", did_you_mean(rates.group, table.groups))
     lr = table.lr[:, table.groups.index(rates.group) if rates.group else 0]

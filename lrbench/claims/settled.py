@@ -87,11 +87,12 @@ def changes(before: Mapping[str, Settled], now: Settled) -> list[str]:
     told = [f"{now.id}: {old.verdict}, now {now.verdict}{asked}"] if old.verdict != now.verdict else []
     if old.studies != now.studies:
         told.append(f"{now.id}: what its studies say is not what is stored")
-    was = {p.what: p for p in old.parts}
+    was = {p.what: f"said {p.said}, found {p.found}" for p in old.parts}
+    is_now = {p.what: f"said {p.said}, found {p.found}" for p in now.parts}
     return told + [
-        f"{now.id}, {p.what}: {was[p.what].found if p.what in was else 'nothing'}, now {p.found}{asked}"
-        for p in now.parts
-        if was.get(p.what) != p
+        f"{now.id}, {what}: {was.get(what, 'nothing')}; now {is_now.get(what, 'nothing')}{asked}"
+        for what in dict.fromkeys([*was, *is_now])
+        if was.get(what) != is_now.get(what)
     ]
 
 

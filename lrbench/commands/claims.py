@@ -111,6 +111,11 @@ def one(claim: Claim, settled: Settled | None) -> str:
         told += [f"  torch {settled.torch}"] if settled.torch else []
     for c in claim.citations:
         told.append(f"  {cited(c)}")
+    if claim.rates:
+        from lrbench.claims.exact import curve_of
+        from lrbench.plots.terminal import chart
+
+        told.append(chart([curve_of(r) for r in claim.rates]))
     for words, text in (("not found", claim.missing), ("note", claim.note), ("advice", claim.advice)):
         told += [f"  {words}: {text}"] if text else []
     if claim.rule:

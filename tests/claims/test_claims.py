@@ -84,15 +84,15 @@ def test_code_runs_in_one_thread_and_leaves_their_number_as_it_was(monkeypatch: 
 
 
 def test_another_verdict_is_told_with_the_version_that_gave_it(tmp_path: Path) -> None:
-    was = Settled("x", "true", (Part("a", "1", "1", True),), "2.6.0")
-    now = Settled("x", "false", (Part("a", "1", "2", False),), "2.14.1")
+    was = Settled("x", "true", (Part("a", "1", "1", True),), torch="2.6.0")
+    now = Settled("x", "false", (Part("a", "1", "2", False),), torch="2.14.1")
     store(tmp_path, was)
     before = stored(tmp_path, ["x", "y"])
     assert before == {"x": was}
     assert changes(before, was) == []
     assert changes(before, now) == [
         "x: true, now false (torch 2.6.0, now 2.14.1)",
-        "x, a: 1, now 2 (torch 2.6.0, now 2.14.1)",
+        "x, a: said 1, found 1; now said 1, found 2 (torch 2.6.0, now 2.14.1)",
     ]
 
 
