@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -259,7 +260,7 @@ def more_patience() -> dict[str, bool]:
 
 def a_most_sensitive_plateau_scheduler() -> dict[str, bool]:
     """ReduceLROnPlateau with threshold 0, no cooldown, a lowest rate of 1e-6 and verbose, then without verbose."""
-    options = {"factor": 0.1, "threshold": 0.0, "cooldown": 0, "min_lr": 1e-6}
+    options: dict[str, Any] = {"factor": 0.1, "threshold": 0.0, "cooldown": 0, "min_lr": 1e-6}
     try:
         _cuts([1.0], verbose=True, **options)
         built = True
