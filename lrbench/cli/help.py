@@ -76,6 +76,7 @@ def _general() -> str:
     folders = sorted(p for p in CONF.iterdir() if p.is_dir() and p.name != "hydra")
     names = {f.name: ", ".join(sorted(p.stem for p in f.glob("*.yaml"))) for f in folders}
     sweeps, studies = names.pop("sweep"), names.pop("study")
+    names.pop("claim")  # designs, which `lrbench claims` tells of
     levels = [f"{group}: {listed}" for group, listed in names.items()]
     _, _, options = (CONF / "config.yaml").read_text().partition("\n\n")
     return "\n".join(

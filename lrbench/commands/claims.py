@@ -27,7 +27,7 @@ Exit codes: 0 fine, 1 a verdict has changed under --check, 2 bad usage."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     known, folder = claims(), Store(results_folder(options.results)).claims_folder
     if options.words[:1] == ["show"]:
         if len(options.words) != 2:

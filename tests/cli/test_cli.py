@@ -200,7 +200,7 @@ def test_help_says_commands_groups_levels_and_options(lrbench: Lrbench) -> None:
     assert (said.code, said.err) == (0, "")
     for command in cli.COMMANDS:
         assert re.search(rf"^  {command} +\S", said.out, re.MULTILINE)
-    groups = [p for p in CONF.iterdir() if p.is_dir() and p.name not in ("hydra", "sweep", "study")]
+    groups = [p for p in CONF.iterdir() if p.is_dir() and p.name not in ("hydra", "sweep", "study", "claim")]
     assert f"\nSweeps (lrbench sweep NAME): {', '.join(named.sweep_files())}\n" in said.out
     assert f"\nStudies (lrbench compare NAME): {', '.join(study_files())}\n" in said.out
     for flag in FLAGS:

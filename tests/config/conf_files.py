@@ -16,7 +16,7 @@ from lrbench.config.compose import compose
 from lrbench.config.experiments import experiment_from
 from lrbench.errors import ConfigError
 
-GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name not in ("hydra", "sweep", "study"))
+GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name not in ("hydra", "sweep", "study", "claim"))
 FACTORS = [g for g in GROUPS if g != "recipe"]  # groups that hold one component each
 
 # A folder for the level that needs one; it goes when the tests end.

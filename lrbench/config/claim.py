@@ -1,0 +1,150 @@
+"""How a claim about an effect is settled: `conf/claim/ID.yaml`, with the studies that bear on it and what is claimed.
+
+A study says which runs are made and what is compared; several claims share one, each with a range of its own. A claim's
+file has `parts`, each a list of `contrasts` (`cosine against constant`) of `studies` (one for each kind of task, say),
+with the claimed range, and what of lrbench it still `needs`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lrbench import CONF
+from lrbench.config.plain import claim_of, texts
+from lrbench.errors import ConfigError, did_you_mean
+from lrbench.metrics import Metric
+from lrbench.stats.verdict import Claim
+from lrbench.study.design import Design
+
+FOLDER = CONF / "claim"
+# Kinds of a contrast; those of OWN_RUNS ask for runs of their own, so that the study has to be of that kind.
+KINDS = ("difference", "no worse", "equal", "success", "threshold", "fraction")
+OWN_RUNS = ("success", "threshold")
+HOLDS = ("all", "any")
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The first arm's gain over the second's is what the claimed range is of."""
+
+    arm: str
+    against: str
+
+
+@dataclass(frozen=True)
+class ClaimPart:
+    """What is claimed of some contrasts. claim: low, high and margin as in `claims` of a study; under every task of the
+    studies, or of `tasks`. kind: that of the studies where it is left out. what: in words."""
+
+    studies: tuple[str, ...]
+    contrasts: tuple[Contrast, ...]
+    claim: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = ""
+    tasks: tuple[str, ...] = ()
+    what: str = ""
+
+
+@dataclass(frozen=True)
+class ClaimDesign:
+    """The design of one claim. holds: whether all contrasts of all parts have to be as claimed, or any. settles: in
+    words, what makes the claim true or false; why: where its numbers come from, and what the proxy leaves out. paper:
+    overrides that put the paper's scale in the place of the studies' `set`. needs: parts of lrbench that do not exist
+    yet, and then `design` says in words what there is to be."""
+
+    id: str
+    settles: str
+    why: str = ""
+    parts: tuple[ClaimPart, ...] = ()
+    holds: str = "all"
+    paper: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    design: str = ""
+
+
+def claim_designs(folder: Path = FOLDER) -> dict[str, ClaimDesign]:
+    """All of them by the id of their claim. Raises ConfigError for a file that is none."""
+    return {path.stem: read_claim(path) for path in sorted(folder.glob("*.yaml"))}
+
+
+def read_claim(path: Path) -> ClaimDesign:
+    """What a claim's file says. Raises ConfigError for one that is none, or whose claim nothing could settle."""
+    where = f"conf/claim/{path.name}" if path.parent == FOLDER else str(path)
+    try:
+        plain: Any = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigError(where, "", f"this is no YAML ({' '.join(str(error).split())})") from error
+    lists = {key: tuple(texts(f"{where}: {key}", plain.get(key, []), "text")) for key in ("paper", "needs")
+             if isinstance(plain, dict)}  # fmt: skip
+    made = _made(ClaimDesign, plain, where, id=path.stem, **lists)
+    if not isinstance(made.parts, list | tuple):
+        raise ConfigError(f"{where}: parts", made.parts, "this is no list of parts")
+    parts = tuple(_part(part, f"{where}: part {place}") for place, part in enumerate(made.parts))
+    found = ClaimDesign(**{**vars(made), "parts": parts})
+    if found.holds not in HOLDS:
+        raise ConfigError(f"{where}: holds", found.holds, "there is none such", did_you_mean("", HOLDS))
+    if not found.parts and not (found.needs and found.design):
+        cure = "give parts, or needs and a design in words"
+        raise ConfigError(where, "", "nothing would settle this claim", cure)
+    return found
+
+
+def claimed(part: ClaimPart, design: Design) -> dict[Contrast, Claim]:
+    """What a part claims of the contrasts of one of its studies. Raises ConfigError for arms, tasks and a kind that the
+    study does not have, and for a range that no interval could be held against."""
+    rules, where = design.rules, f"study {design.name}"
+    kind = part.kind or rules.kind
+    if kind != rules.kind and (kind in OWN_RUNS or rules.kind in OWN_RUNS):
+        raise ConfigError("kind", kind, f"the runs of {where} are for {rules.kind}", "name a study of this kind")
+    for option, given, known in (
+        ("arm", [a for c in part.contrasts for a in (c.arm, c.against)], rules.arms),
+        ("tasks", part.tasks, rules.tasks),
+    ):
+        for name in given:
+            if name not in known:
+                raise ConfigError(option, name, f"{where} has none such", did_you_mean(name, known))
+    metric = Metric(rules.metric, rules.unit)
+    shares = "success" if kind == "fraction" else kind  # of the other arm's result: 0.9 is no gain of 90 points
+    found = {c: claim_of(c.arm, part.claim, metric, shares) for c in part.contrasts}
+    if kind in ("no worse", "equal") and any(claim.margin is None for claim in found.values()):
+        raise ConfigError("margin", None, f"'{kind}' means within a margin", "give one, with its reason")
+    return found
+
+
+def at_scale(asked: Mapping[str, Any], paper: Sequence[str]) -> dict[str, Any]:
+    """A study at the paper's scale: its overrides come after the study's own, for every task."""
+    return {**asked, "set": [*asked.get("set", []), *paper]}
+
+
+def _part(plain: Any, where: str) -> ClaimPart:
+    made = _made(ClaimPart, plain, where)
+    for key in ("studies", "contrasts", "tasks"):
+        texts(f"{where}: {key}", list(getattr(made, key)), "decay_fashion")
+    if made.kind and made.kind not in KINDS:
+        raise ConfigError(f"{where}: kind", made.kind, "there is none such", did_you_mean(made.kind, KINDS))
+    contrasts = tuple(_contrast(text, where) for text in made.contrasts)
+    return ClaimPart(
+        **{**vars(made), "contrasts": contrasts, "studies": tuple(made.studies), "tasks": tuple(made.tasks)}
+    )
+
+
+def _contrast(text: str, where: str) -> Contrast:
+    arm, word, against = text.partition(" against ")
+    if not (arm and word and against):
+        raise ConfigError(f"{where}: contrasts", text, "this is no contrast", "as in 'cosine against constant'")
+    return Contrast(arm, against)
+
+
+def _made(kind: Any, plain: Any, where: str, **more: Any) -> Any:
+    if not isinstance(plain, dict):
+        raise ConfigError(where, "", "this is no mapping")
+    known = [f.name for f in fields(kind) if f.name != "id"]
+    for key in plain:
+        if key not in known:
+            raise ConfigError(where, "", f"there is no key '{key}'", did_you_mean(str(key), known))
+    try:
+        return kind(**{**plain, **more})
+    except TypeError as error:  # a key that is missing
+        raise ConfigError(where, "", str(error).partition(" ")[2]) from error
