@@ -1,47 +1,44 @@
 """All claims on one self-contained page that can be searched, each with its evidence and how to run it again."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import groupby
 from pathlib import Path
 from string import Template
 
 from lrbench.claims.ledger import Claim
-from lrbench.claims.settled import Settled
+from lrbench.claims.published import Published
 from lrbench.claims.summary import OPENING
-from lrbench.claims.words import again, counted, finding, standing
+from lrbench.claims.words import again, counted
 from lrbench.report.page import page, section, tabled
 from lrbench.report.tables import Table
 
 FILTER = Path(__file__).with_name("filter.html")
 
 
-def render(
-    known: Mapping[str, Claim], verdicts: Mapping[str, Settled], first: Sequence[str], figures: Mapping[str, str]
-) -> str:
-    """The whole page. first: as in `summary.render`. figures: of studies, by their names, as SVG files have them."""
+def render(p: Published) -> str:
+    """The whole page."""
     title = "What is known about learning-rate schedules"
-    many = escape(counted(known.values(), verdicts))
+    many = escape(counted(p.claims.values(), p.verdicts))
     head = f"<h1>{title}</h1>\n<p>{escape(OPENING)}</p>\n<p><strong>{many}.</strong></p>"
-    told = "".join(f"<li>{_headline(known[name], verdicts.get(name))}</li>" for name in first)
-    parts = [head, section("What to know first", f"<ol>{told}</ol>") if told else "", _filter(known, verdicts)]
-    for name, some in groupby(known.values(), lambda c: c.section):
-        parts.append(section(name, "".join(_claim(c, verdicts.get(c.id), figures) for c in some)))
+    told = "".join(f"<li>{_headline(p, p.claims[name])}</li>" for name in p.first)
+    parts = [head, section("What to know first", f"<ol>{told}</ol>") if told else "", _filter(p)]
+    for name, some in groupby(p.claims.values(), lambda c: c.section):
+        parts.append(section(name, "".join(_claim(p, c) for c in some)))
     return page(title, parts)
 
 
-def _headline(claim: Claim, settled: Settled | None) -> str:
-    found = finding(claim, settled)
-    told = f' <span class="soft">{escape(found)}</span>' if found else ""
-    return f'{escape(claim.advice or claim.says)}{told} <a href="#{claim.id}">{claim.id}</a>'
+def _headline(p: Published, claim: Claim) -> str:
+    link = f'<a href="#{claim.id}">{claim.id}</a>'
+    return f'{escape(claim.advice)} <span class="soft">{escape(p.finding(claim))}</span> {link}'
 
 
-def _filter(known: Mapping[str, Claim], verdicts: Mapping[str, Settled]) -> str:
+def _filter(p: Published) -> str:
     """A line in which to search, and its script: without it every claim is there."""
     given = {
-        "verdicts": dict.fromkeys(standing(c, verdicts) for c in known.values()),
-        "kinds": dict.fromkeys(c.kind for c in known.values()),
-        "domains": dict.fromkeys(c.domain for c in known.values()),
+        "verdicts": {p.standing(c) for c in p.claims.values()},
+        "kinds": {c.kind for c in p.claims.values()},
+        "domains": {c.domain for c in p.claims.values()},
     }
     return Template(FILTER.read_text()).substitute({k: _options(v) for k, v in given.items()})
 
@@ -50,16 +47,17 @@ def _options(values: Iterable[str]) -> str:
     return "".join(f"<option>{escape(v)}</option>" for v in sorted(values))
 
 
-def _claim(claim: Claim, settled: Settled | None, figures: Mapping[str, str]) -> str:
-    verdict, found = standing(claim, {claim.id: settled} if settled else {}), finding(claim, settled)
+def _claim(p: Published, claim: Claim) -> str:
+    verdict, found = p.standing(claim), p.finding(claim)
     facts = f'data-verdict="{escape(verdict)}" data-kind="{claim.kind}" data-domain="{escape(claim.domain)}"'
     head = f'<span class="verdict {verdict.split()[0]}">{escape(verdict)}</span> {escape(claim.says)}'
     told = f'<p class="soft">{escape(found)}</p>' if found else ""
-    body = "".join(_details(claim, settled, figures))
+    body = "".join(_details(p, claim))
     return f'<details class="claim" id="{claim.id}" {facts}><summary>{head}{told}</summary>{body}</details>'
 
 
-def _details(claim: Claim, settled: Settled | None, figures: Mapping[str, str]) -> Iterator[str]:
+def _details(p: Published, claim: Claim) -> Iterator[str]:
+    settled = p.verdicts.get(claim.id)
     if claim.advice:
         yield f"<p>{escape(claim.advice)}</p>"
     if settled and settled.parts:

@@ -1,4 +1,5 @@
-"""What became of a claim, as it is stored: `results/claims/ID/verdict.json`. The same evidence gives the same bytes."""
+"""What became of a claim, as it is stored: `results/claims/ID/verdict.json`, and what the studies of claims would take.
+The same evidence gives the same bytes."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,8 +11,9 @@ from lrbench.claims import cited
 from lrbench.claims.ledger import Claim
 from lrbench.claims.said import Part, verdict_of
 from lrbench.errors import ConfigError
+from lrbench.store.store import Store
 
-VERDICT = "verdict.json"
+VERDICT, DESIGNS = "verdict.json", "designs.json"
 EXACT = ("trace", "api", "behaviour")
 
 
@@ -39,6 +41,17 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """runs: of all stages, a second look included, where the grid does not have to grow. hours: of one core or device,
+    as rows of evidence tell of the time of an update; None where some run's kind was never timed. claims: whose they
+    are."""
+
+    runs: int
+    hours: float | None
+    claims: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Settled:
     """A verdict and what it rests on: parts of a claim that is computed, with the version of torch that was asked; what
     studies measured."""
@@ -53,8 +66,9 @@ class Settled:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
-def settle(claim: Claim) -> Settled | None:
-    """The claim's verdict from what there is; None where nothing settles it yet. Raises ConfigError."""
+def settle(claim: Claim, store: Store) -> Settled | None:
+    """The claim's verdict from what there is, studies in the store among it; None where nothing settles it yet. Raises
+    ConfigError."""
     if claim.kind in EXACT and (claim.rates or claim.code):
         from torch import __version__
 
@@ -64,7 +78,18 @@ def settle(claim: Claim) -> Settled | None:
         return Settled(claim.id, verdict_of(parts), parts, torch=__version__.partition("+")[0])
     if claim.kind == "literature" and claim.citations:
         return Settled(claim.id, cited.verdict_of(claim))
+    if claim.kind == "effect":
+        return _by_studies(claim, store)
     return None
+
+
+def _by_studies(claim: Claim, store: Store) -> Settled | None:
+    from lrbench.claims import measured
+    from lrbench.config.claim import FOLDER, read_claim
+
+    design = read_claim(FOLDER / f"{claim.id}.yaml")
+    found = measured.measured(design, store)
+    return Settled(claim.id, measured.verdict_of(found, design.holds), studies=found) if found else None
 
 
 def stored(folder: Path, known: Iterable[str]) -> dict[str, Settled]:
@@ -72,7 +97,7 @@ def stored(folder: Path, known: Iterable[str]) -> dict[str, Settled]:
     return {name: _read(path) for name in known if (path := folder / name / VERDICT).exists()}
 
 
-def store(folder: Path, found: Settled) -> None:
+def keep(folder: Path, found: Settled) -> None:
     path = folder / found.id / VERDICT
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(found.to_json())
@@ -108,3 +133,20 @@ def _read(path: Path) -> Settled:
     except (OSError, ValueError, TypeError, KeyError) as error:
         why = f"this is no verdict ({type(error).__name__}: {error})"
         raise ConfigError(str(path), "", why, "remove it; `lrbench claims run` makes it anew") from error
+
+
+def keep_designs(folder: Path, planned: Mapping[str, Planned]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({name: asdict(p) for name, p in sorted(planned.items())}, indent=1)
+    (folder / DESIGNS).write_text(text + "\n")
+
+
+def designs(folder: Path) -> dict[str, Planned]:
+    """What is stored; nothing where nothing is. Raises ConfigError for a file that is none."""
+    path = folder / DESIGNS
+    try:
+        plain = json.loads(path.read_text()) if path.exists() else {}
+        return {name: Planned(**{**p, "claims": tuple(p["claims"])}) for name, p in plain.items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        cure = "remove it; `lrbench claims designs` makes it anew"
+        raise ConfigError(str(path), "", f"these are no designs ({error})", cure) from error

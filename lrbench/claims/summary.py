@@ -1,11 +1,10 @@
 """All claims and their verdicts in one Markdown file, `results/README.md`: what a practitioner should know first."""
 
-from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from lrbench.claims.ledger import Claim
-from lrbench.claims.settled import Settled
-from lrbench.claims.words import counted, finding, standing
+from lrbench.claims.published import Published
+from lrbench.claims.words import counted
 from lrbench.report.markdown import escape
 
 OPENING = (
@@ -20,27 +19,19 @@ MADE = (
 )
 
 
-def render(known: Mapping[str, Claim], verdicts: Mapping[str, Settled], first: Sequence[str]) -> str:
-    """first: the ids of the claims that a practitioner should know of, the most important one first."""
-    parts = ["# What is known about learning-rate schedules", OPENING, counted(known.values(), verdicts) + ".", MADE]
-    if first:
-        told = (_headline(known[name], verdicts.get(name)) for name in first)
+def render(p: Published) -> str:
+    many = counted(p.claims.values(), p.verdicts)
+    parts = ["# What is known about learning-rate schedules", OPENING, f"{many}.", MADE]
+    if p.first:
+        told = (_line(p, p.claims[name], p.claims[name].advice) for name in p.first)
         parts += ["## What to know first", "\n".join(f"{n}. {line}" for n, line in enumerate(told, 1))]
-    for section, some in groupby(known.values(), lambda c: c.section):
-        parts += [f"## {escape(section)}", "\n".join(_line(c, verdicts.get(c.id)) for c in some)]
+    for section, some in groupby(p.claims.values(), lambda c: c.section):
+        parts += [f"## {escape(section)}", "\n".join(f"- {_line(p, c, c.says)}" for c in some)]
     return "\n\n".join(parts) + "\n"
 
 
-def _headline(claim: Claim, settled: Settled | None) -> str:
-    """What to do, and what that rests on."""
-    return f"{escape(claim.advice or claim.says)} {_evidence(claim, settled)}"
-
-
-def _line(claim: Claim, settled: Settled | None) -> str:
-    return f"- {escape(claim.says)} {_evidence(claim, settled)}"
-
-
-def _evidence(claim: Claim, settled: Settled | None) -> str:
-    name = f"[{claim.id}](claims/{claim.id}/verdict.json)" if settled else claim.id
-    found = finding(claim, settled)
-    return f"**{standing(claim, {claim.id: settled} if settled else {})}**{': ' * bool(found)}{escape(found)} ({name})"
+def _line(p: Published, claim: Claim, words: str) -> str:
+    """In words, with the verdict and what it rests on."""
+    found = p.finding(claim)
+    name = f"[{claim.id}](claims/{claim.id}/verdict.json)" if claim.id in p.verdicts else claim.id
+    return f"{escape(words)} **{p.standing(claim)}**{': ' * bool(found)}{escape(found)} ({name})"

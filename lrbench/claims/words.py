@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from lrbench.claims.ledger import Citation, Claim
-from lrbench.claims.settled import Measured, Settled
+from lrbench.claims.settled import Measured, Planned, Settled
 from lrbench.metrics import metric_of
 
 NOT_YET, ADVICE = "not yet run", "advice"
@@ -28,15 +28,24 @@ def counts(found: Mapping[str, int]) -> str:
     return f"{sum(found.values())} claims: {', '.join(parts) or 'none'}"
 
 
-def finding(claim: Claim, settled: Settled | None) -> str:
-    """What was found, in a line."""
+def finding(claim: Claim, settled: Settled | None, planned: Mapping[str, Planned] | None = None) -> str:
+    """What was found, in a line; of an effect that is not yet run what it would take, where that is planned."""
     if settled is None:
-        return ", ".join(f"needs {n}" for n in claim.needs) or (f"rule {claim.rule}" if claim.rule else "")
+        if claim.needs:
+            return f"needs {', '.join(claim.needs)}"
+        studies = [_cost(name, p) for name, p in (planned or {}).items() if claim.id in p.claims]
+        return "; ".join(studies) or (f"rule {claim.rule}" if claim.rule else "")
     if settled.studies:
         return "; ".join(map(gained, settled.studies))
     if settled.parts:
         return _of_parts(settled)
     return "; ".join(f"{c.who} {c.year}: {c.found}" for c in claim.citations)
+
+
+def _cost(study: str, p: Planned) -> str:
+    """lrbench compare bugs_fashion (432 runs, about 5.4 hours)."""
+    hours = "" if p.hours is None else f", about {p.hours:.1f} hours"
+    return f"lrbench compare {study} ({p.runs} runs{hours})"
 
 
 def _of_parts(settled: Settled) -> str:

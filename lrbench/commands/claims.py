@@ -4,10 +4,9 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from lrbench.claims.ledger import KINDS, SETTLED_BY, TIERS, Claim, claim_of, claims
-from lrbench.claims.settled import Settled, changes, settle, store, stored
+from lrbench.claims.settled import Settled, changes, keep, keep_designs, settle, stored
 from lrbench.claims.words import NOT_YET, again, cited, counted, counts, standing
 from lrbench.commands import Parser
 from lrbench.errors import ConfigError, did_you_mean
@@ -20,6 +19,7 @@ EPILOG = """examples
   lrbench claims plateau                          those in whose id or text there is a word
   lrbench claims show plateau-patience-semantics  one, with its evidence and the command that runs it again
   lrbench claims run --kind trace,api,behaviour   compute them again, and say what has changed
+  lrbench claims designs                          every study that claims name, its runs and its hours
 
 Verdicts lie in RESULTS/claims/ID/verdict.json; `run --check` writes none, and ends with 1 where one is another.
 
@@ -28,29 +28,31 @@ Exit codes: 0 fine, 1 a verdict has changed under --check, 2 bad usage."""
 
 def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_intermixed_args(arguments)
-    known, folder = claims(), Store(results_folder(options.results)).claims_folder
+    known, store = claims(), Store(results_folder(options.results))
     if options.words[:1] == ["show"]:
         if len(options.words) != 2:
             raise ConfigError("claims show", " ".join(options.words[1:]), "give the id of one claim")
         claim = claim_of(known, options.words[1])
-        print(one(claim, stored(folder, [claim.id]).get(claim.id)))
+        print(one(claim, stored(store.claims_folder, [claim.id]).get(claim.id)))
         return 0
     if options.words[:1] == ["run"]:
         chosen = [claim_of(known, name) for name in options.words[1:]] or [*known.values()]
-        return _run(_filtered(chosen, options, {}), folder, options.check)
+        return _run(_filtered(chosen, options, {}), store, options.check)
+    if options.words == ["designs"]:
+        return _designs(store)
     if options.check:
         raise ConfigError("--check", "", "it goes with `lrbench claims run`")
-    verdicts = stored(folder, known)
+    verdicts = stored(store.claims_folder, known)
     print(listing(_filtered(known.values(), options, verdicts), verdicts))
     return 0
 
 
-def _run(chosen: Sequence[Claim], folder: Path, check: bool) -> int:
+def _run(chosen: Sequence[Claim], store: Store, check: bool) -> int:
     """Settle what can be settled; tell what is another than before."""
-    before = stored(folder, [c.id for c in chosen])
+    before = stored(store.claims_folder, [c.id for c in chosen])
     changed, verdicts = list[str](), Counter[str]()
     for claim in chosen:
-        found = settle(claim)
+        found = settle(claim, store)
         verdicts[found.verdict if found else NOT_YET] += 1
         if found is None:
             continue
@@ -58,10 +60,22 @@ def _run(chosen: Sequence[Claim], folder: Path, check: bool) -> int:
         if check and claim.id not in before:
             changed.append(f"{claim.id}: no verdict is stored, now {found.verdict}")
         if not check:
-            store(folder, found)
+            keep(store.claims_folder, found)
     print(counts(verdicts))
     print("\n".join(changed), end="\n" if changed else "", file=sys.stderr)
     return 1 if check and changed else 0
+
+
+def _designs(store: Store) -> int:
+    """Every study that claims name: its runs and hours, kept beside the verdicts."""
+    from lrbench.claims.planned import plan
+
+    found = plan(store.results)
+    keep_designs(store.claims_folder, found)
+    for study, p in found.items():
+        hours = "time unknown" if p.hours is None else f"{p.hours:.1f} h"
+        print(f"  {study:28} {p.runs:5} runs  {hours:>12}  {', '.join(p.claims)}")
+    return 0
 
 
 def _filtered(some: Iterable[Claim], options: argparse.Namespace, verdicts: Mapping[str, Settled]) -> list[Claim]:

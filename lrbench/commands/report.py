@@ -69,24 +69,18 @@ def run(arguments: Sequence[str]) -> int:
 def _claims(store: Store, options: argparse.Namespace) -> int:
     """Every claim and its verdict, as a page and as Markdown."""
     from lrbench.claims import page, summary
-    from lrbench.claims.ledger import claims, headlines
-    from lrbench.claims.settled import stored
+    from lrbench.claims.published import published
     from lrbench.claims.words import counted
 
     given = [o for o in ("runs", "where", "metric", "baseline", "name", "json", "wandb") if getattr(options, o)]
     if given:
         raise ConfigError("--claims", "", "all claims are reported, whatever runs there are", f"leave out {given[0]}")
-    known, folder = claims(), options.out or store.results
-    verdicts, first = stored(store.claims_folder, known), headlines(known)
-    write_text(folder / "README.md", summary.render(known, verdicts, first))
-    write_text(folder / "claims.html", page.render(known, verdicts, first, _figures(store)))
-    print(counted(known.values(), verdicts))
+    told, folder = published(store), options.out or store.results
+    write_text(folder / "README.md", summary.render(told))
+    write_text(folder / "claims.html", page.render(told))
+    print(counted(told.claims.values(), told.verdicts))
     print(f"page      {folder / 'claims.html'}\nmarkdown  {folder / 'README.md'}")
     return 0
-
-
-def _figures(store: Store) -> dict[str, str]:
-    return {path.parent.name: path.read_text() for path in store.studies_folder.glob("*/figure.svg")}
 
 
 def _name_of(store: Store, runs: Sequence[str]) -> str:

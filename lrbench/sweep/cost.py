@@ -30,9 +30,9 @@ def cost_of(entries: Sequence[Entry], to_do: Sequence[Entry], standings: Mapping
     jobs of a cluster, whose nodes may hold anything."""
     paces = _paces(entries, to_do, standings, device)
     to_train = [e for e in to_do if standings[e.run_id] not in ("untested", "committed", "uncommitted")]
-    known = [e for e in to_train if _kind(e.experiment) in paces]
-    seconds = sum(paces[_kind(e.experiment)].seconds * _updates_left(e, standings) for e in known)
-    devices = {d for e in known for d in paces[_kind(e.experiment)].devices}
+    known = [e for e in to_train if kind_of(e.experiment) in paces]
+    seconds = sum(paces[kind_of(e.experiment)].seconds * _updates_left(e, standings) for e in known)
+    devices = {d for e in known for d in paces[kind_of(e.experiment)].devices}
     return Cost(seconds, len(known), len(to_train) - len(known), tuple(sorted(devices)))
 
 
@@ -41,7 +41,7 @@ def _updates_left(entry: Entry, standings: Mapping[str, str]) -> int:
     return updates - entry.record.status()["update"] if standing == "interrupted" else updates
 
 
-def _kind(experiment: Experiment) -> str:
+def kind_of(experiment: Experiment) -> str:
     """What the time of an update depends on."""
     e = experiment
     return repr(
@@ -61,12 +61,12 @@ def _paces(
     entries: Sequence[Entry], to_do: Sequence[Entry], standings: Mapping[str, str], device: str | None
 ) -> dict[str, _Pace]:
     """The median over runs of each kind that is still to do: those of the device that will train, else all."""
-    wanted = {_kind(e.experiment) for e in to_do}
+    wanted = {kind_of(e.experiment) for e in to_do}
     found: dict[str, dict[str, list[float]]] = {kind: {} for kind in wanted}
 
     def look(timed: Iterable[Run]) -> None:
         for run in timed:
-            if (kind := _kind(run.experiment)) in wanted:
+            if (kind := kind_of(run.experiment)) in wanted:
                 with suppress(OSError, ValueError, LookupError, TypeError):  # damaged: it tells nothing
                     where = made_on(run.attempts[-1])
                     pace = run.summary["seconds"] / max(1, run.summary["updates"])

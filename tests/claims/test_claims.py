@@ -9,7 +9,7 @@ from lrbench.claims.code import plateau
 from lrbench.claims.exact import of_code, of_rates
 from lrbench.claims.ledger import Claim, Rates, claims
 from lrbench.claims.said import Found, Part, agrees, half_a_unit, verdict_of
-from lrbench.claims.settled import Settled, changes, store, stored
+from lrbench.claims.settled import Settled, changes, keep, stored
 from lrbench.errors import ConfigError
 
 
@@ -86,7 +86,7 @@ def test_code_runs_in_one_thread_and_leaves_their_number_as_it_was(monkeypatch: 
 def test_another_verdict_is_told_with_the_version_that_gave_it(tmp_path: Path) -> None:
     was = Settled("x", "true", (Part("a", "1", "1", True),), torch="2.6.0")
     now = Settled("x", "false", (Part("a", "1", "2", False),), torch="2.14.1")
-    store(tmp_path, was)
+    keep(tmp_path, was)
     before = stored(tmp_path, ["x", "y"])
     assert before == {"x": was}
     assert changes(before, was) == []

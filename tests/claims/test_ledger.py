@@ -8,6 +8,7 @@ import torch
 
 from lrbench.claims import page, summary
 from lrbench.claims.ledger import Claim, claims, headlines
+from lrbench.claims.published import published
 from lrbench.claims.settled import EXACT, changes, settle, stored
 from lrbench.experiment.identity import run_id
 from lrbench.report.study import write
@@ -52,7 +53,7 @@ def test_what_is_published_is_what_the_evidence_says(claim: Claim) -> None:
     before = PUBLISHED[claim.id]
     if before.torch not in ("", torch.__version__.partition("+")[0]):
         pytest.skip(f"settled with torch {before.torch}")
-    now = settle(claim)
+    now = settle(claim, Store(RESULTS))
     assert now is not None
     assert changes({claim.id: before}, now) == []
     assert now.to_json() == (RESULTS / "claims" / claim.id / "verdict.json").read_text()
@@ -70,9 +71,8 @@ def test_a_stored_study_is_analysed_to_the_same_bytes(folder: Path, tmp_path: Pa
 
 
 def test_the_summary_and_the_page_are_what_the_verdicts_say() -> None:
-    first = headlines(KNOWN)
-    figures = {p.parent.name: p.read_text() for p in (RESULTS / "studies").glob("*/figure.svg")}
-    assert (RESULTS / "README.md").read_text() == summary.render(KNOWN, PUBLISHED, first)
+    told = published(Store(RESULTS))
+    assert (RESULTS / "README.md").read_text() == summary.render(told)
     html = (RESULTS / "claims.html").read_text()
-    assert html == page.render(KNOWN, PUBLISHED, first, figures)
+    assert html == page.render(told)
     assert len(html.encode()) < 5_000_000

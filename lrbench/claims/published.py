@@ -1,0 +1,34 @@
+"""Everything about the claims that summary and page are made of, read from a results folder at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lrbench.claims.ledger import Claim, claims, headlines
+from lrbench.claims.settled import Planned, Settled, designs, stored
+from lrbench.claims.words import finding, standing
+from lrbench.store.store import Store
+
+
+@dataclass(frozen=True)
+class Published:
+    """claims, verdicts: by id, in the order of the guide. first: the ids of what a practitioner should know first.
+    designs: of studies, by name. figures: of studies that have a result, by name, as SVG files have them."""
+
+    claims: Mapping[str, Claim]
+    verdicts: Mapping[str, Settled]
+    first: tuple[str, ...]
+    designs: Mapping[str, Planned]
+    figures: Mapping[str, str]
+
+    def standing(self, claim: Claim) -> str:
+        return standing(claim, self.verdicts)
+
+    def finding(self, claim: Claim) -> str:
+        return finding(claim, self.verdicts.get(claim.id), self.designs)
+
+
+def published(store: Store) -> Published:
+    """What stands stored. Raises ConfigError for a file that cannot be believed."""
+    known, folder = claims(), store.claims_folder
+    figures = {path.parent.name: path.read_text() for path in sorted(store.studies_folder.glob("*/figure.svg"))}
+    return Published(known, stored(folder, known), tuple(headlines(known)), designs(folder), figures)
