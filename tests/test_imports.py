@@ -64,6 +64,7 @@ NO_TORCH = ("errors", "horizon", "experiment", "experiment.identity", "targets",
             "config.grid", "config.levels", "cli.flags", "cli.main", "cli.completion", "cli.help",
             "config.named", "config.arms", "commands", "commands.runs", "report.compare", "report.html",
             "report.markdown", "report.wandb", "report.selection", "stats.intervals", "stats.paired",
+            "claims.ledger", "claims.settled", "claims.words", "commands.claims",
             "study.step", "study.design", "sweep.slurm.job",
             "sweep.slurm.jobs", "sweep.slurm.options", "sweep.slurm.states",
             "plugins.hydra_plugins.lrbench_local", "plugins.hydra_plugins.lrbench_slurm")  # fmt: skip

@@ -1,7 +1,10 @@
 """Claims that can be computed: what the guide says, held against a schedule's rates or against what torch does."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+
+import torch
 
 from lrbench.claims.ledger import Claim, Rates
 from lrbench.claims.said import Found, Part, part
@@ -9,6 +12,7 @@ from lrbench.config.compose import compose
 from lrbench.config.experiments import experiment_from
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.horizon import Clock, span
+from lrbench.plots.schedule import Curve
 from lrbench.schedules import lr_table
 
 CODE = "lrbench.claims.code"
@@ -23,10 +27,16 @@ def parts_of(claim: Claim) -> tuple[Part, ...]:
         raise ConfigError(f"claim {claim.id}: {error.option}", error.value, error.why, error.cure) from error
 
 
+def curve_of(rates: Rates) -> Curve:
+    """The schedule that is spoken of. Raises ConfigError for overrides that compose none."""
+    plan = experiment_from(compose([*BASE, *rates.set])).schedule
+    return Curve(rates.what or " ".join(rates.set), plan, lr_table(plan))
+
+
 def of_rates(rates: Rates) -> Iterator[Part]:
     """The rates of a schedule that overrides compose, over lrbench's plainest configuration, at positions in it."""
-    experiment = experiment_from(compose([*BASE, *rates.set]))
-    table, clock = lr_table(experiment), experiment.clock
+    _, plan, table = curve_of(rates)
+    clock = plan.clock
     if rates.group and rates.group not in table.groups:
         raise ConfigError("group", rates.group, "there is none such", did_you_mean(rates.group, table.groups))
     lr = table.lr[:, table.groups.index(rates.group) if rates.group else 0]
@@ -46,9 +56,21 @@ def _row(position: str, clock: Clock, rows: int) -> int:
 
 def of_code(claim: Claim) -> Iterator[Part]:
     module, _, name = claim.code.partition(".")
-    found: dict[str, Found] = getattr(import_module(f"{CODE}.{module}"), name)()
+    with _one_thread():
+        found: dict[str, Found] = getattr(import_module(f"{CODE}.{module}"), name)()
     if {*found} != {*claim.said}:
         why = f"{claim.code} finds {', '.join(found)}; said is {', '.join(claim.said)}"
         raise ConfigError("said", "", why, "give both the same names")
     for what, value in found.items():
         yield part(what, claim.said[what], value)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Last bits depend on the number of threads; and steps as small as these wait for them longer than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -10,6 +10,7 @@ import yaml
 from lrbench.errors import ConfigError, did_you_mean
 
 LEDGER = Path(__file__).parent / "ledger"
+HEADLINES = Path(__file__).parent / "headlines.yaml"
 KINDS = ("trace", "api", "behaviour", "effect", "literature", "advice")
 TIERS = ("instant", "tiny", "small", "paper")
 SETTLED_BY = {  # the keys of which a claim of this kind has at least one, once it can be settled
@@ -89,6 +90,11 @@ def claims(folder: Path = LEDGER) -> dict[str, Claim]:
                 raise ConfigError(path.name, claim.id, "this id is given twice")
             found[claim.id] = claim
     return found
+
+
+def headlines(known: Mapping[str, Claim]) -> list[str]:
+    """The ids of what a practitioner should know first."""
+    return [claim_of(known, name).id for name in yaml.safe_load(HEADLINES.read_text())]
 
 
 def claim_of(known: Mapping[str, Claim], name: str) -> Claim:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,37 @@ EXACT = ("trace", "api", "behaviour")
 
 
 @dataclass(frozen=True)
+class Measured:
+    """One contrast of a study, on one task. effect, low, high: the gain of the arm over the baseline and its interval
+    at `level`, in the metric's unit, None where there is none. agreement: how often a rerun that tunes again would come
+    to the same verdict."""
+
+    study: str
+    design: str
+    task: str
+    arm: str
+    baseline: str
+    metric: str
+    verdict: str
+    n: int
+    effect: float | None
+    low: float | None
+    high: float | None
+    level: float | None
+    agreement: float | None
+    fresh: bool
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settled:
-    """A verdict and what it rests on. torch: the version that was asked, of a claim that is computed."""
+    """A verdict and what it rests on: parts of a claim that is computed, with the version of torch that was asked; what
+    studies measured."""
 
     id: str
     verdict: str
     parts: tuple[Part, ...] = ()
+    studies: tuple[Measured, ...] = ()
     torch: str = ""
 
     def to_json(self) -> str:
@@ -36,7 +61,7 @@ def settle(claim: Claim) -> Settled | None:
         from lrbench.claims.exact import parts_of  # torch takes a second, and a listing needs none
 
         parts = parts_of(claim)
-        return Settled(claim.id, verdict_of(parts), parts, __version__.partition("+")[0])
+        return Settled(claim.id, verdict_of(parts), parts, torch=__version__.partition("+")[0])
     if claim.kind == "literature" and claim.citations:
         return Settled(claim.id, cited.verdict_of(claim))
     return None
@@ -56,22 +81,30 @@ def store(folder: Path, found: Settled) -> None:
 def changes(before: Mapping[str, Settled], now: Settled) -> list[str]:
     """What is another than it was stored as, in words."""
     old = before.get(now.id)
-    if old is None or (old.verdict, old.parts) == (now.verdict, now.parts):
+    if old is None or replace(old, torch=now.torch) == now:
         return []
     asked = f" (torch {old.torch}, now {now.torch})" if old.torch != now.torch else ""
     told = [f"{now.id}: {old.verdict}, now {now.verdict}{asked}"] if old.verdict != now.verdict else []
-    was = {p.what: p for p in old.parts}
+    if old.studies != now.studies:
+        told.append(f"{now.id}: what its studies say is not what is stored")
+    was = {p.what: f"said {p.said}, found {p.found}" for p in old.parts}
+    is_now = {p.what: f"said {p.said}, found {p.found}" for p in now.parts}
     return told + [
-        f"{now.id}, {p.what}: {was[p.what].found if p.what in was else 'nothing'}, now {p.found}{asked}"
-        for p in now.parts
-        if was.get(p.what) != p
+        f"{now.id}, {what}: {was.get(what, 'nothing')}; now {is_now.get(what, 'nothing')}{asked}"
+        for what in dict.fromkeys([*was, *is_now])
+        if was.get(what) != is_now.get(what)
     ]
+
+
+def _measured(plain: Mapping[str, Any]) -> Measured:
+    return Measured(**{**plain, "remarks": tuple(plain["remarks"])})
 
 
 def _read(path: Path) -> Settled:
     try:
         plain: dict[str, Any] = json.loads(path.read_text())
-        return Settled(**{**plain, "parts": tuple(Part(**p) for p in plain["parts"])})
+        parts, studies = (Part(**p) for p in plain["parts"]), (_measured(m) for m in plain["studies"])
+        return Settled(**{**plain, "parts": tuple(parts), "studies": tuple(studies)})
     except (OSError, ValueError, TypeError, KeyError) as error:
         why = f"this is no verdict ({type(error).__name__}: {error})"
         raise ConfigError(str(path), "", why, "remove it; `lrbench claims run` makes it anew") from error

@@ -18,8 +18,8 @@ PLAIN_FLAGS = {
     "claims": "--check --domain= --kind= --results= --tier= --verdict=",
     "show": "--json --results= --rows=",
     "runs": "--columns= --committed --csv --export= --json --keys --limit= --parquet= --results= --reverse --sort=",
-    "report": "--baseline= --entity= --higher-is-better --json --lower-is-better --metric= --name= --out= --project= "
-    "--results= --wandb --where=",
+    "report": "--baseline= --claims --entity= --higher-is-better --json --lower-is-better --metric= --name= --out= "
+    "--project= --results= --wandb --where=",
     "wandb": "--entity= --project= --results= --tag= --where=",
     "status": "--json --once --results=",
     "wait": "--results=",

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from lrbench.claims.ledger import KINDS, SETTLED_BY, TIERS, Claim, claim_of, claims
 from lrbench.claims.settled import Settled, changes, settle, store, stored
+from lrbench.claims.words import NOT_YET, again, cited, counted, counts, standing
 from lrbench.commands import Parser
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.store.record import results_folder
+from lrbench.store.store import Store
 
 EPILOG = """examples
   lrbench claims                                  every claim in a line, and how many have which verdict
@@ -26,7 +28,7 @@ Exit codes: 0 fine, 1 a verdict has changed under --check, 2 bad usage."""
 
 def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_intermixed_args(arguments)
-    known, folder = claims(), results_folder(options.results) / "claims"
+    known, folder = claims(), Store(results_folder(options.results)).claims_folder
     if options.words[:1] == ["show"]:
         if len(options.words) != 2:
             raise ConfigError("claims show", " ".join(options.words[1:]), "give the id of one claim")
@@ -46,10 +48,10 @@ def run(arguments: Sequence[str]) -> int:
 def _run(chosen: Sequence[Claim], folder: Path, check: bool) -> int:
     """Settle what can be settled; tell what is another than before."""
     before = stored(folder, [c.id for c in chosen])
-    changed, counted = list[str](), Counter[str]()
+    changed, verdicts = list[str](), Counter[str]()
     for claim in chosen:
         found = settle(claim)
-        counted[found.verdict if found else "not yet run"] += 1
+        verdicts[found.verdict if found else NOT_YET] += 1
         if found is None:
             continue
         changed += changes(before, found)
@@ -57,7 +59,7 @@ def _run(chosen: Sequence[Claim], folder: Path, check: bool) -> int:
             changed.append(f"{claim.id}: no verdict is stored, now {found.verdict}")
         if not check:
             store(folder, found)
-    print(_counts(counted))
+    print(counts(verdicts))
     print("\n".join(changed), end="\n" if changed else "", file=sys.stderr)
     return 1 if check and changed else 0
 
@@ -88,13 +90,6 @@ def _listed(option: str, given: str | None, known: Sequence[str]) -> Sequence[st
     return given.split(",")
 
 
-def standing(claim: Claim, verdicts: Mapping[str, Settled]) -> str:
-    """What stands stored; of advice, that it is none."""
-    if claim.id in verdicts:
-        return verdicts[claim.id].verdict
-    return "advice" if claim.kind == "advice" else "not yet run"
-
-
 def listing(some: Sequence[Claim], verdicts: Mapping[str, Settled]) -> str:
     """A line for each claim, under the part of the guide that it stands in, and counts."""
     width, told, section = max((len(c.id) for c in some), default=0), list[str](), ""
@@ -103,13 +98,7 @@ def listing(some: Sequence[Claim], verdicts: Mapping[str, Settled]) -> str:
             section = c.section
             told += ["", section]
         told.append(f"  {c.id:{width}}  {standing(c, verdicts):12}  {c.kind}")
-    counted = Counter(standing(c, verdicts) for c in some)
-    return "\n".join([*told[1:], "", _counts(counted)])
-
-
-def _counts(counted: Mapping[str, int]) -> str:
-    parts = [f"{many} {verdict}" for verdict, many in sorted(counted.items(), key=lambda item: -item[1])]
-    return f"{sum(counted.values())} claims: {', '.join(parts) or 'none'}"
+    return "\n".join([*told[1:], "", counted(some, verdicts)])
 
 
 def one(claim: Claim, settled: Settled | None) -> str:
@@ -121,7 +110,12 @@ def one(claim: Claim, settled: Settled | None) -> str:
             told.append(f"  {'agrees' if p.agrees else 'DIFFERS':8} {p.what}: said {p.said}, found {p.found}")
         told += [f"  torch {settled.torch}"] if settled.torch else []
     for c in claim.citations:
-        told.append(f"  {c.supports:8} {c.who} {c.year}, {c.where}: {c.found} [{c.seen}]")
+        told.append(f"  {cited(c)}")
+    if claim.rates:
+        from lrbench.claims.exact import curve_of
+        from lrbench.plots.terminal import chart
+
+        told.append(chart([curve_of(r) for r in claim.rates]))
     for words, text in (("not found", claim.missing), ("note", claim.note), ("advice", claim.advice)):
         told += [f"  {words}: {text}"] if text else []
     if claim.rule:
@@ -129,7 +123,7 @@ def one(claim: Claim, settled: Settled | None) -> str:
     if claim.needs:
         told.append(f"  needs {', '.join(claim.needs)}")
     if claim.kind != "advice":
-        told.append(f"  again: lrbench claims run {claim.id}")
+        told.append(f"  again: {again(claim)}")
     return "\n".join(told)
 
 

@@ -20,6 +20,7 @@ EPILOG = """examples:
   lrbench report 753c 0051 df13 --baseline CosineAnnealingLR
   lrbench report results/claims/warmup/runs.csv      rows of evidence, without their records
   lrbench report --metric val/loss --json            the comparison for a program, nothing written
+  lrbench report --claims                            every claim about schedules, and its verdict
 
 Arms are the runs that differ only in seed; differences are paired by seed. Exit codes: 0 fine, 2 bad usage."""
 
@@ -27,6 +28,8 @@ Arms are the runs that differ only in seed; differences are paired by seed. Exit
 def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_intermixed_args(arguments)
     store = Store(results_folder(options.results))
+    if options.claims:
+        return _claims(store, options)
     name = options.name or _name_of(store, options.runs)
     if Path(name).name != name or name in (".", ".."):
         why = "it names a folder, so it can hold no path"
@@ -61,6 +64,29 @@ def run(arguments: Sequence[str]) -> int:
     if report is not None:
         print(f"W&B       {report.publish(folder / 'wandb.json')}")
     return 0
+
+
+def _claims(store: Store, options: argparse.Namespace) -> int:
+    """Every claim and its verdict, as a page and as Markdown."""
+    from lrbench.claims import page, summary
+    from lrbench.claims.ledger import claims, headlines
+    from lrbench.claims.settled import stored
+    from lrbench.claims.words import counted
+
+    given = [o for o in ("runs", "where", "metric", "baseline", "name", "json", "wandb") if getattr(options, o)]
+    if given:
+        raise ConfigError("--claims", "", "all claims are reported, whatever runs there are", f"leave out {given[0]}")
+    known, folder = claims(), options.out or store.results
+    verdicts, first = stored(store.claims_folder, known), headlines(known)
+    write_text(folder / "README.md", summary.render(known, verdicts, first))
+    write_text(folder / "claims.html", page.render(known, verdicts, first, _figures(store)))
+    print(counted(known.values(), verdicts))
+    print(f"page      {folder / 'claims.html'}\nmarkdown  {folder / 'README.md'}")
+    return 0
+
+
+def _figures(store: Store) -> dict[str, str]:
+    return {path.parent.name: path.read_text() for path in store.studies_folder.glob("*/figure.svg")}
 
 
 def _name_of(store: Store, runs: Sequence[str]) -> str:
@@ -109,6 +135,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: RESULTS/reports/NAME)")
     parser.add_argument("--results", help="where records live (default: $LRBENCH_RESULTS, else ./results)")
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON, write nothing")
+    parser.add_argument("--claims", action="store_true", help="every claim of the guide and its verdict instead: "
+                        "RESULTS/claims.html and RESULTS/README.md")  # fmt: skip
     parser.add_argument(
         "--wandb",
         action="store_true",

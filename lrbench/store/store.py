@@ -30,6 +30,10 @@ class Store:
         return self.results / "studies"
 
     @property
+    def claims_folder(self) -> Path:
+        return self.results / "claims"
+
+    @property
     def reports_folder(self) -> Path:
         return self.results / "reports"
 

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from lrbench.claims.exact import of_rates
-from lrbench.claims.ledger import Rates, claims
+from lrbench.claims.code import plateau
+from lrbench.claims.exact import of_code, of_rates
+from lrbench.claims.ledger import Claim, Rates, claims
 from lrbench.claims.said import Found, Part, agrees, half_a_unit, verdict_of
 from lrbench.claims.settled import Settled, changes, store, stored
 from lrbench.errors import ConfigError
@@ -69,16 +71,28 @@ def test_a_position_that_is_none_is_refused(position: str) -> None:
         list(of_rates(Rates(("horizon=10ep",), {position: "1"})))
 
 
+def test_code_runs_in_one_thread_and_leaves_their_number_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plateau, "threads", lambda: {"threads": torch.get_num_threads()}, raising=False)
+    claim = Claim("x", "s", "behaviour", "tiny", "any", "says", code="plateau.threads", said={"threads": "1"})
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert list(of_code(claim)) == [Part("threads", "1", "1", True)]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_another_verdict_is_told_with_the_version_that_gave_it(tmp_path: Path) -> None:
-    was = Settled("x", "true", (Part("a", "1", "1", True),), "2.6.0")
-    now = Settled("x", "false", (Part("a", "1", "2", False),), "2.14.1")
+    was = Settled("x", "true", (Part("a", "1", "1", True),), torch="2.6.0")
+    now = Settled("x", "false", (Part("a", "1", "2", False),), torch="2.14.1")
     store(tmp_path, was)
     before = stored(tmp_path, ["x", "y"])
     assert before == {"x": was}
     assert changes(before, was) == []
     assert changes(before, now) == [
         "x: true, now false (torch 2.6.0, now 2.14.1)",
-        "x, a: 1, now 2 (torch 2.6.0, now 2.14.1)",
+        "x, a: said 1, found 1; now said 1, found 2 (torch 2.6.0, now 2.14.1)",
     ]
 
 

@@ -1,0 +1,77 @@
+"""What became of a claim, in the words that the terminal, the summary and the page share."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from lrbench.claims.ledger import Citation, Claim
+from lrbench.claims.settled import Measured, Settled
+from lrbench.metrics import metric_of
+
+NOT_YET, ADVICE = "not yet run", "advice"
+MOST = 2  # differing parts that are told in a line
+
+
+def standing(claim: Claim, verdicts: Mapping[str, Settled]) -> str:
+    """The stored verdict; else that it is advice, which has none, or not yet run."""
+    if claim.id in verdicts:
+        return verdicts[claim.id].verdict
+    return ADVICE if claim.kind == "advice" else NOT_YET
+
+
+def counted(some: Iterable[Claim], verdicts: Mapping[str, Settled]) -> str:
+    return counts(Counter(standing(c, verdicts) for c in some))
+
+
+def counts(found: Mapping[str, int]) -> str:
+    """323 claims: 120 true, 30 partly, ..."""
+    parts = [f"{many} {verdict}" for verdict, many in sorted(found.items(), key=lambda item: -item[1])]
+    return f"{sum(found.values())} claims: {', '.join(parts) or 'none'}"
+
+
+def finding(claim: Claim, settled: Settled | None) -> str:
+    """What was found, in a line."""
+    if settled is None:
+        return ", ".join(f"needs {n}" for n in claim.needs) or (f"rule {claim.rule}" if claim.rule else "")
+    if settled.studies:
+        return "; ".join(map(gained, settled.studies))
+    if settled.parts:
+        return _of_parts(settled)
+    return "; ".join(f"{c.who} {c.year}: {c.found}" for c in claim.citations)
+
+
+def _of_parts(settled: Settled) -> str:
+    differing = [p for p in settled.parts if not p.agrees]
+    if not differing:
+        only = settled.parts[0]
+        many = f"all {len(settled.parts)} values agree"
+        return f"{only.what}: {only.found}" if len(settled.parts) == 1 else many
+    told = [f"{p.what}: said {p.said}, found {p.found}" for p in differing[:MOST]]
+    more = f" and {len(differing) - MOST} more" if len(differing) > MOST else ""
+    of = f" ({len(differing)} of {len(settled.parts)} differ)" if len(settled.parts) > len(differing) else ""
+    return "; ".join(told) + more + of
+
+
+def gained(m: Measured) -> str:
+    """cosine against constant: test accuracy +1.20 points (0.75 to 1.64), 24 pairs, study decay_fashion."""
+    from lrbench.report.study.words import amount, between, points, spoken  # with torch, which a listing does not need
+    from lrbench.stats.intervals import Interval
+
+    metric = metric_of(m.metric, {})
+    who = f"{m.arm} against {m.baseline}{f' on {m.task}' if m.task else ''}"
+    if m.effect is None:
+        return f"{who}: {m.verdict}, study {m.study}"
+    size = f"{amount(metric, m.effect, sign=True)}{points(metric)}"
+    if m.low is not None and m.high is not None:
+        size += f" ({between(metric, Interval(m.low, m.high))})"
+    return f"{who}: {spoken(m.metric)} {size}, {m.n} pairs, study {m.study}"
+
+
+def cited(c: Citation) -> str:
+    """A citation in full."""
+    title = f", {c.title}" if c.title else ""
+    return f"{c.who} {c.year}{title}, {c.where}: {c.found} (supports it: {c.supports}; {c.seen})"
+
+
+def again(claim: Claim) -> str:
+    """The command that runs it again."""
+    return f"lrbench claims run {claim.id}"

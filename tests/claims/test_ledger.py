@@ -1,0 +1,78 @@
+"""The ledger holds every claim of the guide, and what is published is what its evidence says."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from lrbench.claims import page, summary
+from lrbench.claims.ledger import Claim, claims, headlines
+from lrbench.claims.settled import EXACT, changes, settle, stored
+from lrbench.experiment.identity import run_id
+from lrbench.report.study import write
+from lrbench.store.store import Store
+from lrbench.study.bench import Bench
+from lrbench.study.result import Result
+from lrbench.study.shelf import frozen
+
+RESULTS = Path(__file__).parents[2] / "results"
+KNOWN = claims()
+PUBLISHED = stored(RESULTS / "claims", KNOWN)
+STUDIES = sorted(p.parent for p in (RESULTS / "studies").glob("*/verdict.json"))
+
+
+def test_every_claim_of_the_guide_is_there() -> None:
+    found = Counter(c.kind for c in KNOWN.values())
+    assert found == {"effect": 93, "trace": 87, "advice": 65, "literature": 38, "api": 26, "behaviour": 14}
+
+
+def test_what_bears_on_advice_is_in_the_ledger() -> None:
+    for claim in KNOWN.values():
+        assert {*claim.supported_by, *claim.contradicted_by} <= KNOWN.keys(), claim.id
+
+
+def test_what_is_told_first_is_settled_and_says_what_to_do() -> None:
+    for name in headlines(KNOWN):
+        assert name in PUBLISHED
+        assert KNOWN[name].advice, name
+
+
+def test_whatever_can_be_settled_is_published() -> None:
+    exact = [c.id for c in KNOWN.values() if c.kind in EXACT and not c.needs]
+    read = [c.id for c in KNOWN.values() if c.citations]
+    assert {*exact, *read} <= PUBLISHED.keys()
+    assert not {p.name for p in (RESULTS / "claims").iterdir()} - KNOWN.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("claim", [c for c in KNOWN.values() if c.id in PUBLISHED], ids=lambda c: c.id)
+def test_what_is_published_is_what_the_evidence_says(claim: Claim) -> None:
+    """With another torch a verdict may be another, which `lrbench claims run` tells."""
+    before = PUBLISHED[claim.id]
+    if before.torch not in ("", torch.__version__.partition("+")[0]):
+        pytest.skip(f"settled with torch {before.torch}")
+    now = settle(claim)
+    assert now is not None
+    assert changes({claim.id: before}, now) == []
+    assert now.to_json() == (RESULTS / "claims" / claim.id / "verdict.json").read_text()
+
+
+@pytest.mark.parametrize("folder", STUDIES, ids=lambda p: p.name)
+def test_a_stored_study_is_analysed_to_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    design, store = frozen(folder), Store(RESULTS)
+    assert design is not None
+    found = Bench(design, lambda e: store.done(run_id(e))).next()
+    assert isinstance(found, Result)
+    write(design, found, tmp_path)
+    for made in tmp_path.iterdir():
+        assert made.read_bytes() == (folder / made.name).read_bytes(), made.name
+
+
+def test_the_summary_and_the_page_are_what_the_verdicts_say() -> None:
+    first = headlines(KNOWN)
+    figures = {p.parent.name: p.read_text() for p in (RESULTS / "studies").glob("*/figure.svg")}
+    assert (RESULTS / "README.md").read_text() == summary.render(KNOWN, PUBLISHED, first)
+    html = (RESULTS / "claims.html").read_text()
+    assert html == page.render(KNOWN, PUBLISHED, first, figures)
+    assert len(html.encode()) < 5_000_000
