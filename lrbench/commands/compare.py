@@ -222,7 +222,7 @@ def _forecast(design: Design, folder: Path, settings: Settings, workers: int | S
     slurm = workers if isinstance(workers, Slurm) else None
     plan = _staged(design, folder, settings).plan(slurm)
     many = slurm.max_parallel or 1 if slurm else worker_count(plan, workers) if plan else 1  # type: ignore[arg-type]
-    source = None if noise is None else noise_of(Store(settings.results).studies_folder / noise)
+    source = None if noise is None else noise_of(Store(settings.results).studies_folder / noise, design.rules)
     return forecast(design, plan, many, source)
 
 

@@ -13,7 +13,7 @@ from lrbench.config.composer import Composer, composer
 from lrbench.config.experiments import Grouped, experiment_from, measured
 from lrbench.config.hydra_errors import explain
 from lrbench.config.named import first_comment
-from lrbench.config.plain import claim_of, gain_of, texts, tuning_of, whole
+from lrbench.config.plain import claim_of, gain_of, require_fractions, texts, tuning_of, whole
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
 from lrbench.experiment.identity import run_id
@@ -190,6 +190,8 @@ def _rules(asked: Mapping[str, Any], arms: Sequence[str], given: Mapping[str, Ma
     if "pairs" not in rules and "detect" not in rules:
         rules["pairs"] = 10
     kind = str(rules.get("kind", "difference"))
+    if kind == "fraction":
+        require_fractions(metric, declared)
     if "detect" in rules:
         rules["detect"] = gain_of("detect", rules["detect"], declared, kind)
     baseline = rules.pop("baseline", arms[0] if arms else "")

@@ -7,9 +7,11 @@ import pytest
 
 from lrbench.config.asked import apart, asked_of
 from lrbench.config.experiments import experiment
+from lrbench.config.plain import require_fractions
 from lrbench.config.study import compile_study, read_study, same_design, studies, study_files
 from lrbench.errors import ConfigError
 from lrbench.experiment.identity import run_id
+from lrbench.metrics import Metric
 from lrbench.stats.verdict import Claim
 from lrbench.study.cells import Cell
 from lrbench.study.design import from_plain_design
@@ -48,6 +50,19 @@ def test_a_loss_is_better_when_lower():
 def test_gains_of_a_share_may_be_given_in_points():
     rules = made(detect="0.5%", claims={"cosine": {"low": "1%", "high": None, "margin": 0.002}}).rules
     assert (rules.detect, rules.claims["cosine"]) == (0.005, Claim(0.01, None, 0.002))
+
+
+def test_a_fraction_may_be_given_in_percent_and_differ_in_budget():
+    arms = {**ARMS, "short": ["scheduler=cosine", "horizon=1ep"]}
+    claims = {"cosine": {"low": 0.5}, "short": {"low": "90%", "high": 0.95}}
+    rules = made(kind="fraction", arms=arms, budget="differs", claims=claims, detect="2%").rules
+    assert (rules.claims["short"], rules.detect) == (Claim(0.9, 0.95), 0.02)
+
+
+def test_a_fraction_is_of_what_cannot_be_below_0():
+    with pytest.raises(ConfigError, match="test/score has no lower bound of 0"):
+        require_fractions("test/score", Metric("score", higher_is_better=True))
+    require_fractions("test/loss", Metric("loss", low=0.0))
 
 
 def test_a_design_survives_its_file():
@@ -123,6 +138,7 @@ def test_tasks_share_the_arms():
         ({"claims": {"cosine": {"low": 0.5}}}, ["claims.cosine.low=0.5", "0.5%"]),
         ({"detect": "half"}, ["detect=half", "0.5%"]),
         ({"detect": "1%", "metric": "val/loss"}, ["detect=1%"]),
+        ({"kind": "fraction"}, ["claims=cosine"]),
     ],
 )
 def test_what_cannot_be_meant_is_refused(given, words):

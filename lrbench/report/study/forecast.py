@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lrbench.errors import ConfigError
-from lrbench.stats.power import pairs_for, verdict_probabilities
+from lrbench.report.study.gains import shown
+from lrbench.stats.power import verdict_probabilities
 from lrbench.stats.verdict import VERDICTS, Claim
 from lrbench.study.design import Design
 from lrbench.study.rules import Rules
 from lrbench.study.shelf import VERDICT
-from lrbench.study.size import gains_of_claim
+from lrbench.study.size import gains_of_claim, pairs_to_find
 from lrbench.sweep.plan import Plan, duration
 
 IN_SD = (0.0, 0.25, 0.5, 1.0, 2.0)  # true gains that are looked at where no noise is known
@@ -25,15 +26,21 @@ class Noise:
     source: str
 
 
-def noise_of(folder: Path) -> Noise:
-    """Of the study there, the largest of its contrasts. Raises ConfigError for one without a result."""
+def noise_of(folder: Path, rules: Rules) -> Noise:
+    """Of the study there, the largest of its contrasts. Raises ConfigError for one without a result, and for one whose
+    differences are of something else: logarithms, thresholds, rates of success."""
     try:
         plain = json.loads((folder / VERDICT).read_text())
         sds = [c["tested"]["sd"] for task in plain["tasks"] for c in task["contrasts"] if c["tested"] is not None]
-        return Noise(max(sd for sd in sds if sd is not None), folder.name)
+        kind, found = plain["rules"]["kind"], Noise(max(sd for sd in sds if sd is not None), folder.name)
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = f"no study of this name has a result with a contrast in it ({type(error).__name__})"
         raise ConfigError("--noise", folder.name, why, f"give one of those under {folder.parent}") from error
+    own = ("fraction", "threshold", "success")  # what their differences are of
+    if kind != rules.kind and (kind in own or rules.kind in own):
+        why = f"its differences are those of a question about '{kind}', and this one is about '{rules.kind}'"
+        raise ConfigError("--noise", folder.name, why, "give a study of the same kind")
+    return found
 
 
 def stages(rules: Rules) -> Iterator[tuple[str, int]]:
@@ -92,7 +99,7 @@ def _verdicts(rules: Rules, noise: Noise | None) -> Iterator[str]:
         return
     sd, unit = (1.0, "sd") if noise is None else (noise.sd, "")
     claims = {arm: rules.claim(arm) for arm in rules.contrasts} if noise is not None else {"": Claim()}
-    pairs = rules.pairs or _pairs(rules, sd)
+    pairs = rules.pairs or pairs_to_find(rules, sd)
     source = (
         "in multiples of the differences' sd" if noise is None else f"with the noise of {noise.source}, sd {sd:.3g}"
     )
@@ -103,13 +110,8 @@ def _verdicts(rules: Rules, noise: Noise | None) -> Iterator[str]:
     for claim, arms in shown.items():
         if len(shown) > 1:
             yield f"\n{', '.join(arms)}:"
-        gains = [g * sd for g in IN_SD] if not claim.sized else gains_of_claim(claim)
-        yield _table(gains, unit, [_probabilities(rules, claim, gain, sd, pairs) for gain in gains])
-
-
-def _pairs(rules: Rules, sd: float) -> int:
-    assert rules.detect is not None
-    return max(rules.least_pairs, pairs_for(rules.detect, sd, 1 - rules.alpha / len(rules.family)))
+        gains = gains_of_claim(rules, claim) or [g * sd for g in IN_SD]
+        yield _table(rules, gains, unit, [_probabilities(rules, claim, gain, sd, pairs) for gain in gains])
 
 
 def _probabilities(rules: Rules, claim: Claim, gain: float, sd: float, pairs: int) -> Mapping[str, float]:
@@ -117,12 +119,13 @@ def _probabilities(rules: Rules, claim: Claim, gain: float, sd: float, pairs: in
     return {str(name): p for name, p in found.items()}
 
 
-def _table(gains: Sequence[float], unit: str, found: Sequence[Mapping[str, float]]) -> str:
+def _table(rules: Rules, gains: Sequence[float], unit: str, found: Sequence[Mapping[str, float]]) -> str:
     names = [name for name in VERDICTS if any(f[name] >= 0.005 for f in found)]
     rows = [
-        [f"{gain:.3g} {unit}".strip(), *(f"{f[n]:.0%}" for n in names)] for gain, f in zip(gains, found, strict=True)
+        [f"{shown(rules, gain):.3g} {unit}".strip(), *(f"{f[n]:.0%}" for n in names)]
+        for gain, f in zip(gains, found, strict=True)
     ]
-    return aligned([["true gain", *names], *rows])
+    return aligned([[f"true {'fraction' if rules.kind == 'fraction' else 'gain'}", *names], *rows])
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
