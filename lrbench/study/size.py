@@ -39,8 +39,11 @@ def size_of(rules: Rules, choices: Mapping[str, Choice]) -> Size:
     if found.pairs is None or not found.enough:
         return found
     for arm, sd in sds.items():
-        if (needed := _pairs_that_decide(rules, arm, sd, found.pairs)) != found.pairs:
+        reach = reach_of(rules, choices, arm, rules.alpha / len(rules.family))
+        if (needed := _pairs_that_decide(rules, arm, sd, found.pairs, reach)) != found.pairs:
             many = f"about {needed} would" if needed else "nor do many more"
+            if not needed and max(reach) > 0:
+                many += f", for the choice of values alone leaves {rules.told(max(reach))} open: see tuning.more"
             why = f"{found.pairs} pairs cannot decide what is claimed of {arm} (sd {rules.told(sd)}): {many}"
             return Size(found.pairs, sd, why, enough=False)
     return found
@@ -81,16 +84,18 @@ def pairs_to_find(rules: Rules, sd: float, reach: float = 0.0) -> int:
     return max(rules.least_pairs, pairs_for(rules.to_find, sd, 1 - alpha, aim, added=reach_variance(reach, alpha)))
 
 
-def _pairs_that_decide(rules: Rules, arm: str, sd: float, pairs: int) -> int | None:
+def _pairs_that_decide(rules: Rules, arm: str, sd: float, pairs: int, reach: tuple[float, float]) -> int | None:
     """So many, or the fewest doublings of them, with which some verdict is likelier than not at one of the gains that
-    matter to the claim; None where ten thousand do not. Where no size is claimed any number may decide."""
+    matter to the claim; None where ten thousand do not, as where the reach of the chosen values is too large for any.
+    Where no size is claimed any number may decide, and of success the noise of what runs reach says nothing."""
     claim = rules.claim(arm)
     gains = [0.0] if rules.within_margin else gains_of_claim(rules, claim)
-    if not gains or sd == 0:
+    if not gains or sd == 0 or rules.kind == "success":
         return pairs
+    tests = len(rules.family)
 
     def decides(n: int) -> bool:
-        found = (verdict_probabilities(rules.rule, claim, g, sd, n, rules.alpha, len(rules.family)) for g in gains)
+        found = (verdict_probabilities(rules.rule, claim, g, sd, n, rules.alpha, tests, reach) for g in gains)
         return any(p >= LIKELY for f in found for name, p in f.items() if name != "inconclusive")
 
     return next((n for n in (pairs * 2**k for k in range(12)) if n <= MOST and decides(n)), None)
@@ -103,7 +108,7 @@ def gains_of_claim(rules: Rules, claim: Claim) -> list[float]:
         ends = [end for end in (claim.low, claim.high) if end]
         middle = [math.sqrt(math.prod(ends))] if len(ends) > 1 else []
         return sorted({0.0, *map(math.log, ends + middle)}) if ends != [1.0] else []
-    if rules.kind != "difference" or not claim.sized:
+    if rules.kind not in ("difference", "success") or not claim.sized:
         return []
     high = 2 * claim.low if claim.high is None else claim.high
     return sorted({0.0, claim.low, (claim.low + high) / 2, high})

@@ -362,6 +362,18 @@ def test_pairs_that_cannot_decide_a_claim_are_not_run():
     assert "would" in found.tasks[0].size.why
 
 
+def test_a_choice_that_leaves_a_claim_open_is_said_before_pairs_are_run():
+    """Rates that differ by less than seeds do, of which three say little: more pairs do not tell which is best."""
+    claims = {"b": Claim(low=0.02, high=0.03, margin=0.01)}
+    world = World({"a": 0.8, "b": 0.82}, sd=0.01, curvature=0.001)
+    found = world.run(rules(claims=claims, tuning=Tuning(first=0.1, more=0), pairs=60))
+    assert standings(found) == {"a": "tuned", "b": "tuned"}
+    assert "60 pairs cannot decide what is claimed of b" in found.tasks[0].size.why
+    assert "for the choice of values alone leaves 0.0494 open: see tuning.more" in found.tasks[0].size.why
+    sure = World({"a": 0.8, "b": 0.82}, sd=0.01, curvature=0.1).run(rules(claims=claims, pairs=60))
+    assert sure.tasks[0].size.enough
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
