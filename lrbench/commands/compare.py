@@ -20,7 +20,7 @@ from lrbench.store.store import Store
 from lrbench.study.bench import TARGET, Bench
 from lrbench.study.design import Design
 from lrbench.study.result import Result
-from lrbench.study.shelf import freeze, frozen, is_fresh, keep_rows
+from lrbench.study.shelf import existing, freeze, frozen, keep_rows
 from lrbench.sweep.carry_out import worker_count
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry
@@ -63,7 +63,8 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     if frozen(folder) is None:
         _require_own_name(folder, settings)
-        design = replace(design, fresh=is_fresh(design, Store(settings.results)))
+        existed = existing(design, Store(settings.results))
+        design = replace(design, fresh=not existed, existed=existed)
         freeze(design, folder)
     return _carry_out(design, folder, settings, workers, options)
 

@@ -106,6 +106,7 @@ def test_a_design_that_was_edited_is_refused_and_a_new_one_keeps_the_old(tmp_pat
     assert answer(tmp_path, "mine.old-1") == first
     kept = json.loads((tmp_path / "results/studies/mine/design.json").read_text())
     assert kept["fresh"] is False  # its confirmation runs were there before it
+    assert kept["existed"][""].keys() == {"constant", "cosine"}
 
 
 def test_a_dry_run_says_what_will_be_asked_for_and_writes_nothing(tmp_path, lrbench, own):

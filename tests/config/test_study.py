@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from lrbench.stats.verdict import Claim
 from lrbench.study.cells import Cell
 from lrbench.study.design import from_plain_design
 from lrbench.study.rules import Tuning
+from lrbench.study.shelf import existing
 
 SHARED = ["model=mlp", "data=digits", "horizon=2ep"]
 ARMS = {"constant": ["scheduler=constant"], "cosine": ["scheduler=cosine"]}
@@ -72,6 +74,20 @@ def test_a_design_survives_its_file():
     assert again == design
     assert again.rules.claims == {"cosine": Claim(0.005, 0.02, 0.002)}
     assert again.rules.tuning == Tuning(first=0.05)
+
+
+def test_a_design_says_which_of_its_runs_existed():
+    """Another study had the constant rate as its baseline, on two of the first ten seeds."""
+    design = made(estimand="swap")
+    assert existing(design, SimpleNamespace(done=lambda run_id: None)) == {}
+    there = {run_id(design.experiment(Cell("", "constant", None, seed, True))) for seed in (2_000_000, 2_000_009)}
+    existed = existing(design, SimpleNamespace(done=lambda run_id: run_id if run_id in there else None))
+    assert existed == {"": {"constant": {"": 2}}}
+    shared = replace(design, fresh=False, existed=existed)
+    assert (shared.seen, shared.hash) == ((), design.hash)
+    assert from_plain_design(json.loads(json.dumps(shared.to_plain()))) == shared
+    plain = {k: v for k, v in shared.to_plain().items() if k != "existed"}  # as it was frozen by an lrbench of before
+    assert from_plain_design(plain).seen == ("cosine",)
 
 
 def test_a_design_that_was_changed_by_hand_is_not_believed():

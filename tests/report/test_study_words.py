@@ -255,8 +255,28 @@ def test_a_study_that_is_not_fresh_says_so_first(several: tuple[Design, Result])
     stale = replace(design, fresh=False, rules=replace(design.rules, replicate=2))
     assert words.headline(stale, result).startswith("Exploratory, not fresh: In test accuracy against a")
     first, second, *_ = remarks(stale, result)
-    assert first.startswith("Exploratory, not fresh: runs that confirm it existed before this design was frozen")
+    assert first == (
+        "Exploratory, not fresh: runs that confirm it existed before this design was frozen. So the gain of b, c and d "
+        "could be seen, and the design may have been written to fit it. --replicate 1 asks the same on seeds that "
+        "nobody has seen."
+    )
     assert second == "Replicate 2: the same design on seeds of its own."
+
+
+def test_which_runs_existed_is_said_and_whether_a_gain_could_be_seen(several: tuple[Design, Result]) -> None:
+    design, result = several
+    shared = replace(design, fresh=False, existed={"digits": {"a": {"0.4": 10, "0.8": 1}}, "blobs": {"c": {"": 3}}})
+    assert words.headline(shared, result).startswith("Not wholly fresh: In test accuracy against a")
+    assert remarks(shared, result)[0] == (
+        "Not wholly fresh: runs that confirm it existed before this design was frozen: digits, a at 0.4 (10 seeds) and "
+        "at 0.8 (1 seed); blobs, c (3 seeds). So no gain could be seen, for none is of an arm and of its baseline, "
+        "though whoever chose the arms may have known how these came out. --replicate 1 asks the same on seeds that "
+        "nobody has seen."
+    )
+    assert "frozen after runs of one side of what it compares" in markdown.render(shared, result)
+    known = replace(shared, existed={"digits": {"a": {"0.4": 10}, "c": {"0.4": 2}}})
+    assert words.headline(known, result).startswith("Exploratory, not fresh: In test accuracy")
+    assert "So the gain of c could be seen" in remarks(known, result)[0]
 
 
 def test_budgets_that_differ_are_said() -> None:

@@ -14,7 +14,7 @@ def rules_in_words(design: Design, result: Result) -> list[str]:
     rules = design.rules
     meaning = MEANING.get(rules.metric.partition("/")[0], "as the run's summary has it")
     told = [
-        f"Design {design.hash}, {'frozen before its runs' if design.fresh else 'frozen after runs that confirm it'}: "
+        f"Design {design.hash}, {_frozen(design)}: "
         f"{', '.join(a for a in rules.contrasts)} against {rules.baseline}, {at(design)}.",
         f"{spoken(rules.metric)} is {meaning}; {'higher' if rules.higher else 'lower'} is better. {_gain(rules)} on "
         "the same seed.",
@@ -34,6 +34,12 @@ def rules_in_words(design: Design, result: Result) -> list[str]:
             "the pairs of every arm if a primary verdict of the first is inconclusive."
         )
     return [*told, _seeds(rules), *_method(rules)]
+
+
+def _frozen(design: Design) -> str:
+    if design.fresh:
+        return "frozen before its runs"
+    return "frozen after runs that confirm it" if design.seen else "frozen after runs of one side of what it compares"
 
 
 def _gain(rules: Rules) -> str:

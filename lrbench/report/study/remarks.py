@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from lrbench.report.study.gains import amount, measured, percent, points, spoken
-from lrbench.report.study.words import NOT_FRESH, reasons, sentence, what_is_tuned
+from lrbench.report.study.words import freshness, listed, reasons, sentence, what_is_tuned
 from lrbench.report.tables import p_value
 from lrbench.stats.paired import POWER
 from lrbench.study.analysis import MOST, away_from_null
@@ -35,12 +35,27 @@ def _joined(said: Sequence[str]) -> str:
 
 def _standing(design: Design) -> Iterator[str]:
     if not design.fresh:
+        which = f": {'; '.join(_existed(design))}" if design.existed else ""
+        known = (
+            f"the gain of {listed(design.seen)} could be seen, and the design may have been written to fit it"
+            if design.seen
+            else "no gain could be seen, for none is of an arm and of its baseline, though whoever chose the arms may "
+            "have known how these came out"
+        )
         yield (
-            f"{NOT_FRESH}: runs that confirm it existed before this design was frozen, so that it may have been "
-            "written to fit them. --replicate 1 asks the same on seeds that nobody has seen."
+            f"{freshness(design)}runs that confirm it existed before this design was frozen{which}. So {known}. "
+            "--replicate 1 asks the same on seeds that nobody has seen."
         )
     if design.rules.replicate:
         yield f"Replicate {design.rules.replicate}: the same design on seeds of its own."
+
+
+def _existed(design: Design) -> Iterator[str]:
+    """Which runs there were: `a at 0.4 (10 seeds) and at 0.8 (3 seeds)`."""
+    for task, arms in design.existed.items():
+        for arm, values in arms.items():
+            each = [f"{f'at {value} ' if value else ''}({n} seed{'s' * (n > 1)})" for value, n in values.items()]
+            yield f"{f'{task}, ' if task else ''}{arm} {listed(each)}"
 
 
 def _estimand(design: Design) -> Iterator[str]:

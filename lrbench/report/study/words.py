@@ -25,7 +25,7 @@ from lrbench.study.rules import Rules
 
 NO_VERDICT = "no verdict"
 RATE = "optimizer.lr"
-NOT_FRESH = "Exploratory, not fresh"
+NOT_FRESH, NOT_WHOLLY = "Exploratory, not fresh", "Not wholly fresh"
 
 
 def what_is_tuned(design: Design) -> str:
@@ -50,9 +50,15 @@ def title(design: Design) -> str:
     return design.question or f"{listed(design.rules.contrasts)} against {design.rules.baseline}"
 
 
+def freshness(design: Design) -> str:
+    """What stands before a verdict on runs of which some were there before their design: a gain that could be seen is
+    no confirmation, runs of one side alone are less than that."""
+    return "" if design.fresh else f"{NOT_FRESH if design.seen else NOT_WHOLLY}: "
+
+
 def headline(design: Design, result: Result) -> str:
     """The whole study's verdict in one sentence."""
-    before = f"{NOT_FRESH}: " if not design.fresh else ""
+    before = freshness(design)
     contrasts = [(t, c) for t in result.tasks for c in t.contrasts]
     if len(contrasts) == 1:
         return before + sentence(design, *contrasts[0])
