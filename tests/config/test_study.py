@@ -192,7 +192,7 @@ def test_every_study_that_ships_compiles(name):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("[1, 2]", ["no mapping"]), ("arms: {a: [", ["no YAML"]), ("armes: {}", ["armes", "arms"])],
+    [("[1, 2]", ["no mapping"]), ("arms: {a: [", ["no YAML"]), ("armes: {}", ["armes", "arms"]), ("\x00", ["no YAML"])],
 )
 def test_a_file_that_is_no_study_is_refused(tmp_path, text, words):
     path = tmp_path / "x.yaml"
