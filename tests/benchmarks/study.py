@@ -1,6 +1,8 @@
 """Whole studies on worlds whose truth is known: false verdicts, coverage, power, and how often a rerun agrees."""
 
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,10 +10,14 @@ from typing import Any
 import numpy as np
 from harness import keep
 
+from lrbench.config.study import compile_study
+from lrbench.experiment import Settings
 from lrbench.stats.intervals import Interval, wilson
 from lrbench.stats.verdict import Claim
+from lrbench.study.bench import TARGET
 from lrbench.study.result import Contrast
 from lrbench.study.rules import Rules
+from lrbench.sweep.stages import Staged
 
 sys.path.append(str(Path(__file__).parents[1] / "study"))
 from simulated import TUNING, Runs, Scene, judged, result, simulate, wrong
@@ -196,6 +202,24 @@ def _bins(pairs: list[tuple[float, bool]]) -> list[dict[str, float]]:
     ]
 
 
+def study_plan() -> None:
+    """The first stage of a study of 1,000 runs, from what is typed: its design, and its plan beside no record."""
+    arms = ("constant", "cosine", "linear", "step", "multistep", "exponential", "polynomial", "wsd")
+    grid = {"first": 0.01, "factor": 1.2, "points": 25, "at_most": 25, "seeds": 5}
+    asked = {"set": ["model=mlp", "data=digits", "horizon=5ep"], "tuning": grid,
+             "arms": {name: [f"scheduler={name}"] for name in arms}}  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        design = compile_study(asked, "plan")
+        compiled = time.perf_counter()
+        found = Staged("plan", TARGET, design.to_plain(), Settings(results=Path(folder))).plan()
+        planned = time.perf_counter()
+    assert found is not None
+    assert len(found.entries) == len(arms) * grid["points"] * grid["seeds"]
+    figures = {"runs": len(found.entries), "design_s": compiled - began, "plan_s": planned - compiled}
+    keep("study_plan", "a study of 8 arms x 25 rates x 5 seeds, planned", "both together <= 5 s", figures)
+
+
 EVERY: tuple[Callable[[], None], ...] = (
     study_null,
     study_null_30,
@@ -203,4 +227,5 @@ EVERY: tuple[Callable[[], None], ...] = (
     study_fraction,
     study_power,
     study_agreement,
+    study_plan,
 )
