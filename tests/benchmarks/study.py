@@ -206,7 +206,7 @@ def study_plan() -> None:
     """The first stage of a study of 1,000 runs, from what is typed: its design, and its plan beside no record."""
     arms = ("constant", "cosine", "linear", "step", "multistep", "exponential", "polynomial", "wsd")
     grid = {"first": 0.01, "factor": 1.2, "points": 25, "at_most": 25, "seeds": 5}
-    asked = {"set": ["model=mlp", "data=digits", "horizon=5ep"], "tuning": grid,
+    asked = {"set": ["model=mlp", "data=digits", "horizon=10ep"], "tuning": grid,
              "arms": {name: [f"scheduler={name}"] for name in arms}}  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
