@@ -13,8 +13,8 @@ from lrbench.cli.flags import COMMANDS, FLAGS, PLAIN, VALUED, command_of, config
 # Flags of the commands without overrides; = for one that takes a value. Their parsers would say it, but importing those
 # takes seconds; a test holds the two equal.
 PLAIN_FLAGS = {
-    "compare": "--arm= --baseline= --config-dir= --detect= --dry-run --metric= --name= --new-design --noise= --pairs= "
-    "--replicate= --swap",
+    "compare": "--arm= --baseline= --config-dir= --detect= --dry-run --entity= --metric= --name= --new-design --noise= "
+    "--pairs= --project= --replicate= --swap --wandb",
     "claims": "--check --domain= --kind= --results= --tier= --verdict=",
     "show": "--json --results= --rows=",
     "runs": "--columns= --committed --csv --export= --json --keys --limit= --parquet= --results= --reverse --sort=",

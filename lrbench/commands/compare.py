@@ -1,28 +1,26 @@
 """`lrbench compare`: ask a question of several arms, and train until it has its verdict."""
 
 import argparse
-import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from lrbench.commands import Parser
-from lrbench.config.arms import arm_from, checked
-from lrbench.config.asked import apart, asked_of
+from lrbench.commands import Parser, wandb_report
+from lrbench.commands.compare_design import design_of
+from lrbench.config.asked import apart
 from lrbench.config.compose import compose
 from lrbench.config.experiments import settings_from
 from lrbench.config.launcher import workers_of
-from lrbench.config.study import compile_study, read_study, same_design, studies, study_files
-from lrbench.errors import ConfigError, did_you_mean
+from lrbench.config.study import studies
+from lrbench.errors import ConfigError
 from lrbench.experiment import Settings
 from lrbench.experiment.identity import run_id
 from lrbench.store.store import Store
 from lrbench.study.bench import TARGET, Bench
 from lrbench.study.design import Design
 from lrbench.study.result import Result
-from lrbench.study.shelf import freeze, frozen, is_fresh, keep_rows, set_aside
+from lrbench.study.shelf import existing, freeze, frozen, keep_rows
 from lrbench.sweep.carry_out import worker_count
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry
@@ -53,8 +51,10 @@ def run(arguments: Sequence[str]) -> int:
     if not words and not options.arm:
         print(studies(options.config_dir))
         return 0
+    if options.wandb:
+        wandb_report.require(options.dry_run)
     settings = _settings(here)
-    design, folder = _design(options, words, settings)
+    design, folder = design_of(options, words, settings)
     workers = workers_of(hydra)
     if options.noise is not None and not options.dry_run:
         raise ConfigError("--noise", options.noise, "it tells what can be found beforehand", "add --dry-run")
@@ -63,9 +63,10 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     if frozen(folder) is None:
         _require_own_name(folder, settings)
-        design = replace(design, fresh=is_fresh(design, Store(settings.results)))
+        existed = existing(design, Store(settings.results))
+        design = replace(design, fresh=not existed, existed=existed)
         freeze(design, folder)
-    return _carry_out(design, folder, settings, workers)
+    return _carry_out(design, folder, settings, workers, options)
 
 
 def _require_own_name(folder: Path, settings: Settings) -> None:
@@ -87,81 +88,6 @@ def _settings(here: Sequence[str]) -> Settings:
     return settings
 
 
-def _design(options: argparse.Namespace, words: Sequence[str], settings: Settings) -> tuple[Design, Path]:
-    """What is asked for, as it is frozen or would be, and its folder."""
-    named = len(words) == 1 and "=" not in words[0]
-    if not named:
-        asked = _with_options(asked_of(words, checked(map(arm_from, options.arm), "--arm")), options)
-        design = compile_study(asked, "", options.config_dir)
-        name = options.name or f"{'-'.join(design.rules.arms)[:60]}-{design.hash[:6]}"
-        return _as_frozen(replace(design, name=_checked_name(name)), settings, options)
-    if options.arm:
-        raise ConfigError("--arm", options.arm[0], f"the study {words[0]} has arms of its own", "leave one of them out")
-    files, name = study_files(options.config_dir), words[0]
-    if name not in files:
-        return _kept(options, settings, name), _folder(settings, name, options.replicate)
-    asked = _with_options(read_study(files[name]), options)
-    name = _checked_name(options.name or name)
-    folder = _folder(settings, name, options.replicate)
-    kept = frozen(folder)
-    if kept is not None and same_design(kept.asked, asked):  # nothing is composed again
-        return kept, folder
-    return _as_frozen(compile_study(asked, name, options.config_dir), settings, options)
-
-
-def _kept(options: argparse.Namespace, settings: Settings, name: str) -> Design:
-    """A study that was frozen and has no file here; with --replicate, the same on other seeds."""
-    folder = _folder(settings, name, 0)
-    kept = frozen(_folder(settings, name, options.replicate)) or frozen(folder)
-    if kept is None:
-        known = [*study_files(options.config_dir), *(p.name for p in folder.parent.glob("*") if p.is_dir())]
-        raise ConfigError("study", name, "there is no such study", did_you_mean(name, known))
-    if changed := [o for o in ("pairs", "detect", "swap", "metric", "baseline", "name") if getattr(options, o)]:
-        why = "the study is frozen, and its file is not here to make another of it"
-        raise ConfigError(f"--{changed[0]}", getattr(options, changed[0]), why, "leave it out")
-    return replace(kept, rules=replace(kept.rules, replicate=options.replicate or kept.rules.replicate))
-
-
-def _with_options(asked: Mapping[str, Any], options: argparse.Namespace) -> dict[str, Any]:
-    made = dict(asked)
-    if options.pairs is not None or options.detect is not None:
-        made = {k: v for k, v in made.items() if k not in ("pairs", "detect")}
-    given = {"pairs": options.pairs, "detect": options.detect, "metric": options.metric, "baseline": options.baseline}
-    made |= {k: v for k, v in given.items() if v is not None}
-    if options.swap:
-        made |= {"estimand": "swap", "rate": "as given"}
-    if options.replicate:
-        made["replicate"] = options.replicate
-    return made
-
-
-def _as_frozen(design: Design, settings: Settings, options: argparse.Namespace) -> tuple[Design, Path]:
-    """The design that was frozen under this name, where it is the same; else this one. Raises ConfigError where a study
-    of this name has runs and another design."""
-    folder = _folder(settings, design.name, options.replicate)
-    kept = frozen(folder)
-    if kept is None or options.dry_run:
-        return design, folder
-    if kept.hash == design.hash:
-        return kept, folder
-    if not options.new_design:
-        why = f"the study {design.name} was frozen with another design ({kept.hash}, this one is {design.hash})"
-        cure = "undo the change, give --name, or add --new-design, which keeps the old study and its evidence beside it"
-        raise ConfigError(str(folder), "", why, cure)
-    print(f"The study as it was lies in {set_aside(folder, settings.results)}.", file=sys.stderr)
-    return design, folder
-
-
-def _folder(settings: Settings, name: str, replicate: int) -> Path:
-    return Store(settings.results).studies_folder / (f"{name}-replicate-{replicate}" if replicate else name)
-
-
-def _checked_name(name: str) -> str:
-    if not re.fullmatch(r"[\w.-]*\w", name):
-        raise ConfigError("--name", name, "a study's name is made of letters, digits, - and _")
-    return name
-
-
 class _Keeping(Display):
     """Adds rows to the study's evidence as runs are done."""
 
@@ -181,7 +107,9 @@ class _Keeping(Display):
         self._new.clear()
 
 
-def _carry_out(design: Design, folder: Path, settings: Settings, workers: int | Slurm | None) -> int:
+def _carry_out(
+    design: Design, folder: Path, settings: Settings, workers: int | Slurm | None, options: argparse.Namespace
+) -> int:
     """Train what is missing, stage by stage, then conclude."""
     print(f"{design.name}: {design.question or ' against '.join(design.rules.arms)} ({folder})", file=sys.stderr)
     slurm = workers if isinstance(workers, Slurm) else None
@@ -207,6 +135,11 @@ def _carry_out(design: Design, folder: Path, settings: Settings, workers: int | 
 
     keep_rows(folder, [], seen.runs.values())
     print(write(design, found, folder))
+    if options.wandb:
+        from lrbench.report.study import wandb
+
+        report = wandb.build(design, found, options.project, options.entity)
+        print(f"W&B   {report.publish(wandb_report.keep(report, folder))}")
     return 0
 
 
@@ -222,7 +155,7 @@ def _forecast(design: Design, folder: Path, settings: Settings, workers: int | S
     slurm = workers if isinstance(workers, Slurm) else None
     plan = _staged(design, folder, settings).plan(slurm)
     many = slurm.max_parallel or 1 if slurm else worker_count(plan, workers) if plan else 1  # type: ignore[arg-type]
-    source = None if noise is None else noise_of(Store(settings.results).studies_folder / noise)
+    source = None if noise is None else noise_of(Store(settings.results).studies_folder / noise, design.rules)
     return forecast(design, plan, many, source)
 
 
@@ -257,5 +190,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--noise", metavar="STUDY", help="with --dry-run: what can be found with the noise of that study"
     )
+    wandb_report.add_options(parser)
     parser.add_argument("--config-dir", "-cd", metavar="DIR", help="a folder with levels and studies of your own")
     return parser

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from lrbench.commands import Parser
+from lrbench.commands import Parser, wandb_report
 from lrbench.errors import ConfigError
 from lrbench.report import html, markdown, words
 from lrbench.report.compare import compare
@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
         write_text(folder / "report.md", markdown.render(found))
         write_json(folder / "comparison.json", found.to_plain())
         if report is not None:
-            write_json(folder / "wandb.json", report.spec)
+            wandb_report.keep(report, folder)
     except OSError as error:
         why = f"the report cannot be written ({error})"
         raise ConfigError("--out", folder, why, "give another folder") from error
@@ -62,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
         f"page      {folder / 'index.html'}\nmarkdown  {folder / 'report.md'}\ndata      {folder / 'comparison.json'}"
     )
     if report is not None:
-        print(f"W&B       {report.publish(folder / 'wandb.json')}")
+        print(f"W&B       {report.publish(folder / wandb_report.SPEC)}")
     return 0
 
 
@@ -131,11 +131,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON, write nothing")
     parser.add_argument("--claims", action="store_true", help="every claim of the guide and its verdict instead: "
                         "RESULTS/claims.html and RESULTS/README.md")  # fmt: skip
-    parser.add_argument(
-        "--wandb",
-        action="store_true",
-        help="a W&B report too: its spec beside the page, published when a server and a key are there",
-    )
-    parser.add_argument("--project", default="lrbench", help="the W&B project that the runs are in (lrbench)")
-    parser.add_argument("--entity", help="the W&B entity (default: $WANDB_ENTITY, else your own)")
+    wandb_report.add_options(parser)
     return parser

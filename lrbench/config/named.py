@@ -1,36 +1,23 @@
 """`lrbench sweep NAME`: grids with a name, in `conf/sweep/` and, of a user's own, in `sweep/` under `--config-dir`."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import yaml
-
-from lrbench import CONF
 from lrbench.config.arms import Arm, arms_from
+from lrbench.config.files import files_of, listed, read_mapping, shown
 from lrbench.errors import ConfigError, did_you_mean
 
-FOLDER = CONF / "sweep"
 LISTS = ("set", "grid")  # overrides with one value, and with several
 
 
 def sweep_files(config_dir: str | None = None) -> dict[str, Path]:
-    """The named sweeps. Of two with one name lrbench's own counts, as with Hydra's option files.
-
-    Raises ConfigError for a folder that is not there.
-    """
-    if config_dir is not None and not Path(config_dir).is_dir():
-        raise ConfigError("--config-dir", config_dir, "there is no such folder")
-    folders = [*([Path(config_dir) / "sweep"] if config_dir is not None else []), FOLDER]
-    found = {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
-    return dict(sorted(found.items()))
+    """The named sweeps. Raises ConfigError for a folder that is not there."""
+    return files_of("sweep", config_dir)
 
 
 def listing(config_dir: str | None = None) -> str:
-    """Every named sweep in a line, with the first line of its file."""
-    files = sweep_files(config_dir)
-    width = max(map(len, files), default=0)
-    lines = [f"  {name:{width}}  {first_comment(path)}".rstrip() for name, path in files.items()]
-    return "\n".join(["sweeps (lrbench sweep NAME)", *lines])
+    """Every named sweep in a line."""
+    return listed("sweeps (lrbench sweep NAME)", sweep_files(config_dir))
 
 
 def named_sweep(name: str, config_dir: str | None = None) -> "Named":
@@ -51,25 +38,11 @@ class Named(NamedTuple):
     arms: tuple[Arm, ...]
 
 
-def first_comment(path: Path) -> str:
-    """What the first line of a file says of it."""
-    first = path.read_text().partition("\n")[0]
-    return first.lstrip("# ") if first.startswith("#") else ""
-
-
 def _read(path: Path) -> Named:
-    where = f"conf/sweep/{path.name}" if path.parent == FOLDER else str(path)
-    try:
-        content: Any = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ConfigError(where, "", f"this is no YAML ({str(error).splitlines()[0]})") from error
-    if not isinstance(content, dict):
-        cure = f"give the keys {' and '.join(LISTS)}, each a list of overrides, or arms"
-        raise ConfigError(where, "", "this is no mapping", cure)
-    for key, value in content.items():
-        if key not in (*LISTS, "arms"):
-            raise ConfigError(where, "", f"there is no key '{key}'", did_you_mean(str(key), (*LISTS, "arms")))
-        if key in LISTS and not (isinstance(value, list) and all(isinstance(v, str) for v in value)):
+    content, where = read_mapping(path, (*LISTS, "arms")), shown(path)
+    for key in LISTS:
+        value = content.get(key, [])
+        if not (isinstance(value, list) and all(isinstance(v, str) for v in value)):
             why = f"{key} is a list of overrides such as 'seed=0,1,2', each in quotes; got {value}"
             raise ConfigError(where, "", why)
     arms = arms_from(content["arms"], where) if "arms" in content else ()

@@ -39,17 +39,25 @@ def whole(option: str, given: Any) -> int:
 
 def gain_of(option: str, given: Any, metric: Metric, kind: str) -> float:
     """A gain in the metric's own unit; of a share it may be given in points, as `0.5%`. Of a threshold it is a number
-    of doublings, and of success a difference of rates, which may well be large."""
-    share, text = (metric.unit == "%" and kind != "threshold") or kind == "success", str(given)
+    of doublings, and of success a difference of rates, which may well be large; and so may a fraction, 0.9 or 90%."""
+    free = kind in ("success", "fraction")
+    share, text = (metric.unit == "%" and kind != "threshold") or free, str(given)
     try:
         gain = float(text[:-1]) / 100 if text.endswith("%") and share else float(text)
     except ValueError as error:
         cure = "give a number, or points of a share, as in 0.5%"
         raise ConfigError(option, given, "this is no gain", cure) from error
-    if share and kind != "success" and not text.endswith("%") and gain >= MOST_OF_A_SHARE:
+    if share and not free and not text.endswith("%") and gain >= MOST_OF_A_SHARE:
         why = f"the metric is a share in [0, 1], so that is a gain of {100 * gain:g} points"
         raise ConfigError(option, given, why, f"for {gain:g} points write {gain:g}%")
     return gain
+
+
+def require_fractions(name: str, metric: Metric) -> None:
+    """Raises ConfigError for a metric that may be below 0: of -1 nothing is a fraction."""
+    if metric.low is None or metric.low < 0:
+        why = f"{name} has no lower bound of 0, so that a fraction of it need not be one"
+        raise ConfigError("kind", "fraction", why, "ask for the difference, kind: difference, or declare its low")
 
 
 def claim_of(arm: str, plain: Any, metric: Metric, kind: str) -> Claim:

@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from lrbench import CONF
 from lrbench.config.arms import Arm, checked
 from lrbench.config.composer import Composer, composer
 from lrbench.config.experiments import Grouped, experiment_from, measured
+from lrbench.config.files import files_of, listed, read_mapping
 from lrbench.config.hydra_errors import explain
-from lrbench.config.named import first_comment
-from lrbench.config.plain import claim_of, gain_of, texts, tuning_of, whole
+from lrbench.config.plain import claim_of, gain_of, require_fractions, texts, tuning_of, whole
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
 from lrbench.experiment.identity import run_id
@@ -22,41 +19,24 @@ from lrbench.study.cells import Cell
 from lrbench.study.design import RATE, Arms, Design, key_of, plain_arm
 from lrbench.study.rules import Rules
 
-FOLDER = CONF / "study"
 RULES = ("baseline", "kind", "estimand", "rate", "primary", "pairs", "detect", "most_pairs", "looks", "replicate")
 KEYS = ("question", "reasons", "set", "tasks", "arms", "metric", "higher", "tuning", "claims", "budget", *RULES)
 WORDS = ("question", "reasons")  # of a study: they decide nothing
 
 
 def study_files(config_dir: str | None = None) -> dict[str, Path]:
-    """The studies that have a name: `conf/study/`, and `study/` under a folder of the user's own."""
-    if config_dir is not None and not Path(config_dir).is_dir():
-        raise ConfigError("--config-dir", config_dir, "there is no such folder")
-    folders = [*([Path(config_dir) / "study"] if config_dir is not None else []), FOLDER]
-    return dict(sorted((path.stem, path) for folder in folders for path in folder.glob("*.yaml")))
+    """The studies that have a name. Raises ConfigError for a folder that is not there."""
+    return files_of("study", config_dir)
 
 
 def studies(config_dir: str | None = None) -> str:
-    """Every study that has a name in a line, with the first line of its file."""
-    files = study_files(config_dir)
-    width = max(map(len, files), default=0)
-    lines = [f"  {name:{width}}  {first_comment(path)}".rstrip() for name, path in files.items()]
-    return "\n".join(["studies (lrbench compare NAME)", *lines])
+    """Every study that has a name in a line."""
+    return listed("studies (lrbench compare NAME)", study_files(config_dir))
 
 
 def read_study(path: Path) -> dict[str, Any]:
     """What a study's file says. Raises ConfigError for one that is none, and for a key that there is not."""
-    where = f"conf/study/{path.name}" if path.parent == FOLDER else str(path)
-    try:
-        content: Any = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ConfigError(where, "", f"this is no YAML ({' '.join(str(error).split())})") from error
-    if not isinstance(content, dict):
-        raise ConfigError(where, "", "this is no mapping", f"give the keys {', '.join(KEYS)}")
-    for key in content:
-        if key not in KEYS:
-            raise ConfigError(f"{where}: {key}", "", "a study has no such key", did_you_mean(str(key), KEYS))
-    return content
+    return read_mapping(path, KEYS)
 
 
 def same_design(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
@@ -190,6 +170,8 @@ def _rules(asked: Mapping[str, Any], arms: Sequence[str], given: Mapping[str, Ma
     if "pairs" not in rules and "detect" not in rules:
         rules["pairs"] = 10
     kind = str(rules.get("kind", "difference"))
+    if kind == "fraction":
+        require_fractions(metric, declared)
     if "detect" in rules:
         rules["detect"] = gain_of("detect", rules["detect"], declared, kind)
     baseline = rules.pop("baseline", arms[0] if arms else "")

@@ -55,9 +55,7 @@ def build_of(
     title: str, text: str, arms: Sequence[Arm], metrics: Sequence[str], project: str, entity: str | None = None
 ) -> WandBReport:
     """Likewise, of a text and of each arm's runs. Raises ConfigError without wandb-workspaces."""
-    if find_spec("wandb_workspaces") is None:
-        cure = 'pip install "lr-schedule-bench[report-wandb]"'
-        raise ConfigError("--wandb", "", "needs a package that is not installed", cure)
+    require_installed()
     import wandb_workspaces.reports.v2 as wr
     from wandb_workspaces.reports.v2.internal import ReportViewspec
 
@@ -72,6 +70,13 @@ def build_of(
     spec = report._to_model().model_dump(mode="json", by_alias=True, exclude_none=True)
     ReportViewspec.model_validate(json.loads(json.dumps(spec)))
     return WandBReport(spec, report)
+
+
+def require_installed() -> None:
+    """Raises ConfigError without wandb-workspaces."""
+    if find_spec("wandb_workspaces") is None:
+        cure = 'pip install "lr-schedule-bench[report-wandb]"'
+        raise ConfigError("--wandb", "", "needs a package that is not installed", cure)
 
 
 def _panels(wr: Any, arms: Sequence[Arm], metrics: Sequence[str], project: str) -> Any:

@@ -22,8 +22,8 @@ class Tested:
     mean: float | None  # of the differences
     sd: float | None  # of the differences; 0 where they are equal but for rounding
     n: int
-    se: float | None  # on the side of the mean where the null is: sqrt(sd^2 / n + what its reach adds)
-    p: float  # two-sided, by t with this se; 1 where there is no se
+    se: float | None  # on the side of the mean where the (nearest) null is: sqrt(sd^2 / n + what its reach adds)
+    p: float  # two-sided, by t; of several nulls the largest; 1 where there is no se
     sign_flip_p: float  # two-sided, of the differences alone
     level: float  # of the interval: 1 - alpha / (m - rank + 1)
     interval: Interval | None
@@ -41,8 +41,12 @@ class _Estimate(NamedTuple):
     below: float | None  # the standard error towards lower values, and towards higher ones
     above: float | None
 
-    def towards(self, null: float) -> float | None:
-        return self.below if self.mean is not None and self.mean > null else self.above
+    def towards(self, nulls: Sequence[float]) -> float | None:
+        """On the side where the nearest of them lies."""
+        if self.mean is None:
+            return self.above
+        nearest = min(nulls, key=lambda null: abs(null - self.mean))  # type: ignore[operator]
+        return self.below if self.mean > nearest else self.above
 
 
 def family(
@@ -50,7 +54,7 @@ def family(
     alpha: float = 0.05,
     reach: Sequence[tuple[float, float]] = (),
     *,
-    null: float = 0.0,
+    nulls: Sequence[Sequence[float]] = (),
     margin: float | None = None,
 ) -> list[Tested]:
     """Test m contrasts together. differences: of each, its pairs' differences, shape (pairs,); the answers come in the
@@ -62,7 +66,10 @@ def family(
     at the others a reach grows and shrinks as the half-width does. Limits at half that error bring false directions to
     3 % of studies where 5 % are allowed, these to 5 % (study_null_30 in tests/benchmarks). Source: Zou & Donner (2008),
     Statistics in Medicine 27 (MOVER: limits of a sum from limits of its parts).
-    null: the difference that is tested, 0, or minus the margin where the question is whether an arm is no worse.
+    nulls: of each contrast, the difference that is tested: 0 (by default), or minus the margin where the question is
+    whether an arm is no worse; or both ends of a range, all of which have to be rejected before it is known on which
+    side of each the difference lies: p is the largest of theirs, an intersection-union test (Berger 1982,
+    Technometrics 24, 295-300).
     margin: where given, equivalence within it is a second family, ordered by the larger p of its two one-sided tests;
     without one there is no order, and each interval is at Bonferroni's 1 - 2 alpha / m.
 
@@ -76,13 +83,14 @@ def family(
     All have n - 1 degrees of freedom.
     """
     samples = _samples(differences, reach, alpha)
+    against = nulls or [(0.0,)] * len(samples)
     alphas = _equivalence_alphas([e for _, e in samples], alpha, margin)
-    order = sorted(range(len(samples)), key=lambda i: _two_sided(samples[i][1], null))
+    order = sorted(range(len(samples)), key=lambda i: _largest_p(samples[i][1], against[i]))
     found: dict[int, Tested] = {}
     still_open = True
     for k, i in enumerate(order):
         step = alpha / (len(samples) - k)
-        found[i] = _tested(*samples[i], null, step, alphas[i], k + 1, still_open)
+        found[i] = _tested(*samples[i], against[i], step, alphas[i], k + 1, still_open)
         still_open = still_open and found[i].p <= step and not found[i].disagrees
     return [found[i] for i in range(len(samples))]
 
@@ -101,13 +109,13 @@ def _samples(
 
 
 def _tested(
-    d: Values, e: _Estimate, null: float, alpha: float, equivalence_alpha: float, rank: int, is_open: bool
+    d: Values, e: _Estimate, nulls: Sequence[float], alpha: float, equivalence_alpha: float, rank: int, is_open: bool
 ) -> Tested:
     """One contrast at the alphas of its steps."""
-    flipped = sign_flip_p(d - null) if d.size else 1.0
-    by_t = _two_sided(_estimate(d), null)  # of what the signs are flipped of: the differences alone
+    flipped = max(sign_flip_p(d - null) for null in nulls) if d.size else 1.0
+    by_t = _largest_p(_estimate(d), nulls)  # of what the signs are flipped of: the differences alone
     return Tested(
-        mean=e.mean, sd=e.sd, n=e.n, se=e.towards(null), p=_two_sided(e, null), sign_flip_p=flipped,
+        mean=e.mean, sd=e.sd, n=e.n, se=e.towards(nulls), p=_largest_p(e, nulls), sign_flip_p=flipped,
         level=1 - alpha, interval=_interval(e, alpha / 2),
         equivalence_level=1 - 2 * equivalence_alpha, equivalence=_interval(e, equivalence_alpha),
         rank=rank, open=is_open, disagrees=(flipped <= alpha) != (by_t <= alpha),
@@ -124,9 +132,13 @@ def _estimate(d: Values, reach: tuple[float, float] = (0.0, 0.0), alpha: float =
     return _Estimate(float(d.mean()), sd, d.size, below, above)
 
 
+def _largest_p(e: _Estimate, nulls: Sequence[float]) -> float:
+    return max(_two_sided(e, null) for null in nulls)
+
+
 def _two_sided(e: _Estimate, null: float) -> float:
     """Of t = (mean - null) / se. Without any spread a mean is the null or is not."""
-    se = e.towards(null)
+    se = e.towards((null,))
     if e.mean is None or se is None:
         return 1.0
     away = abs(e.mean - null)

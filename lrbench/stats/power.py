@@ -1,15 +1,15 @@
 """How many pairs a question takes, which verdicts a design can reach, and how often a rerun would agree."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from lrbench.stats.intervals import LEVEL
+from lrbench.stats.intervals import LEVEL, newcombe_paired
 from lrbench.stats.paired import POWER
-from lrbench.stats.verdict import VERDICTS, Claim, Kind, Verdict, verdicts
+from lrbench.stats.verdict import VERDICTS, Claim, Kind, Verdict, verdict, verdicts
 
 ALPHA = 0.05
 NO_WRONG_SIDE = 5.0  # standard errors
@@ -87,22 +87,59 @@ def verdict_probabilities(
     n: int,
     alpha: float = ALPHA,
     tests: int = 1,
-    selection_sd: float = 0.0,
+    reach: tuple[float, float] = (0.0, 0.0),
     draws: int = 20_000,
 ) -> dict[Verdict, float]:
     """How often a study of n pairs ends in each verdict where the true effect is this one.
 
     Of one contrast at the strictest of Holm's steps for so many tests, so that those of a family are no less likely.
-    sd: of the differences. selection_sd: how far the choice of rates moves the effect, which is in the interval too.
-    By simulation of mean and sd of normal differences, the same draws each time; the standard error of a probability is
-    at most 0.5 / sqrt(draws). The sign-flip test is taken to agree.
+    sd: of the differences. reach: how far the choice of rates lengthens the interval below and above, at
+    1 - alpha / tests, as in `family`; the pairs are taken to be at rates whose effect is the true one. By simulation of
+    mean and sd of normal differences, the same draws each time; the standard error of a probability is at most
+    0.5 / sqrt(draws). The sign-flip test is taken to agree.
     """
     rng = np.random.default_rng(0)
-    v = selection_sd**2
-    means = rng.normal(effect, math.sqrt(sd**2 / max(n, 1) + v), draws)
-    found = _simulated(kind, claim, means, _sds(rng, np.full(draws, sd), n), n, alpha / tests, (v, v))
-    counts = np.bincount(found, minlength=len(VERDICTS))
-    return {name: float(counts[i] / draws) for i, name in enumerate(VERDICTS)}
+    step = alpha / tests
+    means = rng.normal(effect, sd / math.sqrt(max(n, 1)), draws)
+    found = _simulated(kind, claim, means, _sds(rng, np.full(draws, sd), n), n, step, _added(reach, step, n))
+    return _shares(found, np.ones(draws))
+
+
+def success_probabilities(
+    claim: Claim, first: float, second: float, n: int, alpha: float = ALPHA, tests: int = 1, draws: int = 4000
+) -> dict[Verdict, float]:
+    """How often n pairs end in each verdict on the difference of two rates of success, second minus first, where these
+    are the true ones and the two runs of a pair succeed independently.
+
+    The verdict is Newcombe's interval's at 1 - alpha / tests, a direction only where McNemar's exact test agrees. By
+    simulation of the pairs' table, the same draws each time; the standard error is at most 0.5 / sqrt(draws).
+    """
+    chances = [first * second, first * (1 - second), (1 - first) * second, (1 - first) * (1 - second)]
+    drawn = np.random.default_rng(0).multinomial(n, chances, draws)
+    tables, times = np.unique(drawn, axis=0, return_counts=True)
+    found = np.array([_of_table(claim, table, alpha / tests) for table in tables.tolist()])
+    return _shares(found, times)
+
+
+def _of_table(claim: Claim, table: list[int], alpha: float) -> int:
+    """The verdict, as an index, on pairs of which so many had both succeed, the first alone, the second, neither."""
+    both, first, second, neither = table
+    wide, narrow = (newcombe_paired(both, second, first, neither, level) for level in (1 - alpha, 1 - 2 * alpha))
+    found = verdict("difference", wide, narrow, claim)
+    p = float(stats.binomtest(second, first + second).pvalue) if first + second else 1.0
+    free = found in ("practically null", "inconclusive")
+    return VERDICTS.index(found if free or p <= alpha else "inconclusive")
+
+
+def _shares(found: NDArray[np.intp], times: NDArray[Any]) -> dict[Verdict, float]:
+    counts = np.bincount(found, times, len(VERDICTS))
+    return {name: float(counts[i] / times.sum()) for i, name in enumerate(VERDICTS)}
+
+
+def _added(reach: tuple[float, float], alpha: float, n: int) -> tuple[float, float]:
+    """What a reach at 1 - alpha adds to the variance of a mean of n, below and above."""
+    t = float(stats.t.isf(alpha / 2, n - 1)) if n > 1 else math.inf
+    return (reach[0] / t) ** 2, (reach[1] / t) ** 2
 
 
 def rerun_agreement(
@@ -130,8 +167,7 @@ def rerun_agreement(
     if n < 2:
         return Agreement(1.0, 1.0)
     v, step = selection_variance, alpha / tests
-    t = float(stats.t.isf(step / 2, n - 1))
-    added = (v, v) if reach is None else ((reach[0] / t) ** 2, (reach[1] / t) ** 2)
+    added = (v, v) if reach is None else _added(reach, step, n)
     if reached is None:
         reached = VERDICTS[int(_simulated(kind, claim, np.array([mean]), np.array([sd]), n, step, added)[0])]
     rng = np.random.default_rng(0)

@@ -18,7 +18,7 @@ Verdict = Literal[
     "direction supported, size unresolved",
     "inconclusive",
 ]
-Kind = Literal["difference", "no worse", "equal"]
+Kind = Literal["difference", "no worse", "equal", "fraction"]
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 NO_INTERVAL = (np.nan, np.nan)  # every comparison with it is false, so that nothing follows from it
@@ -26,7 +26,8 @@ NO_INTERVAL = (np.nan, np.nan)  # every comparison with it is false, so that not
 
 @dataclass(frozen=True)
 class Claim:
-    """The claimed effect lies between low and high, in the unit of the metric and in the claimed direction.
+    """The claimed effect lies between low and high, in the unit of the metric and in the claimed direction; of a
+    fraction they are what it lies between, 0.9 to 0.95.
 
     low = 0 where no size is claimed, high = None where it is open upwards. margin: what differs by less is the same in
     practice. ValueError for a range or a margin that no interval could be held against.
@@ -52,14 +53,19 @@ class Claim:
     def sized(self) -> bool:
         return self.low > 0
 
+    @property
+    def ranged(self) -> bool:
+        """Whether the range has an end beside 0."""
+        return self.sized or self.high is not None
+
 
 def verdict(kind: Kind, interval: Interval | None, equivalence: Interval | None, claim: Claim) -> Verdict:
     """What follows from one contrast. Both intervals are in the claimed direction; `equivalence` is the narrower
     one, of two one-sided tests (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15).
 
-    None for an interval that cannot be had (fewer than 2 pairs) or must not be read (a step of Holm's that is closed,
-    tests that disagree): nothing is concluded from it. ValueError where the kind needs a margin and the claim has none.
-    Whether a question is ill-posed is for whoever asks it to say.
+    Of a fraction they are of its logarithm. None for an interval that cannot be had (fewer than 2 pairs) or must not be
+    read (a step of Holm's that is closed, tests that disagree): nothing is concluded from it. ValueError where the kind
+    needs a margin and the claim has none. Whether a question is ill-posed is for whoever asks it to say.
     """
     return VERDICTS[int(verdicts(kind, *(interval or NO_INTERVAL), *(equivalence or NO_INTERVAL), claim))]
 
@@ -68,7 +74,7 @@ def verdicts(
     kind: Kind, low: ArrayLike, high: ArrayLike, equal_low: ArrayLike, equal_high: ArrayLike, claim: Claim
 ) -> NDArray[np.intp]:
     """The rule, of many contrasts at once: ends of their intervals in, indices of VERDICTS out, all of one shape."""
-    rules: Any = {"difference": _difference, "no worse": _no_worse, "equal": _equal}[kind]
+    rules: Any = {"difference": _difference, "no worse": _no_worse, "equal": _equal, "fraction": _fraction}[kind]
     ends = (np.asarray(x, float) for x in (low, high, equal_low, equal_high))
     found: dict[Verdict, NDArray[np.bool_]] = rules(*ends, claim)
     indices = [VERDICTS.index(name) for name in found]
@@ -102,6 +108,16 @@ def _no_worse(low: Ends, high: Ends, equal_low: Ends, equal_high: Ends, claim: C
 def _equal(low: Ends, high: Ends, equal_low: Ends, equal_high: Ends, claim: Claim) -> dict[Verdict, Any]:
     m = _margin(claim)
     return {"contradicted": (low > m) | (high < -m), "supported": (equal_low > -m) & (equal_high < m)}
+
+
+def _fraction(low: Ends, high: Ends, equal_low: Ends, equal_high: Ends, claim: Claim) -> dict[Verdict, Any]:
+    """Where the fraction lies, and no direction: 1 is a number as any other."""
+    a, b = claim.low, np.inf if claim.high is None else claim.high
+    return {
+        "supported": (np.exp(low) >= a) & (np.exp(high) <= b),
+        "larger than claimed": np.exp(low) > b,
+        "smaller than claimed": np.exp(high) < a,
+    }
 
 
 def _margin(claim: Claim) -> float:

@@ -33,9 +33,9 @@ def contrasts(rules: Rules, choices: Mapping[str, Choice], seen: Sequence[Seen])
     for primary in (True, False):
         arms = [arm for arm in rules.contrasts if arm in by_arm and (arm in rules.family) == primary]
         gains = [_compared(rules, by_arm[arm]) for arm in arms]
-        null = -(rules.margin or 0.0) if rules.kind == "no worse" else 0.0
         reach |= {arm: _reach(rules, choices, arm, rules.alpha / len(arms)) for arm in arms}
-        found = family(gains, rules.alpha, [reach[arm] for arm in arms], null=null, margin=rules.margin)
+        found = family(gains, rules.alpha, [reach[arm] for arm in arms], nulls=[rules.nulls(arm) for arm in arms],
+                       margin=rules.margin)  # fmt: skip
         tested |= dict(zip(arms, found, strict=True))
     return tuple(
         _contrast(rules, by_arm[arm], tested[arm], variances[arm], reach[arm])
@@ -88,7 +88,9 @@ def _contrast(rules: Rules, seen: Seen, tested: Tested, variance: float, reach: 
         pairs=pairs,
         paths=_paths(rules, seen) if rules.estimand == "both" else None,
         agreement=None if forbidden else _agreement(rules, seen, tested, (variance, reach), found),
-        pairs_needed=_pairs_needed(rules, tested, reach) if found == "inconclusive" and not forbidden else None,
+        pairs_needed=_pairs_needed(rules, seen.arm, tested, reach)
+        if found == "inconclusive" and not forbidden
+        else None,
         reach=reach if chosen else None,
     )
 
@@ -189,31 +191,32 @@ def _paths(rules: Rules, seen: Seen) -> Paths:
     )
 
 
-def _pairs_needed(rules: Rules, tested: Tested, reach: tuple[float, float]) -> int | None:
+def _pairs_needed(rules: Rules, arm: str, tested: Tested, reach: tuple[float, float]) -> int | None:
     """Where the gain that was seen is the true one; None where more pairs do not help: the choice of values is what
     leaves it open."""
     if tested.mean is None or not tested.sd:
         return None
-    away, above = away_from_null(rules, tested.mean)
+    away, above = away_from_null(rules, arm, tested.mean)
     added = reach_variance(reach[0] if above else reach[1], 1 - tested.level)
-    within = rules.kind == "equal" and away > 0
+    equal, nulls = rules.kind == "equal" and away > 0, rules.nulls(arm)
+    within = equal or min(nulls) < tested.mean < max(nulls)
     # Both one-sided tests have to be passed: each as often as leaves the power for the two together.
-    level, aim = (tested.equivalence_level, (1 + POWER) / 2) if within else (tested.level, POWER)
+    level, aim = tested.equivalence_level if equal else tested.level, (1 + POWER) / 2 if within else POWER
     try:
         return pairs_for(abs(away), tested.sd, level, aim, most=MOST, added=added)
     except ValueError:
         return None
 
 
-def away_from_null(rules: Rules, mean: float) -> tuple[float, bool]:
+def away_from_null(rules: Rules, arm: str, mean: float) -> tuple[float, bool]:
     """How far a mean gain lies from what its verdict is read against, and whether its interval's lower end decides: 0,
-    the margin that no loss may reach, or the nearer of the two that equals lie between (below 0: outside)."""
-    margin = rules.margin or 0.0
-    if rules.kind == "no worse":
-        return mean + margin, mean > -margin
+    the margin that no loss may reach, the nearer end of a claimed fraction, or the nearer of the two margins that
+    equals lie between (below 0: outside)."""
     if rules.kind == "equal":
+        margin = rules.margin or 0.0
         return margin - abs(mean), (mean < 0) == (abs(mean) < margin)
-    return mean, mean > 0
+    nearest = min(rules.nulls(arm), key=lambda null: abs(mean - null))
+    return mean - nearest, mean > nearest
 
 
 def _agreement(

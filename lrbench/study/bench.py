@@ -88,7 +88,11 @@ def outcome_of(run: Run, rules: Rules, measured: bool) -> Outcome | None:
         known = ", ".join(k for k, v in summary.items() if "/" in k and isinstance(v, int | float))
         raise ConfigError("metric", judged, f"the run {run.run_id} does not measure it; it has {known}")
     values = {name: _finite(summary.get(name)) for name in (rules.judge, rules.metric)}
-    return Outcome(run.run_id, values[rules.judge], values[rules.metric], failure(run, judged))
+    failed = failure(run, judged)
+    if rules.kind == "fraction" and failed is None and summary[judged] <= 0:
+        why = f"{judged} is {summary[judged]:g} in the run {run.run_id}, of which nothing is a fraction"
+        raise ConfigError("kind", rules.kind, why, "ask for the difference, kind: difference")
+    return Outcome(run.run_id, values[rules.judge], values[rules.metric], failed)
 
 
 def _finite(value: Any) -> float | None:

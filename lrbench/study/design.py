@@ -17,12 +17,14 @@ from lrbench.study.rules import Rules, Tuning
 RATE = "optimizer.lr"  # the keys that end so are set in the Experiment; others are composed at every value
 
 Arms = Mapping[str, Mapping[str, Mapping[str, Any]]]  # task -> arm -> value ("": any) -> Experiment without seed
+Existed = Mapping[str, Mapping[str, Mapping[str, int]]]  # task -> arm -> value ("": as given) -> runs
 
 
 @dataclass(frozen=True)
 class Design:
     """keys: what is tuned in each arm. asked: the design as a person gave it, which the rest was compiled from.
-    fresh: whether its confirmation runs were still to be made when it was frozen."""
+    fresh: whether its confirmation runs were still to be made when it was frozen; existed: those that were not (of the
+    first seeds; empty in designs that were frozen before this was kept)."""
 
     name: str
     question: str
@@ -31,6 +33,7 @@ class Design:
     keys: Mapping[str, str]
     asked: Mapping[str, Any] = field(default_factory=dict)
     fresh: bool = True
+    existed: Existed = field(default_factory=dict)
 
     @cached_property
     def hash(self) -> str:
@@ -39,6 +42,15 @@ class Design:
         rules = _set_in(replace(self.rules, replicate=0))
         rules |= {"tuning": _set_in(self.rules.tuning)} if self.rules.tuning else {}
         return digest(canonical({"rules": rules, "arms": self.arms, "keys": self.keys}))
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """The arms whose gain could be seen when the design was frozen: both they and the baseline had run on a task.
+        A baseline alone, that another study had as well, or an arm alone, shows none."""
+        if not self.fresh and not self.existed:
+            return self.rules.contrasts  # which runs there were is not known
+        base = self.rules.baseline
+        return tuple(a for a in self.rules.contrasts if any({a, base} <= arms.keys() for arms in self.existed.values()))
 
     def experiment(self, cell: Cell) -> Experiment:
         """The run of a cell."""
@@ -61,6 +73,7 @@ def from_plain_design(plain: Mapping[str, Any]) -> Design:
     made = Design(
         name=plain["name"], question=plain["question"], rules=_rules_from(plain["rules"]), arms=plain["arms"],
         keys=plain["keys"], asked=plain["asked"], fresh=plain["fresh"],
+        existed=plain.get("existed", {}),
     )  # fmt: skip
     if made.hash != plain["hash"]:
         raise ValueError(f"its content hashes to {made.hash}, not to the {plain['hash']} it was frozen with")

@@ -8,7 +8,11 @@ from typing import Literal, get_args
 from lrbench.errors import ConfigError
 from lrbench.stats.verdict import Claim, Kind
 
-# How often an arm succeeds, whatever it reaches; and up to which value it does, in doublings.
+# How often an arm succeeds, whatever it reaches; and up to which value it does, in doublings. A fraction is the arm's
+# metric over the baseline's, seed by seed: the mean of its logarithm, so that all that is done with differences is done
+# with those of logarithms, and the answer is the geometric mean of the pairs' fractions. Of the baseline in the arm it
+# is the inverse, which a mean of fractions is not. Source: Keene (1995), Statistics in Medicine 14, 811-819. (Fieller's
+# interval is of the ratio of two means, and knows no reach of tuned values.)
 StudyKind = Kind | Literal["success", "threshold"]
 Estimand = Literal["tuned", "swap", "both"]
 Rate = Literal["as given", "baseline tuned"]
@@ -135,6 +139,21 @@ class Rules:
         if self.within_margin and len(margins) > 1:
             why = "the contrasts of one family are tested against one margin"
             raise ConfigError("margin", sorted(margins), why, "give all arms the same")  # type: ignore[type-var]
+        if self.kind == "fraction":
+            self._require_fractions()
+
+    def _require_fractions(self) -> None:
+        if self.estimand == "both":
+            why = "the two paths of a fraction would be factors of it, and are told as gains"
+            raise ConfigError("estimand", self.estimand, why, "give tuned or swap")
+        for arm in self.contrasts:
+            claim = self.claim(arm)
+            if not claim.ranged:
+                why = "a fraction is held against the range that it is claimed to lie in"
+                raise ConfigError("claims", arm, why, f"give claims: {{{arm}: {{low: 0.9, high: 0.95}}}}, or one end")
+            if claim.margin is not None:
+                why = "a fraction has no direction, so there is nothing that differs by less than a margin"
+                raise ConfigError(f"claims.{arm}.margin", claim.margin, why, "leave it out; the range says it all")
 
     @property
     def within_margin(self) -> bool:
@@ -193,15 +212,35 @@ class Rules:
         margins = {self.claim(arm).margin for arm in self.contrasts}
         return margins.pop() if len(margins) == 1 else None
 
+    def nulls(self, arm: str) -> tuple[float, ...]:
+        """The gains that a contrast is tested against: none, minus the margin, or the ends of a claimed fraction."""
+        if self.kind == "fraction":
+            claim = self.claim(arm)
+            return tuple(math.log(end) for end in (claim.low, claim.high) if end)
+        return (-(self.margin or 0.0),) if self.kind == "no worse" else (0.0,)
+
+    def scaled(self, value: float) -> float:
+        """A value on the scale on which gains are differences."""
+        return math.log(value) if self.kind == "fraction" else value
+
     def gain(self, arm: float, baseline: float) -> float:
-        """The arm's minus the baseline's, above 0 where the arm is better."""
-        higher = self.higher or self.kind == "threshold"
-        return arm - baseline if higher else baseline - arm
+        """The arm's minus the baseline's, above 0 where the arm is better; or the logarithm of the arm's fraction of
+        the baseline's, above 0 where it is more of it, whichever way is better."""
+        higher = self.higher or self.kind in ("threshold", "fraction")
+        first, second = (arm, baseline) if higher else (baseline, arm)
+        return self.scaled(first) - self.scaled(second)
+
+    @property
+    def to_find(self) -> float | None:
+        """What is to be detected, as a gain. A fraction that lies so far from what it is held against, relatively."""
+        return math.log1p(self.detect) if self.detect is not None and self.kind == "fraction" else self.detect
 
     def told(self, gain: float) -> str:
         """A gain in words; of a share in points."""
         if self.kind == "threshold":
             return f"{gain:.3g} doublings"
+        if self.kind == "fraction":
+            return f"{100 * math.expm1(gain):.3g}%"
         return f"{100 * gain:.3g} points" if self.unit == "%" else f"{gain:.3g}"
 
     def seeds(self, role: str, many: int, begin: int = 0) -> range:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 from lrbench.errors import ConfigError
@@ -13,8 +14,9 @@ from lrbench.store.run import Run
 from lrbench.store.store import Store
 from lrbench.study.cells import Cell
 from lrbench.study.confirmation import seeds_of
-from lrbench.study.design import Design, from_plain_design
+from lrbench.study.design import Design, Existed, from_plain_design, key_of
 
+LOOKED_FOR = 10  # pairs
 FORMAT = 1  # raised when a design.json of before cannot be read any more
 DESIGN, VERDICT = "design.json", "verdict.json"
 
@@ -55,20 +57,19 @@ def set_aside(folder: Path, results: Path) -> Path:
     return folder.rename(folder.with_name(name))
 
 
-def is_fresh(design: Design, store: Store) -> bool:
-    """Whether none of the runs that could confirm the design exists yet. Those of the first ten pairs are looked for:
-    whoever has made others has made these."""
+def existing(design: Design, store: Store) -> Existed:
+    """The runs that could confirm the design and are done already. Those of the first ten pairs are looked for: whoever
+    has made others has made these."""
     rules = design.rules
     values = [None] if not rules.varies else _reachable(design)
     seeds = seeds_of(rules, rules.least_pairs, rules.looks)
-    cells = (
-        Cell(t, a, v, s, measured=rules.kind != "threshold")
-        for t in rules.tasks
-        for a in rules.arms
-        for v in values
-        for s in seeds[:10]
-    )
-    return not any(store.done(run_id(design.experiment(cell))) for cell in cells)
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for task, arm, value in product(rules.tasks, rules.arms, values):
+        cells = [Cell(task, arm, value, seed, measured=rules.kind != "threshold") for seed in seeds[:LOOKED_FOR]]
+        many = sum(store.done(run_id(design.experiment(cell))) is not None for cell in cells)
+        if many:
+            found.setdefault(task, {}).setdefault(arm, {})[key_of(value)] = many
+    return found
 
 
 def _reachable(design: Design) -> list[float | None]:

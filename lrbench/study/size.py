@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lrbench.stats.paired import POWER
 from lrbench.stats.power import pairs_for, upper_sd, verdict_probabilities
 from lrbench.stats.selection import reach_variance
 from lrbench.stats.verdict import Claim
@@ -38,8 +39,11 @@ def size_of(rules: Rules, choices: Mapping[str, Choice]) -> Size:
     if found.pairs is None or not found.enough:
         return found
     for arm, sd in sds.items():
-        if (needed := _pairs_that_decide(rules, arm, sd, found.pairs)) != found.pairs:
+        reach = reach_of(rules, choices, arm, rules.alpha / len(rules.family))
+        if (needed := _pairs_that_decide(rules, arm, sd, found.pairs, reach)) != found.pairs:
             many = f"about {needed} would" if needed else "nor do many more"
+            if not needed and max(reach) > 0:
+                many += f", for the choice of values alone leaves {rules.told(max(reach))} open: see tuning.more"
             why = f"{found.pairs} pairs cannot decide what is claimed of {arm} (sd {rules.told(sd)}): {many}"
             return Size(found.pairs, sd, why, enough=False)
     return found
@@ -53,40 +57,59 @@ def _given(rules: Rules) -> Size:
 
 def _asked(rules: Rules, choices: Mapping[str, Choice], sd: float) -> Size:
     """As many as find what is to be detected, at Holm's strictest step."""
-    assert rules.detect is not None
+    assert rules.to_find is not None
     level = 1 - rules.alpha / len(rules.family)
-    # What the choice of values adds to an interval, more pairs do not take away.
-    reach = max(reach_of(rules, choices, arm, 1 - level)[0] for arm in rules.contrasts)
-    added, gain = reach_variance(reach, 1 - level), rules.told(rules.detect)
-    why = f"a gain of {gain} is found with 80 % power where the differences' sd is {rules.told(sd)}"
+    # What the choice of values adds to an interval, more pairs do not take away. A gain has to exceed 0, and a fraction
+    # may lie on either side of what it is held against.
+    both = [reach_of(rules, choices, arm, 1 - level) for arm in rules.contrasts]
+    reach = max(max(r) if rules.kind == "fraction" else r[0] for r in both)
+    size = rules.told(rules.to_find)
+    gain = f"a fraction {size} off what it is held against" if rules.kind == "fraction" else f"a gain of {size}"
+    why = f"{gain} is found with 80 % power where the differences' sd is {rules.told(sd)}"
     try:
-        asked = max(rules.least_pairs, pairs_for(rules.detect, sd, level, added=added))
+        asked = pairs_to_find(rules, sd, reach)
     except ValueError:
         leaves = f"the choice of values alone leaves {rules.told(reach)} open"
-        why = f"no number of pairs finds a gain of {gain}: {leaves}, and more tuning seeds (tuning.more) leave less"
+        why = f"no number of pairs finds {gain}: {leaves}, and more tuning seeds (tuning.more) leave less"
         return Size(None, sd, why, enough=False)
     return Size(asked, sd, why, enough=asked <= rules.most_pairs)
 
 
-def _pairs_that_decide(rules: Rules, arm: str, sd: float, pairs: int) -> int | None:
+def pairs_to_find(rules: Rules, sd: float, reach: float = 0.0) -> int:
+    """The pairs of a look that find what is to be detected, at Holm's strictest step: a gain over 0, or a fraction off
+    what it is held against, between two ends off both. reach: of the choice of values. ValueError where none do."""
+    assert rules.to_find is not None
+    alpha = rules.alpha / len(rules.family)
+    aim = (1 + POWER) / 2 if any(len(rules.nulls(arm)) > 1 for arm in rules.contrasts) else POWER
+    return max(rules.least_pairs, pairs_for(rules.to_find, sd, 1 - alpha, aim, added=reach_variance(reach, alpha)))
+
+
+def _pairs_that_decide(rules: Rules, arm: str, sd: float, pairs: int, reach: tuple[float, float]) -> int | None:
     """So many, or the fewest doublings of them, with which some verdict is likelier than not at one of the gains that
-    matter to the claim; None where ten thousand do not. Where no size is claimed any number may decide."""
+    matter to the claim; None where ten thousand do not, as where the reach of the chosen values is too large for any.
+    Where no size is claimed any number may decide, and of success the noise of what runs reach says nothing."""
     claim = rules.claim(arm)
-    gains = (
-        [0.0] if rules.within_margin else gains_of_claim(claim) if claim.sized and rules.kind == "difference" else []
-    )
-    if not gains or sd == 0:
+    gains = [0.0] if rules.within_margin else gains_of_claim(rules, claim)
+    if not gains or sd == 0 or rules.kind == "success":
         return pairs
+    tests = len(rules.family)
 
     def decides(n: int) -> bool:
-        found = (verdict_probabilities(rules.rule, claim, g, sd, n, rules.alpha, len(rules.family)) for g in gains)
+        found = (verdict_probabilities(rules.rule, claim, g, sd, n, rules.alpha, tests, reach) for g in gains)
         return any(p >= LIKELY for f in found for name, p in f.items() if name != "inconclusive")
 
     return next((n for n in (pairs * 2**k for k in range(12)) if n <= MOST and decides(n)), None)
 
 
-def gains_of_claim(claim: Claim) -> list[float]:
-    """The true gains at which a claim of a size is looked at: none, both ends of the range, and its middle."""
+def gains_of_claim(rules: Rules, claim: Claim) -> list[float]:
+    """The true gains at which a claim of a size is looked at: none, both ends of the range, and its middle. Nothing of
+    a claim of a direction alone, and of other kinds."""
+    if rules.kind == "fraction":
+        ends = [end for end in (claim.low, claim.high) if end]
+        middle = [math.sqrt(math.prod(ends))] if len(ends) > 1 else []
+        return sorted({0.0, *map(math.log, ends + middle)}) if ends != [1.0] else []
+    if rules.kind not in ("difference", "success") or not claim.sized:
+        return []
     high = 2 * claim.low if claim.high is None else claim.high
     return sorted({0.0, claim.low, (claim.low + high) / 2, high})
 
@@ -103,19 +126,19 @@ def planned_sd(rules: Rules, choices: Mapping[str, Choice], arm: str) -> float |
         scores = [
             s for p in choices[rules.baseline].points for s in p.scores if p.value == choices[rules.baseline].value
         ]
-        good = [s for s in scores if s is not None]
+        good = [rules.scaled(s) for s in scores if s is not None]
         return upper_sd(math.sqrt(2) * float(np.std(good, ddof=1)), len(good) - 1, CONFIDENCE) if good[1:] else None
     variances, freedom = [], 0
     for ours, theirs in zip(choices[arm].finalists, choices[rules.baseline].finalists, strict=False):
-        d = _differences(choices[arm], ours, choices[rules.baseline], theirs)
+        d = _differences(rules, choices[arm], ours, choices[rules.baseline], theirs)
         if d.size > 1:
             variances.append(float(d.var(ddof=1)))
             freedom = max(freedom, d.size - 1)
     return upper_sd(math.sqrt(float(np.mean(variances))), freedom, CONFIDENCE) if variances else None
 
 
-def _differences(arm: Choice, ours: float, base: Choice, theirs: float) -> NDArray[np.float64]:
+def _differences(rules: Rules, arm: Choice, ours: float, base: Choice, theirs: float) -> NDArray[np.float64]:
     """By seed, where both succeeded."""
     first, second = (next(p for p in c.points if p.value == v) for c, v in ((arm, ours), (base, theirs)))
     pairs = zip(first.scores, second.scores, strict=False)
-    return np.array([a - b for a, b in pairs if a is not None and b is not None])
+    return np.array([rules.gain(a, b) for a, b in pairs if a is not None and b is not None])

@@ -193,8 +193,16 @@ def choice_variance_of(rules: Rules, choices: Mapping[str, Choice], arm: str) ->
     both = [choices[arm], choices[rules.baseline]]
     if any(c.standing == "failed" for c in both):
         return 0.0
-    ours, theirs = (_table(c, _compared(c)) for c in both)
-    return choice_variance(ours, theirs, picker(rules.tuning, rules.higher))
+    ours, theirs = (_table(rules, c, _compared(c)) for c in both)
+    return choice_variance(ours, theirs, _pick_of(rules, rules.tuning))
+
+
+def _pick_of(rules: Rules, t: Tuning) -> Pick:
+    """The choice from tables on the scale of gains; it is made on the metric's own."""
+    pick = picker(t, rules.higher)
+    if rules.kind != "fraction":
+        return pick
+    return lambda tables: pick({value: np.exp(scores) for value, scores in tables.items()})
 
 
 def reach_of(rules: Rules, choices: Mapping[str, Choice], arm: str, alpha: float) -> tuple[float, float]:
@@ -203,15 +211,17 @@ def reach_of(rules: Rules, choices: Mapping[str, Choice], arm: str, alpha: float
     nothing is chosen for the arm."""
     if arm not in choices or rules.estimand == "swap":
         return 0.0, 0.0
-    below, above = (_regret(rules, choices[name], alpha) for name in (rules.baseline, arm))
-    return below, above
+    better_baseline, better_arm = (_regret(rules, choices[name], alpha) for name in (rules.baseline, arm))
+    if rules.kind == "fraction" and not rules.higher:  # of a loss a better arm has a smaller fraction
+        return better_arm, better_baseline
+    return better_baseline, better_arm
 
 
 def _regret(rules: Rules, choice: Choice, alpha: float) -> float:
     if choice.standing == "failed":
         return 0.0
     among = _compared(choice)
-    return regret_limit(_table(choice, among), choice.value, among, alpha, higher_is_better=rules.higher)
+    return regret_limit(_table(rules, choice, among), choice.value, among, alpha, higher_is_better=rules.higher)
 
 
 def _compared(choice: Choice) -> list[float]:
@@ -220,6 +230,7 @@ def _compared(choice: Choice) -> list[float]:
     return [v for v in values if v in choice.finalists] if len(choice.finalists) >= ENOUGH else values
 
 
-def _table(choice: Choice, among: list[float]) -> dict[float, NDArray[np.float64]]:
+def _table(rules: Rules, choice: Choice, among: list[float]) -> dict[float, NDArray[np.float64]]:
+    """Scores on the scale of gains."""
     points = (p for p in choice.points if p.value in among)
-    return {p.value: np.array([math.nan if s is None else s for s in p.scores]) for p in points}
+    return {p.value: np.array([math.nan if s is None else rules.scaled(s) for s in p.scores]) for p in points}

@@ -1,6 +1,8 @@
 """Whole studies on worlds whose truth is known: false verdicts, coverage, power, and how often a rerun agrees."""
 
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,9 +10,14 @@ from typing import Any
 import numpy as np
 from harness import keep
 
+from lrbench.config.study import compile_study
+from lrbench.experiment import Settings
 from lrbench.stats.intervals import Interval, wilson
+from lrbench.stats.verdict import Claim
+from lrbench.study.bench import TARGET
 from lrbench.study.result import Contrast
 from lrbench.study.rules import Rules
+from lrbench.sweep.stages import Staged
 
 sys.path.append(str(Path(__file__).parents[1] / "study"))
 from simulated import TUNING, Runs, Scene, judged, result, simulate, wrong
@@ -53,9 +60,32 @@ def study_cases() -> None:
     _keep_errors("study_cases", "skewed seeds, failures, families, looks", OTHERS, STUDIES // 2)
 
 
+def study_fraction() -> None:
+    """Where the truth is all of the claimed range, so that every verdict but `inconclusive` is false; and at its lower
+    end, in no case of which `smaller than claimed` is true."""
+    cases: dict[str, Case] = {}
+    for name, scene, given in (
+        ("10 pairs", Scene(**HARD, gains=(-2.0,), relative=0.05), {}),
+        ("30 pairs", Scene(**HARD, gains=(-2.0,), relative=0.05), {"pairs": 30}),
+        ("a loss, better lower", Scene(**HARD, gains=(-2.0,), relative=-0.05), {"higher": False}),
+        ("a spread of 30 %", Scene(**HARD, gains=(-2.0,), relative=0.3), {}),
+        ("lognormal seeds", Scene(**HARD, gains=(-2.0,), relative=0.05, noise=("lognormal",)), {}),
+        ("4 contrasts", Scene(**HARD, gains=(-2.0,) * 4, relative=0.05), {"pairs": 12}),
+        ("2 looks", Scene(**HARD, gains=(-2.0,), relative=0.05), {"looks": 2}),
+    ):
+        for where, open_above in (("all of the range", False), ("its lower end", True)):
+            claims = {a: _from(scene.fraction(a), open_above) for a in scene.arms[1:]}
+            cases[f"{name}, {where}"] = scene, {"kind": "fraction", "claims": claims, **given}
+    _keep_errors("study_fraction", "fractions of the baseline, 10 pairs where no more are said", cases, STUDIES // 2)
+
+
+def _from(low: float, open_above: bool) -> Claim:
+    return Claim(low=low, high=None if open_above else low)
+
+
 def _keep_errors(name: str, what: str, cases: Mapping[str, Case], studies: int = STUDIES) -> None:
     figures = {label: _errors(scene, scene.rules(**given), studies) for label, (scene, given) in cases.items()}
-    target = "a false direction in at most 6 % of the studies that have a verdict"
+    target = "a false direction, or place, in at most 6 % of the studies that have a verdict"
     keep(name, f"whole studies, simulated: {what}", target, {"studies": studies, **figures})
 
 
@@ -70,10 +100,10 @@ def _errors(scene: Scene, rules: Rules, studies: int) -> dict[str, Any]:
         "false_95": [round(100 * x, 1) for x in wilson(false, len(whole)) or ()],
         "supported": _percent(sum(study[0].verdict == "supported" for study in whole), len(whole)),
         "without_verdict": _percent(studies - len(whole), studies),
-        "covered": _share(_holds(c.tested.interval, scene.gain(c.arm)) for c in contrasts if c.tested),
+        "covered": _share(_holds(c.tested.interval, scene.unit * scene.gain(c.arm)) for c in contrasts if c.tested),
         "covered_at_values": _share(_holds(c.at_values, _at_values(scene, c)) for c in contrasts),
         "level": round(100 * float(np.mean([c.tested.level for c in contrasts if c.tested])), 1),
-        "half_width_sd": round(float(np.mean([_half_width(c) for c in contrasts])), 2),
+        "half_width_sd": round(float(np.mean([_half_width(c) for c in contrasts])) / abs(scene.unit), 2),
     }
 
 
@@ -82,7 +112,7 @@ def _at_values(scene: Scene, contrast: Contrast) -> float:
     ours, theirs = contrast.values
     assert ours is not None
     assert theirs is not None
-    return scene.mean(contrast.arm, ours) - scene.mean("a", theirs)
+    return scene.unit * (scene.mean(contrast.arm, ours) - scene.mean("a", theirs))
 
 
 def _half_width(contrast: Contrast) -> float:
@@ -172,4 +202,30 @@ def _bins(pairs: list[tuple[float, bool]]) -> list[dict[str, float]]:
     ]
 
 
-EVERY: tuple[Callable[[], None], ...] = (study_null, study_null_30, study_cases, study_power, study_agreement)
+def study_plan() -> None:
+    """The first stage of a study of 1,000 runs, from what is typed: its design, and its plan beside no record."""
+    arms = ("constant", "cosine", "linear", "step", "multistep", "exponential", "polynomial", "wsd")
+    grid = {"first": 0.01, "factor": 1.2, "points": 25, "at_most": 25, "seeds": 5}
+    asked = {"set": ["model=mlp", "data=digits", "horizon=10ep"], "tuning": grid,
+             "arms": {name: [f"scheduler={name}"] for name in arms}}  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        design = compile_study(asked, "plan")
+        compiled = time.perf_counter()
+        found = Staged("plan", TARGET, design.to_plain(), Settings(results=Path(folder))).plan()
+        planned = time.perf_counter()
+    assert found is not None
+    assert len(found.entries) == len(arms) * grid["points"] * grid["seeds"]
+    figures = {"runs": len(found.entries), "design_s": compiled - began, "plan_s": planned - compiled}
+    keep("study_plan", "a study of 8 arms x 25 rates x 5 seeds, planned", "both together <= 5 s", figures)
+
+
+EVERY: tuple[Callable[[], None], ...] = (
+    study_null,
+    study_null_30,
+    study_cases,
+    study_fraction,
+    study_power,
+    study_agreement,
+    study_plan,
+)

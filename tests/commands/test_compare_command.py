@@ -77,6 +77,22 @@ def test_a_study_from_its_question_to_its_verdict_and_again(tmp_path, lrbench, o
 
 
 @pytest.mark.slow
+def test_a_study_for_wandb(tmp_path, lrbench, own, monkeypatch):
+    pytest.importorskip("wandb_workspaces")
+    with monkeypatch.context() as without:
+        without.setattr("lrbench.report.wandb.find_spec", lambda name: None)
+        assert_refused(lrbench("compare", "mine", *own, "--wandb"), "--wandb", "report-wandb")
+    assert not (tmp_path / "results").exists()  # refused before anything is trained
+    said = lrbench("compare", "mine", *own, "--wandb", "--project", "theirs", "--entity", "them")
+    assert said.code == 0, said.err
+    written = "results/studies/mine/wandb.json"
+    assert said.out.splitlines()[-1] == f"W&B   {written} (not published: WANDB_MODE=offline)"
+    spec = json.loads((tmp_path / written).read_text())
+    assert spec["project"] == {"name": "theirs", "entityName": "them"}
+    assert spec["displayName"].startswith("mine: Which of the two?")
+
+
+@pytest.mark.slow
 def test_a_design_that_was_edited_is_refused_and_a_new_one_keeps_the_old(tmp_path, lrbench, own):
     assert lrbench("compare", "mine", *own).code == 0
     first = answer(tmp_path)
@@ -90,6 +106,7 @@ def test_a_design_that_was_edited_is_refused_and_a_new_one_keeps_the_old(tmp_pat
     assert answer(tmp_path, "mine.old-1") == first
     kept = json.loads((tmp_path / "results/studies/mine/design.json").read_text())
     assert kept["fresh"] is False  # its confirmation runs were there before it
+    assert kept["existed"][""].keys() == {"constant", "cosine"}
 
 
 def test_a_dry_run_says_what_will_be_asked_for_and_writes_nothing(tmp_path, lrbench, own):
@@ -156,6 +173,7 @@ def test_studies_are_listed(lrbench, own):
         ([*TINY, "scheduler=constant,cosine", "--config-dir", "nowhere"], ["nowhere"]),
         ([*TINY, "scheduler=constant,cosine", "--noise", "none", "--dry-run"], ["--noise=none"]),
         ([*TINY, "scheduler=constant,cosine", "--noise", "none"], ["--noise=none", "--dry-run"]),
+        (["control_null", "--wandb", "--dry-run"], ["--wandb", "dry run"]),
         (["control_null", "--name", "../mine", "--dry-run"], ["--name=../mine"]),
         (["control_null", "--arm", "step: scheduler=step", "--dry-run"], ["--arm", "control_null"]),
         ([*TINY, "scheduler=constant,cosine", "results=/dev/null/here"], ["cannot be written"]),

@@ -2,18 +2,22 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from lrbench.config.asked import apart, asked_of
 from lrbench.config.experiments import experiment
+from lrbench.config.plain import require_fractions
 from lrbench.config.study import compile_study, read_study
 from lrbench.errors import ConfigError
 from lrbench.experiment.identity import run_id
+from lrbench.metrics import Metric
 from lrbench.stats.verdict import Claim
 from lrbench.study.cells import Cell
 from lrbench.study.design import from_plain_design
 from lrbench.study.rules import Tuning
+from lrbench.study.shelf import existing
 
 SHARED = ["model=mlp", "data=digits", "horizon=2ep"]
 ARMS = {"constant": ["scheduler=constant"], "cosine": ["scheduler=cosine"]}
@@ -50,6 +54,19 @@ def test_gains_of_a_share_may_be_given_in_points():
     assert (rules.detect, rules.claims["cosine"]) == (0.005, Claim(0.01, None, 0.002))
 
 
+def test_a_fraction_may_be_given_in_percent_and_differ_in_budget():
+    arms = {**ARMS, "short": ["scheduler=cosine", "horizon=1ep"]}
+    claims = {"cosine": {"low": 0.5}, "short": {"low": "90%", "high": 0.95}}
+    rules = made(kind="fraction", arms=arms, budget="differs", claims=claims, detect="2%").rules
+    assert (rules.claims["short"], rules.detect) == (Claim(0.9, 0.95), 0.02)
+
+
+def test_a_fraction_is_of_what_cannot_be_below_0():
+    with pytest.raises(ConfigError, match="test/score has no lower bound of 0"):
+        require_fractions("test/score", Metric("score", higher_is_better=True))
+    require_fractions("test/loss", Metric("loss", low=0.0))
+
+
 def test_a_design_survives_its_file():
     claims = {"cosine": {"low": 0.005, "high": 0.02, "margin": 0.002}}
     design = made(claims=claims, pairs=20, tuning={"first": 0.05}, question="Why?")
@@ -57,6 +74,20 @@ def test_a_design_survives_its_file():
     assert again == design
     assert again.rules.claims == {"cosine": Claim(0.005, 0.02, 0.002)}
     assert again.rules.tuning == Tuning(first=0.05)
+
+
+def test_a_design_says_which_of_its_runs_existed():
+    """Another study had the constant rate as its baseline, on two of the first ten seeds."""
+    design = made(estimand="swap")
+    assert existing(design, SimpleNamespace(done=lambda run_id: None)) == {}
+    there = {run_id(design.experiment(Cell("", "constant", None, seed, True))) for seed in (2_000_000, 2_000_009)}
+    existed = existing(design, SimpleNamespace(done=lambda run_id: run_id if run_id in there else None))
+    assert existed == {"": {"constant": {"": 2}}}
+    shared = replace(design, fresh=False, existed=existed)
+    assert (shared.seen, shared.hash) == ((), design.hash)
+    assert from_plain_design(json.loads(json.dumps(shared.to_plain()))) == shared
+    plain = {k: v for k, v in shared.to_plain().items() if k != "existed"}  # as it was frozen by an lrbench of before
+    assert from_plain_design(plain).seen == ("cosine",)
 
 
 def test_a_design_that_was_changed_by_hand_is_not_believed():
@@ -123,6 +154,7 @@ def test_tasks_share_the_arms():
         ({"claims": {"cosine": {"low": 0.5}}}, ["claims.cosine.low=0.5", "0.5%"]),
         ({"detect": "half"}, ["detect=half", "0.5%"]),
         ({"detect": "1%", "metric": "val/loss"}, ["detect=1%"]),
+        ({"kind": "fraction"}, ["claims=cosine"]),
     ],
 )
 def test_what_cannot_be_meant_is_refused(given, words):
@@ -152,7 +184,7 @@ def test_where_and_how_is_no_part_of_the_question():
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("[1, 2]", ["no mapping"]), ("arms: {a: [", ["no YAML"]), ("armes: {}", ["armes", "arms"])],
+    [("[1, 2]", ["no mapping"]), ("arms: {a: [", ["no YAML"]), ("armes: {}", ["armes", "arms"]), ("\x00", ["no YAML"])],
 )
 def test_a_file_that_is_no_study_is_refused(tmp_path, text, words):
     path = tmp_path / "x.yaml"

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from study_world import World, rules
 
-from lrbench.report.study import html, markdown, words
+from lrbench.config.study import compile_study
+from lrbench.report.study import gains, html, markdown, words
 from lrbench.report.study.remarks import remarks, sentences
 from lrbench.report.study.tables import verdict_table
 from lrbench.report.study.terminal import told
@@ -112,6 +113,37 @@ def test_a_question_about_success_is_told_in_rates_of_success() -> None:
     assert "gain over a in rate of success (points)" in everything
 
 
+def test_a_fraction_is_told_in_percent_of_the_baseline() -> None:
+    """Without noise 0.72 of 0.80 is 90 %, of accuracy and of a loss alike."""
+    world, asks = World({"a": 0.80, "b": 0.72}, sd=0.0), {"kind": "fraction", **claim(low=0.88, high=0.95)}
+    assert said(world, **asks) == (
+        "b's test accuracy is 90.00% of a's (97.1% interval 90.00% to 90.00%, 10 pairs, each at its own tuned rate): "
+        "supported (claimed: 88% to 95%)."
+    )
+    less = said(world, **{**asks, **claim(low=0.95)})
+    assert less.endswith("each at its own tuned rate): smaller than claimed (95% or more).")
+    more = said(world, **{**asks, **claim(high=0.5)}, metric="test/loss", judge="val/loss", higher=False, chance=None,
+                estimand="swap", tuning=None)  # fmt: skip
+    assert more.endswith("b's test loss is 90.00% of a's (97.1% interval 90.00% to 90.00%, 10 pairs, both as given): "
+                         "larger than claimed (50% or less).")  # fmt: skip
+    design, result = asked(world, **asks)
+    assert verdict_table(design, result.tasks[0]).rows[1][2:5] == ("72.00%", "90.00%", "90.00% to 90.00%")
+    everything = markdown.render(design, result) + html.render(design, result)
+    assert "a fraction of 88% to 95% was declared; the question is 'fraction'" in everything
+    assert "fraction of a&#x27;s test accuracy" in everything
+    assert '<rect class="claim"' in everything
+
+
+def test_a_fraction_that_stays_open_says_what_would_settle_it() -> None:
+    design, result = asked(World({"a": 0.80, "b": 0.72}, sd=0.01), kind="fraction", estimand="swap", tuning=None,
+                           looks=1, **claim(low=0.904))  # fmt: skip
+    (contrast,) = result.tasks[0].contrasts
+    assert words.headline(design, result).endswith("both as given): inconclusive (claimed: 90.4% or more).")
+    told_of = "\n".join(remarks(design, result))
+    assert f"{contrast.pairs_needed} pairs would settle it" in told_of
+    assert "False verdicts that are expected: at most 0.05, wherever the truth lies" in told_of
+
+
 def test_what_would_sharpen_a_question_about_a_margin_is_counted_from_the_margin() -> None:
     """A loss of 1.8 points is far from 0 and near the margin of 2."""
     design, result = asked(World({"a": 0.90, "b": 0.882}, sd=0.01), kind="no worse", estimand="swap", tuning=None,
@@ -129,7 +161,7 @@ def test_the_unit_that_a_design_says() -> None:
     """A share of a name that tells nothing, on test and where it is chosen by."""
     given = rules(metric="test/hits", judge="val/hits", unit="%", estimand="swap", tuning=None)
     assert words.headline(designed(given), World(BETTER).run(given)).startswith("b gains 2.00 points of test hits over")
-    assert words.judged(given).unit == "%"
+    assert gains.judged(given).unit == "%"
 
 
 def test_why_there_is_no_verdict() -> None:
@@ -223,8 +255,40 @@ def test_a_study_that_is_not_fresh_says_so_first(several: tuple[Design, Result])
     stale = replace(design, fresh=False, rules=replace(design.rules, replicate=2))
     assert words.headline(stale, result).startswith("Exploratory, not fresh: In test accuracy against a")
     first, second, *_ = remarks(stale, result)
-    assert first.startswith("Exploratory, not fresh: runs that confirm it existed before this design was frozen")
+    assert first == (
+        "Exploratory, not fresh: runs that confirm it existed before this design was frozen. So the gain of b, c and d "
+        "could be seen, and the design may have been written to fit it. --replicate 1 asks the same on seeds that "
+        "nobody has seen."
+    )
     assert second == "Replicate 2: the same design on seeds of its own."
+
+
+def test_which_runs_existed_is_said_and_whether_a_gain_could_be_seen(several: tuple[Design, Result]) -> None:
+    design, result = several
+    shared = replace(design, fresh=False, existed={"digits": {"a": {"0.4": 10, "0.8": 1}}, "blobs": {"c": {"": 3}}})
+    assert words.headline(shared, result).startswith("Not wholly fresh: In test accuracy against a")
+    assert remarks(shared, result)[0] == (
+        "Not wholly fresh: runs that confirm it existed before this design was frozen: digits, a at 0.4 (10 seeds) and "
+        "at 0.8 (1 seed); blobs, c (3 seeds). So no gain could be seen, for none is of an arm and of its baseline, "
+        "though whoever chose the arms may have known how these came out. --replicate 1 asks the same on seeds that "
+        "nobody has seen."
+    )
+    assert "frozen after runs of one side of what it compares" in markdown.render(shared, result)
+    known = replace(shared, existed={"digits": {"a": {"0.4": 10}, "c": {"0.4": 2}}})
+    assert words.headline(known, result).startswith("Exploratory, not fresh: In test accuracy")
+    assert "So the gain of c could be seen" in remarks(known, result)[0]
+
+
+def test_budgets_that_differ_are_said() -> None:
+    """An epoch of digits is 1,077 // 64 = 16 batches."""
+    asks = {"set": ["model=mlp", "data=digits", "batch_size=64"], "budget": "differs", "estimand": "swap",
+            "arms": {"long": ["horizon=4ep"], "short": ["horizon=1ep"]}, "kind": "fraction",
+            "claims": {"short": {"low": 0.9}}}  # fmt: skip
+    design = compile_study(asks, "study")
+    result = World({"long": 0.9, "short": 0.85}, sd=0.001).run(design.rules)
+    assert "Budgets differ, as the design declares: samples a run, long 4,096, short 1,024." in remarks(design, result)
+    same = compile_study({**asks, "arms": {"long": ["scheduler=cosine"], "short": ["scheduler=linear"]}}, "study")
+    assert not any("udgets" in told for told in remarks(same, result))
 
 
 def test_what_is_tuned_is_named() -> None:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
@@ -92,10 +93,19 @@ def test_p_and_interval_agree_whatever_the_reach(reach: float) -> None:
 
 def test_no_worse_is_tested_at_its_margin() -> None:
     """Means of 0.1 with a margin of 1: nothing differs from 0, and nothing is worse by 1."""
-    found = family(made([0.1, 0.0]), null=-1.0)
+    found = family(made([0.1, 0.0]), nulls=[(-1.0,)] * 2)
     assert all(f.open and f.p <= 0.05 for f in found)
     assert {verdict("no worse", f.interval, f.equivalence, Claim(margin=1.0)) for f in found} == {"supported"}
     assert not all(f.p <= 0.05 for f in family(made([0.1, 0.0])))
+
+
+def test_a_range_is_told_from_the_nearer_of_its_ends() -> None:
+    """Student's sleep, 0.700 to 2.460, between 0 and 3: 1.58 from 0 at p = 0.0028, 1.42 from 3 at p = 0.0053."""
+    (found,) = family([SLEEP], nulls=[(0.0, 3.0)])
+    assert found.p == pytest.approx(2 * stats.t.sf(1.42 / (1.229995 / 10**0.5), 9), rel=1e-4)
+    assert found.sign_flip_p == pytest.approx(difference(np.full(10, 3.0), SLEEP).sign_flip_p)
+    (beyond,) = family([SLEEP], nulls=[(-1.0, 0.0)], reach=[(0.5, 9.0)])
+    assert beyond.p == family([SLEEP], reach=[(0.5, 9.0)])[0].p  # what lies further off is told apart too
 
 
 def test_equivalences_are_a_holm_family_of_their_own() -> None:

@@ -6,7 +6,14 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from lrbench.stats.paired import detectable_effect
-from lrbench.stats.power import pairs_for, power, rerun_agreement, upper_sd, verdict_probabilities
+from lrbench.stats.power import (
+    pairs_for,
+    power,
+    rerun_agreement,
+    success_probabilities,
+    upper_sd,
+    verdict_probabilities,
+)
 from lrbench.stats.verdict import VERDICTS, Claim
 
 
@@ -89,7 +96,27 @@ def test_holm_and_the_choice_of_rates_cost_power() -> None:
 
     assert supported(tests=3) == pytest.approx(power(0.5, 1.0, 34, 1 - 0.05 / 3), abs=0.01)
     assert supported(alpha=0.0294) == pytest.approx(power(0.5, 1.0, 34, 1 - 0.0294), abs=0.01)
-    assert supported(selection_sd=0.1) == pytest.approx(power(0.5, 1.0, 34, added=0.01), abs=0.01)
+    reach = 0.2  # the interval's lower half is then sqrt(half^2 + 0.2^2)
+    t, mean = stats.t.isf(0.025, 33), np.random.default_rng(1).normal(size=20_000)
+    half = t * np.sqrt(stats.chi2.rvs(33, size=20_000, random_state=2) / 33 / 34)
+    expected = np.mean(0.5 + mean / 34**0.5 > np.hypot(half, reach))
+    assert supported(reach=(reach, 0.0)) == pytest.approx(expected, abs=0.015)
+    assert supported(reach=(0.0, 9.0)) == supported()  # what lies above does not count
+
+
+def test_verdicts_on_rates_of_success_are_mcnemars_where_one_arm_never_fails() -> None:
+    """The other succeeds with 0.5: of 10 pairs 6 have to differ for p = 2 / 2^6 <= 0.05, a binomial's upper tail; with
+    4 contrasts 8, for 2 / 2^8 <= 0.0125 < 2 / 2^7."""
+    for tests, least in ((1, 6), (4, 8)):
+        found = success_probabilities(Claim(), 0.5, 1.0, 10, tests=tests)
+        assert found["supported"] == pytest.approx(stats.binom.sf(least - 1, 10, 0.5), abs=0.03)
+        assert sum(found.values()) == pytest.approx(1)
+    same = success_probabilities(Claim(), 0.7, 0.7, 50)
+    assert same["supported"] + same["contradicted"] <= 0.05
+    other = success_probabilities(Claim(), 1.0, 0.5, 10)
+    assert other["contradicted"] == pytest.approx(stats.binom.sf(5, 10, 0.5), abs=0.03)
+    sized = success_probabilities(Claim(low=0.2, margin=0.1), 0.95, 0.95, 300)
+    assert sized["practically null"] > 0.99
 
 
 def test_a_null_within_a_fifth_of_a_spread_takes_many_pairs() -> None:

@@ -56,6 +56,28 @@ def test_a_range_that_is_open_upwards_or_down_to_nothing() -> None:
     assert verdict("difference", Interval(1.1, 1.2), None, Claim(high=1.0)) == "larger than claimed"
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.905, 0.945, "supported"), (0.96, 0.99, "larger than claimed"), (0.7, 0.89, "smaller than claimed"),
+        (0.89, 0.94, "inconclusive"), (0.91, 1.2, "inconclusive"), (0.8, 1.2, "inconclusive"),
+        (1.1, 1.3, "larger than claimed"),
+    ],
+)  # fmt: skip
+def test_a_fraction_lies_within_its_range_or_on_one_side(low: float, high: float, expected: str) -> None:
+    """Of a fraction 1 is no null: 0.7 to 0.89 contradicts nothing."""
+    interval = Interval(math.log(low), math.log(high))
+    assert verdict("fraction", interval, None, Claim(low=0.9, high=0.95)) == expected
+
+
+def test_a_fraction_of_one_end() -> None:
+    interval = Interval(math.log(0.2), math.log(0.24))
+    assert verdict("fraction", interval, None, Claim(high=0.25)) == "supported"
+    assert verdict("fraction", interval, None, Claim(high=0.19)) == "larger than claimed"
+    assert verdict("fraction", interval, None, Claim(low=0.25)) == "smaller than claimed"
+    assert verdict("fraction", None, None, Claim(low=0.25)) == "inconclusive"
+
+
 def test_no_worse_and_equal() -> None:
     claim, inner = Claim(margin=0.5), Interval(-0.4, 0.4)
     assert verdict("no worse", Interval(-0.4, 0.1), None, claim) == "supported"

@@ -50,6 +50,7 @@ class Scene:
     noise: tuple[str, ...] = ("normal",)
     fails: tuple[float, ...] = (0.0,)
     correlation: float = 0.3
+    relative: float | None = None  # values are exp(relative x what is drawn): positive, and lower is better if below 0
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -61,6 +62,15 @@ class Scene:
 
     def gain(self, arm: str) -> float:
         return (0.0, *self.gains)[self.arms.index(arm)]
+
+    @property
+    def unit(self) -> float:
+        """What a gain of 1 is in the study's own: of fractions they are logarithms."""
+        return 1.0 if self.relative is None else self.relative
+
+    def fraction(self, arm: str) -> float:
+        """Of the baseline's value, geometric mean over geometric mean."""
+        return float(np.exp(self.unit * self.gain(arm)))
 
     def of(self, what: tuple[Any, ...], arm: str) -> Any:
         return what[min(self.arms.index(arm), len(what) - 1)]
@@ -96,6 +106,8 @@ class Runs:
         if key not in self._rows:
             self._rows[key] = self._row(*key)
         x = float(self._rows[key][place])
+        if self.scene.relative is not None:
+            x = float(np.exp(self.scene.relative * x)) if np.isfinite(x) else np.nan
         return Outcome("", x, x) if np.isfinite(x) else FAILED
 
     def _row(self, arm: str, value: float, role: int) -> Values:
@@ -135,8 +147,19 @@ def judged(contrast: Contrast) -> bool:
 
 
 def wrong(scene: Scene, contrast: Contrast) -> bool:
-    """Whether the verdict says a direction that is not the true one."""
+    """Whether the verdict says a direction that is not the true one; of a fraction, another place than the true one."""
+    if scene.relative is not None:
+        return _misplaced(scene.fraction(contrast.arm), contrast)
     truth, verdict = scene.gain(contrast.arm), contrast.verdict
     if verdict in ("supported", "larger than claimed", "smaller than claimed", "direction supported, size unresolved"):
         return truth <= 0
     return verdict == "contradicted" and truth >= 0
+
+
+def _misplaced(truth: float, contrast: Contrast) -> bool:
+    low, high = contrast.claim.low, np.inf if contrast.claim.high is None else contrast.claim.high
+    return {
+        "supported": not low <= truth <= high,
+        "larger than claimed": truth <= high,
+        "smaller than claimed": truth >= low,
+    }.get(str(contrast.verdict), False)

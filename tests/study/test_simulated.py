@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 from simulated import Runs, Scene, judged, result, simulate, wrong
 
-from lrbench.study.cells import Needed
+from lrbench.stats.verdict import Claim
+from lrbench.study.cells import Cell, Needed
 from lrbench.study.step import next_step
 
 
@@ -44,6 +45,29 @@ def test_the_best_value_of_the_grid_is_the_truth():
     for scene in (Scene(), Scene(off=(0.5,)), Scene(shape="cliff"), Scene(off=(0.0, 1.0), gains=(0.4,))):
         for arm in scene.arms:
             assert max(scene.mean(arm, v) for v in values) == pytest.approx(scene.gain(arm))
+
+
+def test_the_truth_of_a_fraction_is_at_the_best_values_too():
+    """A cell's values have the fraction of their geometric means."""
+    scene = Scene(gains=(-2.0,), relative=0.05, correlation=0.0)
+    runs, best = Runs(scene, np.random.default_rng(0)), 0.4
+    cells = [[Cell("", arm, best, 2_000_000 + i, True) for i in range(200)] for arm in "ab"]
+    base, arm = (np.log([runs.look(c).metric for c in row]) for row in cells)
+    assert scene.fraction("b") == pytest.approx(np.exp(-0.1))
+    assert np.exp((arm - base).mean()) == pytest.approx(scene.fraction("b"), abs=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pairs", [10, 30])
+@pytest.mark.parametrize("relative", [0.05, -0.05])
+@pytest.mark.parametrize("range_of", [lambda x: Claim(low=x, high=x), lambda x: Claim(high=x * (1 - 1e-9))])
+def test_a_fraction_is_rarely_put_where_it_is_not(range_of, relative, pairs):
+    """The truth is all of the claimed range, where every verdict is false that is not inconclusive; and just above it,
+    where supported is. Of a loss, which is better lower, as of an accuracy."""
+    scene = Scene(curvature=0.5, gains=(-2.0,), relative=relative)
+    given = {"kind": "fraction", "claims": {"b": range_of(scene.fraction("b"))}, "higher": relative > 0}
+    found = share_wrong(scene, 300, pairs=pairs, **given)
+    assert found <= stats.binom.ppf(0.999, 300, 0.06) / 300
 
 
 @pytest.mark.slow

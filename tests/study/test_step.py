@@ -1,15 +1,18 @@
 """The whole procedure on worlds whose truth is known."""
 
+import math
 import random
 
+import numpy as np
 import pytest
 from study_world import World, rules
 
 from lrbench.errors import ConfigError
+from lrbench.stats.selection import regret_limit
 from lrbench.stats.verdict import Claim
 from lrbench.study.result import DEPENDS
 from lrbench.study.rules import Tuning
-from lrbench.study.tuning import Choice, Point, choice_variance_of
+from lrbench.study.tuning import Choice, Point, choice_variance_of, reach_of
 
 
 def values(result, task=0):
@@ -221,7 +224,7 @@ def test_more_pairs_are_counted_from_what_the_verdict_is_read_against(kind, gain
     from lrbench.study.analysis import away_from_null
 
     claims = {} if kind == "difference" else {"b": Claim(margin=0.02)}
-    assert away_from_null(rules(kind=kind, claims=claims), gain) == (pytest.approx(away), away > 0)
+    assert away_from_null(rules(kind=kind, claims=claims), "b", gain) == (pytest.approx(away), away > 0)
 
 
 def test_all_arms_of_a_family_may_be_equal():
@@ -237,7 +240,7 @@ def test_equality_is_counted_from_the_nearer_margin():
     from lrbench.study.analysis import away_from_null
 
     equal = rules(kind="equal", claims={"b": Claim(margin=0.02)})
-    found = [away_from_null(equal, gain) for gain in (0.015, -0.015, 0.03, -0.03)]
+    found = [away_from_null(equal, "b", gain) for gain in (0.015, -0.015, 0.03, -0.03)]
     # Inside, the end of the interval that lies towards the nearer margin decides; outside, the one towards 0.
     assert found == [
         (pytest.approx(a), below) for a, below in ((0.005, False), (0.005, True), (-0.01, True), (-0.01, False))
@@ -252,6 +255,67 @@ def test_failures_that_differ_forbid_support():
         "12 of 20 pairs are left out: one of the two failed",
         "failures differ: 12 of the arm's runs, 0 of the baseline's; they are a verdict too",
     )
+
+
+def fraction(**given):
+    claim = {k: given.pop(k) for k in ("low", "high") if k in given}
+    return rules(kind="fraction", claims={"b": Claim(**claim)}, **given)
+
+
+@pytest.mark.parametrize("higher", [True, False])
+def test_a_fraction_has_no_direction(higher):
+    """0.72 of 0.80 is 90 %, whichever way is better, and never contradicted."""
+    world = World({"a": 0.80, "b": 0.72}, curvature=0.01 if higher else -0.01, sd=0.002)
+    lower = {} if higher else {"metric": "test/x", "judge": "val/x", "chance": None, "higher": False}
+
+    def found(**claim):
+        return only(world.run(fraction(**claim, **lower)))
+
+    assert found(low=0.8, high=0.95).tested.mean == pytest.approx(math.log(0.9), abs=0.005)
+    verdicts = [found(**c).verdict for c in ({"low": 0.8, "high": 0.95}, {"low": 0.95}, {"high": 0.8})]
+    assert verdicts == ["supported", "smaller than claimed", "larger than claimed"]
+
+
+def test_the_inverse_fraction_is_the_inverse():
+    world = World({"a": 0.80, "b": 0.72}, sd=0.01)
+    one = only(world.run(fraction(low=0.5, estimand="swap", tuning=None)))
+    other = only(world.run(rules(kind="fraction", baseline="b", claims={"a": Claim(low=0.5)}, estimand="swap",
+                                 tuning=None)))  # fmt: skip
+    assert other.tested.mean == pytest.approx(-one.tested.mean)
+    assert other.tested.interval.low == pytest.approx(-one.tested.interval.high)
+
+
+def test_the_reach_of_a_fraction_is_of_logarithms_and_turns_round_with_the_metric():
+    """Of a loss a better value of the arm makes the fraction smaller."""
+    scores = {0.1: (0.50, 0.55, 0.60), 0.2: (0.40, 0.48, 0.50), 0.4: (0.41, 0.42, 0.50)}
+    points = tuple(Point(value, found) for value, found in scores.items())
+    chosen, sure = Choice("b", 0.4, "tuned", points, (0.4, 0.2, 0.1)), Choice(
+        "a", 0.2, "tuned", (Point(0.1, (0.9, 0.9, 0.9)), Point(0.2, (0.4, 0.4, 0.4)), Point(0.4, (0.9, 0.9, 0.9))),
+        (0.2, 0.1, 0.4),
+    )  # fmt: skip
+    below, above = reach_of(fraction(low=0.9, higher=False), {"a": sure, "b": chosen}, "b", 0.05)
+    logs = {value: np.log(found) for value, found in scores.items()}
+    assert above == 0
+    assert below == regret_limit(logs, 0.4, [0.4, 0.2, 0.1], 0.05, higher_is_better=False) > 0
+
+
+def test_pairs_that_place_a_fraction_follow_from_what_is_to_be_detected():
+    """A fraction that lies 2 % off the end; between two ends it has to be told from both, so that it takes more."""
+    world = World({"a": 0.80, "b": 0.72}, sd=0.005)
+    one, two = (
+        world.run(fraction(pairs=None, detect=0.02, **c)).tasks[0].size for c in ({"low": 0.8}, {"low": 0.8, "high": 1})
+    )
+    assert one.sd == pytest.approx(0.005 * (1 / 0.8**2 + 1 / 0.72**2 - 0.6 / 0.8 / 0.72) ** 0.5, rel=0.7)
+    assert "a fraction 2% off what it is held against is found with 80 % power" in one.why
+    assert one.pairs <= two.pairs
+
+
+def test_pairs_that_cannot_place_a_fraction_are_not_run():
+    """A range of 0.2 % around 1, of differences that spread over 2 %."""
+    world = World({"a": 0.80, "b": 0.80}, sd=0.02)
+    found = world.run(fraction(low=0.999, high=1.001))
+    assert not any(c.measured for c in world.made)
+    assert "10 pairs cannot decide what is claimed of b" in found.tasks[0].size.why
 
 
 def test_lower_is_better_turns_gains_round():
@@ -298,6 +362,18 @@ def test_pairs_that_cannot_decide_a_claim_are_not_run():
     assert "would" in found.tasks[0].size.why
 
 
+def test_a_choice_that_leaves_a_claim_open_is_said_before_pairs_are_run():
+    """Rates that differ by less than seeds do, of which three say little: more pairs do not tell which is best."""
+    claims = {"b": Claim(low=0.02, high=0.03, margin=0.01)}
+    world = World({"a": 0.8, "b": 0.82}, sd=0.01, curvature=0.001)
+    found = world.run(rules(claims=claims, tuning=Tuning(first=0.1, more=0), pairs=60))
+    assert standings(found) == {"a": "tuned", "b": "tuned"}
+    assert "60 pairs cannot decide what is claimed of b" in found.tasks[0].size.why
+    assert "for the choice of values alone leaves 0.0494 open: see tuning.more" in found.tasks[0].size.why
+    sure = World({"a": 0.8, "b": 0.82}, sd=0.01, curvature=0.1).run(rules(claims=claims, pairs=60))
+    assert sure.tasks[0].size.enough
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -315,6 +391,9 @@ def test_pairs_that_cannot_decide_a_claim_are_not_run():
         ({"kind": "better"}, ["kind=better", "no worse"]),
         ({"estimand": "swap", "tuning": None, "pairs": None, "detect": 0.1}, ["detect", "pairs"]),
         ({"replicate": 1000}, ["replicate=1000"]),
+        ({"kind": "fraction"}, ["claims=b", "low: 0.9"]),
+        ({"kind": "fraction", "claims": {"b": Claim(low=0.9, margin=0.1)}}, ["claims.b.margin", "no direction"]),
+        ({"kind": "fraction", "claims": {"b": Claim(low=0.9)}, "estimand": "both"}, ["estimand=both", "tuned or swap"]),
     ],
 )
 def test_rules_that_cannot_be_meant_are_refused(given, words):

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 
-from lrbench.config.study import FOLDER, compile_study, read_study
+from lrbench.config.study import compile_study, read_study, study_files
 from lrbench.data.noisy_quadratic import NoisyQuadratic, expected_excess
 from lrbench.schedules import lr_table
 from lrbench.study.cells import Cell
@@ -11,7 +11,7 @@ from lrbench.study.design import Design
 
 
 def control(name: str) -> Design:
-    return compile_study(read_study(FOLDER / f"{name}.yaml"), name)
+    return compile_study(read_study(study_files()[name]), name)
 
 
 def excess(design: Design, arm: str, value: float) -> float:

@@ -134,7 +134,7 @@ def test_every_named_sweep_can_be_planned(name: str, lrbench: Lrbench, tmp_path:
     assert said.code == 0, said.err
     assert lrbench("sweep", f"name={name}", "--dry-run").out == said.out
     assert list(tmp_path.iterdir()) == []
-    header = (named.FOLDER / f"{name}.yaml").read_text().splitlines()
+    header = named.sweep_files()[name].read_text().splitlines()
     assert f"# Command: lrbench sweep {name}" in header
 
 
@@ -145,8 +145,9 @@ def test_the_tour_is_four_schedules_by_three_warmups_by_three_seeds(lrbench: Lrb
 
 @pytest.mark.usefixtures("no_pictures")
 def test_a_named_sweep_has_its_name(lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "mine.yaml").write_text("set: [horizon=1ep]\ngrid: ['seed=0,1']\n")
-    monkeypatch.setattr(named, "FOLDER", tmp_path)
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "mine.yaml").write_text("set: [horizon=1ep]\ngrid: ['seed=0,1']\n")
+    monkeypatch.setattr("lrbench.config.files.CONF", tmp_path)
     said = lrbench("sweep", "mine", *QUICK, HERE)
     assert said.code == 0, said.err
     assert [p.name for p in (tmp_path / "results" / "sweeps").iterdir()] == ["mine"]
@@ -177,7 +178,7 @@ def test_a_sweep_of_the_users_own(where: list[str], own: Path, lrbench: Lrbench)
 
 @pytest.mark.usefixtures("own")
 def test_without_a_name_all_are_listed(lrbench: Lrbench) -> None:
-    tour = (named.FOLDER / "tour.yaml").read_text().partition("\n")[0].removeprefix("# ")
+    tour = named.sweep_files()["tour"].read_text().partition("\n")[0].removeprefix("# ")
     said = lrbench("sweep")
     assert (said.code, said.err) == (0, "")
     assert f"\n  tour  {tour}\n" in said.out
@@ -192,7 +193,7 @@ def test_without_a_name_all_are_listed(lrbench: Lrbench) -> None:
         ("grid: seed=1", "grid is a list of overrides"),
         ("grid: [{seed: 1}]", "grid is a list of overrides"),
         ("grid: [seed", "this is no YAML"),
-        ("", "give the keys set and grid"),
+        ("", "give the keys set, grid, arms"),
         ("arms: [a, b]", "conf/sweep/mine.yaml: arms is no mapping from names to lists of overrides"),
         ("arms: {a: scheduler=step}", "arms is no mapping from names to lists of overrides"),
         ("arms: {a: []}", "the arm 'a' has no overrides"),
@@ -203,10 +204,11 @@ def test_without_a_name_all_are_listed(lrbench: Lrbench) -> None:
     ],
 )
 def test_a_bad_file_is_refused(content: str, words: str, lrbench: Lrbench, tmp_path: Path, monkeypatch) -> None:
-    (tmp_path / "mine.yaml").write_text(content)
-    monkeypatch.setattr(named, "FOLDER", tmp_path)
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "mine.yaml").write_text(content)
+    monkeypatch.setattr("lrbench.config.files.CONF", tmp_path)
     assert_refused(lrbench("sweep", "mine", *QUICK), words)
-    assert files(tmp_path) == ["mine.yaml"]
+    assert files(tmp_path) == ["sweep/mine.yaml"]
 
 
 @pytest.mark.parametrize(

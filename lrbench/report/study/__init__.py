@@ -18,7 +18,8 @@ def write(design: Design, result: Result, folder: Path) -> str:
     from lrbench.report.study import html, markdown, terminal
     from lrbench.report.study.forest import forest
 
-    head = {"study": design.name, "design": design.hash, "question": design.question, "fresh": design.fresh}
+    head = {"study": design.name, "design": design.hash, "question": design.question, "fresh": design.fresh,
+            "existed": design.existed}  # fmt: skip
     write_json(folder / VERDICT, {**head, **result.to_plain()})
     write_text(folder / "report.md", markdown.render(design, result))
     write_text(folder / "index.html", html.render(design, result))

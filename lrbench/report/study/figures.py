@@ -1,12 +1,14 @@
 """The figures behind a study's verdicts: rate curves, the gain taken apart, and pairs."""
 
 from lrbench.metrics import Metric
+from lrbench.report.study.gains import gained, judged, measured, shown, shown_interval, spoken, subject
 from lrbench.report.study.tables import arm_of
-from lrbench.report.study.words import gained, judged, measured, spoken, subject, what_is_tuned
+from lrbench.report.study.words import what_is_tuned
 from lrbench.report.svg import Format, Line, Row, interval_figure, line_figure
 from lrbench.report.words import is_share, signed
 from lrbench.study.design import Design
-from lrbench.study.result import TaskResult, Tuning
+from lrbench.study.result import Contrast, TaskResult, Tuning
+from lrbench.study.rules import Rules
 
 LOG_FROM = 20  # means that span such a factor are drawn on a logarithmic axis
 
@@ -72,23 +74,27 @@ def paths(design: Design, task: TaskResult) -> str:
 def gains(design: Design, task: TaskResult) -> str:
     """Every pair's gain, over the mean and its interval."""
     rules = design.rules
-    rows = [
-        Row(
-            arm=arm_of(rules, c.arm),
-            label=c.arm,
-            value=c.tested.mean,
-            low=c.tested.interval.low if c.tested.interval else None,
-            high=c.tested.interval.high if c.tested.interval else None,
-            points=[p.success for p in c.pairs]
-            if rules.kind == "success"
-            else [rules.gain(p.arm, p.baseline) for p in c.pairs if p.arm is not None and p.baseline is not None],
-            note=f"{c.tested.n} pairs",
-        )
-        for c in task.contrasts
-        if c.tested is not None
-    ]
+    rows = [_pairs_row(rules, c) for c in task.contrasts if c.tested is not None]
+    if rules.kind == "fraction":
+        label = f"fraction of {rules.baseline}'s {subject(rules)}"
+        return interval_figure(rows, label, lambda v: f"{100 * v:g}%", limits=[1.0])
     label = _label(design, gained(rules), subject(rules))
     return interval_figure(rows, label, _gap_tick(gained(rules)), zero=True)
+
+
+def _pairs_row(rules: Rules, c: Contrast) -> Row:
+    assert c.tested is not None
+    t, interval = c.tested, shown_interval(rules, c.tested.interval)
+    gained_by = [rules.gain(p.arm, p.baseline) for p in c.pairs if p.arm is not None and p.baseline is not None]
+    return Row(
+        arm=arm_of(rules, c.arm),
+        label=c.arm,
+        value=None if t.mean is None else shown(rules, t.mean),
+        low=interval and interval.low,
+        high=interval and interval.high,
+        points=[p.success for p in c.pairs] if rules.kind == "success" else [shown(rules, g) for g in gained_by],
+        note=f"{t.n} pairs",
+    )
 
 
 def _label(design: Design, m: Metric, what: str) -> str:

@@ -1,39 +1,53 @@
 """What a study will ask for before it has an answer, and what it can find: `lrbench compare ... --dry-run`."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lrbench.errors import ConfigError
-from lrbench.stats.power import pairs_for, verdict_probabilities
-from lrbench.stats.verdict import VERDICTS, Claim
+from lrbench.report.study.gains import shown
+from lrbench.stats.power import success_probabilities, verdict_probabilities
+from lrbench.stats.verdict import VERDICTS, Claim, Verdict
 from lrbench.study.design import Design
 from lrbench.study.rules import Rules
 from lrbench.study.shelf import VERDICT
-from lrbench.study.size import gains_of_claim
+from lrbench.study.size import gains_of_claim, pairs_to_find
 from lrbench.sweep.plan import Plan, duration
 
 IN_SD = (0.0, 0.25, 0.5, 1.0, 2.0)  # true gains that are looked at where no noise is known
+IN_RATES = (0.0, 0.1, 0.2, 0.3, 0.5)  # and true differences of rates of success
+BETTER = 0.95  # the higher of two rates of success, where it is not known
 
 
 @dataclass(frozen=True)
 class Noise:
-    """sd of the differences between two arms, in the metric's unit, and the study that it was seen in."""
+    """sd of the differences between two arms, in the metric's unit, and the study that it was seen in. reach: of the
+    choice of values, below and above; None where none was made there."""
 
     sd: float
     source: str
+    reach: tuple[float, float] | None = None
 
 
-def noise_of(folder: Path) -> Noise:
-    """Of the study there, the largest of its contrasts. Raises ConfigError for one without a result."""
+def noise_of(folder: Path, rules: Rules) -> Noise:
+    """Of the study there, the largest of its contrasts. Raises ConfigError for one without a result, and for one whose
+    differences are of something else: logarithms, thresholds, rates of success."""
     try:
         plain = json.loads((folder / VERDICT).read_text())
-        sds = [c["tested"]["sd"] for task in plain["tasks"] for c in task["contrasts"] if c["tested"] is not None]
-        return Noise(max(sd for sd in sds if sd is not None), folder.name)
+        tested = [c for task in plain["tasks"] for c in task["contrasts"] if c["tested"] is not None]
+        sd = max(c["tested"]["sd"] for c in tested if c["tested"]["sd"] is not None)
+        reaches = [c["reach"] for c in tested if c.get("reach") is not None]
+        reach = (max(r[0] for r in reaches), max(r[1] for r in reaches)) if reaches else None
+        kind, found = plain["rules"]["kind"], Noise(sd, folder.name, reach)
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = f"no study of this name has a result with a contrast in it ({type(error).__name__})"
         raise ConfigError("--noise", folder.name, why, f"give one of those under {folder.parent}") from error
+    own = ("fraction", "threshold", "success")  # what their differences are of
+    if kind != rules.kind and (kind in own or rules.kind in own):
+        why = f"its differences are those of a question about '{kind}', and this one is about '{rules.kind}'"
+        raise ConfigError("--noise", folder.name, why, "give a study of the same kind")
+    return found
 
 
 def stages(rules: Rules) -> Iterator[tuple[str, int]]:
@@ -84,45 +98,79 @@ def _cost(plan: Plan | None, total: int, workers: int) -> list[str]:
 def _verdicts(rules: Rules, noise: Noise | None) -> Iterator[str]:
     """How often a contrast comes to each verdict, for a few true gains, at the first look and Holm's strictest step."""
     if rules.kind == "success":
-        yield "What can be found depends on how often the arms fail, which no other study's noise tells."
+        yield from _of_success(rules)
         return
-    sized = any(c.sized or c.margin is not None for c in rules.claims.values())
+    sized = any(c.ranged or c.margin is not None for c in rules.claims.values())
     if noise is None and (sized or rules.kind != "difference" or rules.detect is not None):
         yield "What can be found depends on the noise: --noise STUDY takes that of a study that is done."
         return
     sd, unit = (1.0, "sd") if noise is None else (noise.sd, "")
-    claims = {arm: rules.claim(arm) for arm in rules.contrasts} if noise is not None else {"": Claim()}
-    pairs = rules.pairs or _pairs(rules, sd)
+    chooses = rules.tunes and rules.estimand != "swap"
+    reach = (noise and chooses and noise.reach) or (0.0, 0.0)
+    try:
+        pairs = rules.pairs or pairs_to_find(rules, sd, max(reach) if rules.kind == "fraction" else reach[0])
+    except ValueError:
+        yield f"No number of pairs finds {rules.told(rules.to_find or 0.0)} with the noise of {noise and noise.source}."
+        return
     source = (
         "in multiples of the differences' sd" if noise is None else f"with the noise of {noise.source}, sd {sd:.3g}"
     )
     yield f"How often {pairs} pairs come to each verdict, {source}:"
-    shown: dict[Claim, list[str]] = {}
-    for arm, claim in claims.items():
-        shown.setdefault(claim, []).append(arm)
-    for claim, arms in shown.items():
-        if len(shown) > 1:
+    yield from _tables(
+        rules,
+        unit,
+        lambda claim: gains_of_claim(rules, claim) or [g * sd for g in IN_SD],
+        lambda claim, g: verdict_probabilities(rules.rule, claim, g, sd, pairs, rules.alpha, len(rules.family), reach),
+    )
+    if chooses and any(reach):
+        most = rules.told(max(reach))
+        yield f"\nThis counts what the choice of values adds to an interval, as it was in that study: up to {most}."
+    elif chooses:
+        yield (
+            "\nThis does not count what the choice of values adds to an interval, which tuning tells; with it fewer "
+            "studies come to a verdict."
+        )
+
+
+def _of_success(rules: Rules) -> Iterator[str]:
+    """Of rates of success nothing has to be known but themselves."""
+    pairs = rules.pairs or rules.least_pairs
+
+    def probabilities(claim: Claim, gain: float) -> Mapping[Verdict, float]:
+        better = max(BETTER, gain)
+        return success_probabilities(claim, better - gain, better, pairs, rules.alpha, len(rules.family))
+
+    yield (
+        f"How often {pairs} pairs come to each verdict, where the better arm succeeds in {BETTER:.0%} of its runs and "
+        "the two runs of a pair succeed independently:"
+    )
+    yield from _tables(rules, "", lambda claim: gains_of_claim(rules, claim) or list(IN_RATES), probabilities)
+
+
+def _tables(
+    rules: Rules,
+    unit: str,
+    gains_of: Callable[[Claim], Sequence[float]],
+    probabilities: Callable[[Claim, float], Mapping[Verdict, float]],
+) -> Iterator[str]:
+    """A table for the arms of which the same is claimed."""
+    claimed: dict[Claim, list[str]] = {}
+    for arm in rules.contrasts:
+        claimed.setdefault(rules.claim(arm), []).append(arm)
+    for claim, arms in claimed.items():
+        if len(claimed) > 1:
             yield f"\n{', '.join(arms)}:"
-        gains = [g * sd for g in IN_SD] if not claim.sized else gains_of_claim(claim)
-        yield _table(gains, unit, [_probabilities(rules, claim, gain, sd, pairs) for gain in gains])
+        gains = gains_of(claim)
+        yield _table(rules, gains, unit, [probabilities(claim, gain) for gain in gains])
 
 
-def _pairs(rules: Rules, sd: float) -> int:
-    assert rules.detect is not None
-    return max(rules.least_pairs, pairs_for(rules.detect, sd, 1 - rules.alpha / len(rules.family)))
-
-
-def _probabilities(rules: Rules, claim: Claim, gain: float, sd: float, pairs: int) -> Mapping[str, float]:
-    found = verdict_probabilities(rules.rule, claim, gain, sd, pairs, rules.alpha, len(rules.family))
-    return {str(name): p for name, p in found.items()}
-
-
-def _table(gains: Sequence[float], unit: str, found: Sequence[Mapping[str, float]]) -> str:
+def _table(rules: Rules, gains: Sequence[float], unit: str, found: Sequence[Mapping[Verdict, float]]) -> str:
     names = [name for name in VERDICTS if any(f[name] >= 0.005 for f in found)]
     rows = [
-        [f"{gain:.3g} {unit}".strip(), *(f"{f[n]:.0%}" for n in names)] for gain, f in zip(gains, found, strict=True)
+        [f"{shown(rules, gain):.3g} {unit}".strip(), *(f"{f[n]:.0%}" for n in names)]
+        for gain, f in zip(gains, found, strict=True)
     ]
-    return aligned([["true gain", *names], *rows])
+    return aligned([[f"true {'fraction' if rules.kind == 'fraction' else 'gain'}", *names], *rows])
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -1,15 +1,18 @@
 """The answer as a figure: every contrast's gain with its interval, against what was claimed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 
 from lrbench.report.axes import Axis, axis_over
+from lrbench.report.study.gains import gained, shown, shown_interval, subject
 from lrbench.report.study.tables import arm_of
-from lrbench.report.study.words import NO_VERDICT, gained, subject
+from lrbench.report.study.words import NO_VERDICT
 from lrbench.report.svg import WIDTH, colour, cut, short, svg
 from lrbench.report.words import is_share, signed
 from lrbench.study.design import Design
 from lrbench.study.result import Contrast, Result
+from lrbench.study.rules import Rules
 
 TOP, ROW, FOOT, SIDE = 8, 38, 38, 14
 HEAD = 18  # over the rows of a task, where there are several
@@ -18,21 +21,30 @@ HEAD = 18  # over the rows of a task, where there are several
 def forest(design: Design, result: Result) -> str:
     """A row a contrast, by task. Nothing where no contrast has an interval."""
     rules = design.rules
-    values = [v for t in result.tasks for c in t.contrasts for v in _extent(c)]
+    drawn = [(t.task, [_drawn(rules, c) for c in t.contrasts]) for t in result.tasks]
+    values = [v for _, contrasts in drawn for c in contrasts for v in _extent(c)]
     if not values:
         return ""
-    x = axis_over([0.0, *values])
+    x = axis_over([shown(rules, 0.0), *values])
     several = len(result.tasks) > 1
     rows, y = list[str](), TOP
-    for task in result.tasks:
+    for task, contrasts in drawn:
         if several:
-            rows.append(f'<text class="head" x="{SIDE}" y="{y + 11}">{escape(cut(task.task, 60))}</text>')
+            rows.append(f'<text class="head" x="{SIDE}" y="{y + 11}">{escape(cut(task, 60))}</text>')
             y += HEAD
-        for c in task.contrasts:
+        for c in contrasts:
             rows.append(_row(c, arm_of(rules, c.arm), x, y))
             y += ROW
     told = f"{_label(design)}: {', '.join(rules.contrasts[:12])}"
     return svg(y + FOOT, told, [*_frame(design, x, y), *rows])
+
+
+def _drawn(rules: Rules, c: Contrast) -> Contrast:
+    """On the scale of the axis, on which its claim is."""
+    if c.tested is None or c.tested.mean is None:
+        return c
+    t = replace(c.tested, mean=shown(rules, c.tested.mean), interval=shown_interval(rules, c.tested.interval))
+    return replace(c, tested=t, at_values=shown_interval(rules, c.at_values))
 
 
 def _extent(c: Contrast) -> list[float]:
@@ -41,9 +53,9 @@ def _extent(c: Contrast) -> list[float]:
     if t is None or t.mean is None:
         return []
     margin, claim = c.claim.margin, c.claim
-    shown = [t.mean, *(t.interval or ()), *(c.at_values or ())]
-    shown += [-margin, margin] if margin is not None else []
-    return shown + ([claim.low, claim.high or claim.low] if claim.sized else [])
+    seen = [t.mean, *(t.interval or ()), *(c.at_values or ())]
+    seen += [-margin, margin] if margin is not None else []
+    return seen + [end for end in (claim.low, claim.high) if end]
 
 
 def _row(c: Contrast, arm: int, x: Axis, y: int) -> str:
@@ -74,8 +86,8 @@ def _bands(c: Contrast, x: Axis, y: int) -> list[str]:
     if c.tested is None or c.tested.mean is None:
         return []
     spans = [] if c.claim.margin is None else [("same", -c.claim.margin, c.claim.margin)]
-    if c.claim.sized:
-        spans.append(("claim", c.claim.low, x.high if c.claim.high is None else c.claim.high))
+    if c.claim.ranged:
+        spans.append(("claim", max(c.claim.low, x.low), x.high if c.claim.high is None else c.claim.high))
     return [
         f'<rect class="{kind}" x="{_px(x, low)}" width="{short(_at(x, high) - _at(x, low))}" y="{y + 14}" '
         f'height="{ROW - 18}"/>'
@@ -84,19 +96,26 @@ def _bands(c: Contrast, x: Axis, y: int) -> list[str]:
 
 
 def _frame(design: Design, x: Axis, foot: int) -> list[str]:
-    share = is_share(gained(design.rules))
     parts = []
     for tick in x.ticks(6):
-        shown = signed(100 * tick if share else tick, "g") if abs(tick) > 1e-12 else "0"
-        kind = "grid" if shown != "0" else "zero"
+        none = abs(tick - shown(design.rules, 0.0)) <= 1e-12
+        kind, said = "zero" if none else "grid", _tick(design.rules, tick)
         parts.append(f'<line class="{kind}" x1="{_px(x, tick)}" x2="{_px(x, tick)}" y1="{TOP}" y2="{foot}"/>')
-        parts.append(f'<text x="{_px(x, tick)}" y="{foot + 13}" text-anchor="middle">{shown}</text>')
+        parts.append(f'<text x="{_px(x, tick)}" y="{foot + 13}" text-anchor="middle">{said}</text>')
     parts.append(f'<text x="{WIDTH / 2:g}" y="{foot + 30}" text-anchor="middle">{escape(_label(design))}</text>')
     return parts
 
 
+def _tick(rules: Rules, value: float) -> str:
+    if rules.kind == "fraction":
+        return f"{100 * value:g}%"
+    return signed(100 * value if is_share(gained(rules)) else value, "g") if abs(value) > 1e-12 else "0"
+
+
 def _label(design: Design) -> str:
     rules = design.rules
+    if rules.kind == "fraction":
+        return cut(f"fraction of {rules.baseline}'s {subject(rules)}", 66)
     what, unit = subject(rules), " (points)" if is_share(gained(rules)) else ""
     lower = "" if rules.higher or rules.kind == "success" else ", a lower one counted as more"
     return cut(f"gain over {rules.baseline} in {what}{unit}{lower}", 66)
@@ -105,13 +124,15 @@ def _label(design: Design) -> str:
 def legend(design: Design, contrasts: Sequence[Contrast]) -> str:
     """How to read it."""
     told = "Mean gain on the same seeds; above 0 the arm is better. "
+    if design.rules.kind == "fraction":
+        told = "Geometric mean of the fractions on the same seeds. "
     if any(c.choice_sd for c in contrasts):
         told += "Thin: the interval that the verdict is read from. Thick: without what the choice of rates adds."
     else:
         told += "The bar is the interval that the verdict is read from."
     if any(c.claim.margin is not None for c in contrasts):
         told += " Grey: the margin, within which nothing differs in practice."
-    return told + " Green: the claimed size." * any(c.claim.sized for c in contrasts)
+    return told + " Green: the claimed size." * any(c.claim.ranged for c in contrasts)
 
 
 def _at(x: Axis, value: float) -> float:

@@ -1,6 +1,7 @@
 """How a study was made, and how to make it again: the rules in words."""
 
-from lrbench.report.study.words import at, claimed, gained, margin, spoken, what_is_tuned
+from lrbench.report.study.gains import claimed, gained, margin, spoken
+from lrbench.report.study.words import at, what_is_tuned
 from lrbench.report.words import MEANING
 from lrbench.stats.intervals import LEVEL
 from lrbench.study.design import Design
@@ -13,11 +14,10 @@ def rules_in_words(design: Design, result: Result) -> list[str]:
     rules = design.rules
     meaning = MEANING.get(rules.metric.partition("/")[0], "as the run's summary has it")
     told = [
-        f"Design {design.hash}, {'frozen before its runs' if design.fresh else 'frozen after runs that confirm it'}: "
+        f"Design {design.hash}, {_frozen(design)}: "
         f"{', '.join(a for a in rules.contrasts)} against {rules.baseline}, {at(design)}.",
-        f"{spoken(rules.metric)} is {meaning}; {'higher' if rules.higher else 'lower'} is better. A gain is above 0 "
-        f"where the arm {'alone succeeds' if rules.kind == 'success' else 'is better than the baseline'} on the same "
-        "seed.",
+        f"{spoken(rules.metric)} is {meaning}; {'higher' if rules.higher else 'lower'} is better. {_gain(rules)} on "
+        "the same seed.",
         *_claims(rules),
     ]
     if rules.tunes:
@@ -36,11 +36,25 @@ def rules_in_words(design: Design, result: Result) -> list[str]:
     return [*told, _seeds(rules), *_method(rules)]
 
 
+def _frozen(design: Design) -> str:
+    if design.fresh:
+        return "frozen before its runs"
+    return "frozen after runs that confirm it" if design.seen else "frozen after runs of one side of what it compares"
+
+
+def _gain(rules: Rules) -> str:
+    if rules.kind == "fraction":
+        return "A fraction is the arm's value over the baseline's"
+    better = "alone succeeds" if rules.kind == "success" else "is better than the baseline"
+    return f"A gain is above 0 where the arm {better}"
+
+
 def _claims(rules: Rules) -> list[str]:
     m, said = gained(rules), []
     for arm in rules.contrasts:
         claim = rules.claim(arm)
-        size = [f"a gain of {claimed(m, claim)}"] if claim.sized else []
+        what = "fraction" if rules.kind == "fraction" else "gain"
+        size = [f"a {what} of {claimed(m, claim)}"] if claim.sized or rules.kind == "fraction" else []
         same = [f"a margin of {margin(m, claim)}"] if claim.margin is not None else []
         if size or same:
             said.append(f"Of {arm}, {' with '.join(size + same)} was declared; the question is '{rules.kind}'.")
@@ -83,8 +97,14 @@ def _method(rules: Rules) -> list[str]:
             "inconclusive. A run succeeds that ends with finite numbers and, where that is known, better than chance.",
             "Means are over the runs that succeeded.",
         ]
+    of = "paired differences"
+    if rules.kind == "fraction":
+        of = (
+            "differences of logarithms, so that the fraction is the geometric mean of the pairs' (Keene 1995, "
+            "Statistics in Medicine 14, 811-819), held against each end of the claimed range"
+        )
     return [
-        f"The interval is Student's t of the paired differences{choice}, at 1 - alpha / (m - k + 1) for the k-th step "
+        f"The interval is Student's t of the {of}{choice}, at 1 - alpha / (m - k + 1) for the k-th step "
         "of Holm (1979, Scandinavian Journal of Statistics 6, 65-70). Where the exact sign-flip test at the same alpha "
         "disagrees, or McNemar's exact test finds that failures differ, the verdict is inconclusive. Equivalence is by "
         "two one-sided tests (Schuirmann 1987), a family of its own.",

@@ -2,20 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from lrbench.report.study.words import (
-    NOT_FRESH,
-    amount,
-    measured,
-    percent,
-    points,
-    reasons,
-    sentence,
-    spoken,
-    what_is_tuned,
-)
+from lrbench.report.study.gains import amount, measured, percent, points, spoken
+from lrbench.report.study.words import freshness, listed, reasons, sentence, what_is_tuned
 from lrbench.report.tables import p_value
 from lrbench.stats.paired import POWER
 from lrbench.study.analysis import MOST, away_from_null
+from lrbench.study.cells import Cell
 from lrbench.study.design import Design
 from lrbench.study.result import Agreement, Contrast, Effect, Result, TaskResult
 
@@ -29,7 +21,7 @@ def sentences(design: Design, result: Result) -> list[str]:
 
 def remarks(design: Design, result: Result) -> list[str]:
     """Of the whole study, then of each contrast."""
-    told = [*_standing(design), *_estimand(design), *_false(design)]
+    told = [*_standing(design), *_estimand(design), *_budget(design), *_false(design)]
     for task in result.tasks:
         each = ((c.arm, list(_about(design, task, c))) for c in task.contrasts)
         told += [f"{f'{task.task}, ' if task.task else ''}{arm}: {_joined(said)}" for arm, said in each if said]
@@ -43,12 +35,27 @@ def _joined(said: Sequence[str]) -> str:
 
 def _standing(design: Design) -> Iterator[str]:
     if not design.fresh:
+        which = f": {'; '.join(_existed(design))}" if design.existed else ""
+        known = (
+            f"the gain of {listed(design.seen)} could be seen, and the design may have been written to fit it"
+            if design.seen
+            else "no gain could be seen, for none is of an arm and of its baseline, though whoever chose the arms may "
+            "have known how these came out"
+        )
         yield (
-            f"{NOT_FRESH}: runs that confirm it existed before this design was frozen, so that it may have been "
-            "written to fit them. --replicate 1 asks the same on seeds that nobody has seen."
+            f"{freshness(design)}runs that confirm it existed before this design was frozen{which}. So {known}. "
+            "--replicate 1 asks the same on seeds that nobody has seen."
         )
     if design.rules.replicate:
         yield f"Replicate {design.rules.replicate}: the same design on seeds of its own."
+
+
+def _existed(design: Design) -> Iterator[str]:
+    """Which runs there were: `a at 0.4 (10 seeds) and at 0.8 (3 seeds)`."""
+    for task, arms in design.existed.items():
+        for arm, values in arms.items():
+            each = [f"{f'at {value} ' if value else ''}({n} seed{'s' * (n > 1)})" for value, n in values.items()]
+            yield f"{f'{task}, ' if task else ''}{arm} {listed(each)}"
 
 
 def _estimand(design: Design) -> Iterator[str]:
@@ -61,14 +68,32 @@ def _estimand(design: Design) -> Iterator[str]:
         yield f"Tuned against tuned: the {what} of each arm was chosen on validation, on seeds that confirm nothing."
 
 
+def _budget(design: Design) -> Iterator[str]:
+    """How much each arm sees, where that differs."""
+    t = design.rules.tuning
+    value = t.value(0) if t is not None and design.rules.varies else None
+    for task, arms in design.arms.items():
+        runs = {arm: design.experiment(Cell(task, arm, value, 0, False)) for arm in arms}
+        seen = {arm: run.clock.updates * run.batch_size for arm, run in runs.items()}
+        if len(set(seen.values())) > 1:
+            each = ", ".join(f"{arm} {samples:,}" for arm, samples in seen.items())
+            yield f"{f'On {task}, b' if task else 'B'}udgets differ, as the design declares: samples a run, {each}."
+
+
 def _false(design: Design) -> Iterator[str]:
     """How many verdicts are expected to be wrong."""
     rules = design.rules
     second = set(rules.contrasts) - set(rules.family)
     families = len(rules.tasks) * (2 if second else 1)
-    expected = f"{AT_MOST * families:.2g} where no arm differs from {rules.baseline}"
+    expected = f"about {AT_MOST * families:.2g} where no arm differs from {rules.baseline}"
+    what = "False verdicts of a direction that are expected"
+    if rules.kind == "fraction":
+        what, expected = (
+            "False verdicts that are expected",
+            f"at most {AT_MOST * families:.2g}, wherever the truth lies",
+        )
     yield (
-        f"False verdicts of a direction that are expected: about {expected} ({families} famil"
+        f"{what}: {expected} ({families} famil"
         f"{'ies' if families > 1 else 'y'}, Holm's correction within each, {rules.looks} "
         f"look{'s' * (rules.looks > 1)}). Nothing is corrected across studies: of 20 such families, about one has one."
     )
@@ -138,19 +163,20 @@ def _paths(design: Design, c: Contrast) -> Iterator[str]:
 
 
 def _sharper(design: Design, task: TaskResult, c: Contrast) -> str:
-    t, what = c.tested, what_is_tuned(design)
-    settled = "settle it" if design.rules.within_margin else "find it"
-    if t is None or t.mean is None or not away_from_null(design.rules, t.mean)[0] or not t.sd or t.se is None:
+    t, what, m = c.tested, what_is_tuned(design), measured(design.rules)
+    settled = "settle it" if design.rules.within_margin or design.rules.kind == "fraction" else "find it"
+    if t is None or t.mean is None or not away_from_null(design.rules, c.arm, t.mean)[0] or not t.sd or t.se is None:
         return "nothing can be said of how many pairs would do"
     if c.reach and 2 * t.sd**2 / t.n < t.se**2:
-        below = away_from_null(design.rules, t.mean)[1]
-        shown = f"{amount(measured(design.rules), c.reach[not below])}{points(measured(design.rules))}"
+        below = away_from_null(design.rules, c.arm, t.mean)[1]
+        reach = c.reach[not below]
+        shown = design.rules.told(reach) if design.rules.kind == "fraction" else f"{amount(m, reach)}{points(m)}"
         return (
             f"to sharpen it: most of what is not known is which {what}s are best (others may gain {shown}), which "
             "more seeds in tuning settle (tuning.seeds, tuning.more) and more pairs do not"
         )
     if c.pairs_needed is None:
-        if design.rules.within_margin:
+        if settled == "settle it":
             return f"no number of pairs up to {MOST:,} would settle it, were the gain that was seen the true one"
         return f"no number of pairs up to {MOST:,} would find a gain as small as the one that was seen"
     looks = f" in {task.looks} looks" if task.looks > 1 else ""

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from lrbench.metrics import Metric
-from lrbench.report.study.words import NO_VERDICT, gained, judged, measured, percent, what_is_tuned
+from lrbench.report.study.gains import gained, judged, measured, percent, shown, shown_interval
+from lrbench.report.study.words import NO_VERDICT, what_is_tuned
 from lrbench.report.tables import SUCCESS, Table, p_value
-from lrbench.report.words import NONE, gap, gap_within, number, spread
+from lrbench.report.words import NONE, gap, gap_within, number, spread, within
+from lrbench.stats.intervals import Interval
 from lrbench.study.design import Design
 from lrbench.study.result import Contrast, Effect, Result, TaskResult
 from lrbench.study.rules import Rules
@@ -26,8 +28,8 @@ def verdict_table(design: Design, task: TaskResult) -> Table:
     values = [] if base is None else [p.baseline for p in base.pairs]
     first = (rules.baseline, _value(base.values[1] if base else None), _mean(m, values), NONE, NONE, NONE, "baseline",
              NONE, _failed(values))  # fmt: skip
-    rows = [first, *(_verdict_row(m, gained(rules), c) for c in task.contrasts)]
-    header = ("arm", what_is_tuned(design), "mean", "gain", "interval", "level", "verdict", "pairs", "failures")
+    rows = [first, *(_verdict_row(rules, c) for c in task.contrasts)]
+    header = ("arm", what_is_tuned(design), "mean", _gain(rules), "interval", "level", "verdict", "pairs", "failures")
     left_out = {*([] if rules.tunes else [1]), *([8] if rules.kind == "success" else [])}  # its mean says it
     keep = [i for i in range(len(header)) if i not in left_out]
     cells = tuple(tuple(row[i] for i in keep) for row in rows)
@@ -35,33 +37,65 @@ def verdict_table(design: Design, task: TaskResult) -> Table:
     return Table(tuple(header[i] for i in keep), cells, arms=arms)
 
 
-def _verdict_row(m: Metric, g: Metric, c: Contrast) -> tuple[str, ...]:
-    """m: of the mean. g: of the gain."""
-    t, values = c.tested, [p.arm for p in c.pairs]
+def _verdict_row(rules: Rules, c: Contrast) -> tuple[str, ...]:
+    t, values, m = c.tested, [p.arm for p in c.pairs], measured(rules)
     second = "" if c.primary else " (secondary)"
     head = (c.arm, _value(c.values[0]), _mean(m, values))
     if t is None:
         return (*head, NONE, NONE, NONE, NO_VERDICT + second, NONE, NONE)
     verdict = f"{c.verdict or NO_VERDICT}{second}"
-    return (*head, gap(g, t.mean), gap_within(g, t.interval), percent(t.level), verdict, str(t.n), _failed(values))
+    return (
+        *head,
+        gain_cell(rules, t.mean),
+        interval_cell(rules, t.interval),
+        percent(t.level),
+        verdict,
+        str(t.n),
+        _failed(values),
+    )
+
+
+def gain_cell(rules: Rules, gain: float | None) -> str:
+    """A gain, or the fraction that it stands for, in a cell."""
+    if rules.kind == "fraction":
+        return number(gained(rules), None if gain is None else shown(rules, gain))
+    return gap(gained(rules), gain)
+
+
+def interval_cell(rules: Rules, interval: Interval | None) -> str:
+    if rules.kind == "fraction":
+        return within(gained(rules), shown_interval(rules, interval))
+    return gap_within(gained(rules), interval)
+
+
+def _gain(rules: Rules) -> str:
+    """What a column of gains is called."""
+    return "fraction" if rules.kind == "fraction" else "gain"
+
+
+def _sd_cell(rules: Rules, sd: float | None) -> str:
+    """A spread of gains; of logarithms as it is, which is near to the relative spread of fractions."""
+    return NONE if sd is None else f"{sd:.3g}" if rules.kind == "fraction" else spread(gained(rules), sd)
 
 
 def interval_table(design: Design, task: TaskResult) -> Table:
     """What the intervals are made of."""
-    rules, m = design.rules, gained(design.rules)
+    rules = design.rules
 
     def row(c: Contrast) -> tuple[str, ...]:
         t = c.tested
         if t is None:
             return (c.arm, *[NONE] * 8)
         return (
-            c.arm, gap_within(m, t.interval), gap_within(m, c.at_values), gap_within(m, t.equivalence),
-            percent(t.equivalence_level), spread(m, t.sd), spread(m, c.choice_sd), p_value(t.p),
+            c.arm, interval_cell(rules, t.interval), interval_cell(rules, c.at_values),
+            interval_cell(rules, t.equivalence), percent(t.equivalence_level), _sd_cell(rules, t.sd),
+            _sd_cell(rules, c.choice_sd), p_value(t.p),
             p_value(t.sign_flip_p),
         )  # fmt: skip
 
     what, p = what_is_tuned(design), "McNemar p" if rules.kind == "success" else "t p"
-    header = ("arm", "interval", f"at these {what}s", "equivalence", "its level", "sd of differences",
+    sd = "sd of log fractions" if rules.kind == "fraction" else "sd of differences"
+    header = ("arm", "interval", f"at these {what}s", "equivalence", "its level", sd,
               f"sd of the choice of {what}s", p, "sign-flip p")  # fmt: skip
     arms = tuple(arm_of(rules, c.arm) for c in task.contrasts)
     return Table(header, tuple(map(row, task.contrasts)), arms=arms)
@@ -136,9 +170,9 @@ def pair_table(design: Design, task: TaskResult) -> Table:
         for c in found:
             p = c.pairs[i]
             whole = p.arm is not None and p.baseline is not None
-            cells += [_or_failed(m, p.arm), gap(m, rules.gain(p.arm, p.baseline)) if whole else NONE]  # type: ignore[arg-type]
+            cells += [_or_failed(m, p.arm), gain_cell(rules, rules.gain(p.arm, p.baseline)) if whole else NONE]  # type: ignore[arg-type]
         rows.append(tuple(cells))
-    header = ("seed", rules.baseline, *(name for c in found for name in (c.arm, "gain")))
+    header = ("seed", rules.baseline, *(name for c in found for name in (c.arm, _gain(rules))))
     return Table(header, tuple(rows))
 
 

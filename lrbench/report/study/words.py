@@ -1,86 +1,31 @@
 """A study's verdict in a sentence that a person would say: one for each contrast, and one for the whole."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
-from lrbench.metrics import Metric, metric_of
-from lrbench.report.tables import SUCCESS
-from lrbench.report.words import is_share, signed
+from lrbench.metrics import Metric
+from lrbench.report.study.gains import (
+    FRACTION,
+    amount,
+    between,
+    claimed,
+    gained,
+    margin,
+    percent,
+    points,
+    shown,
+    shown_interval,
+    spoken,
+    subject,
+)
+from lrbench.report.words import number, within
 from lrbench.stats.intervals import Interval
-from lrbench.stats.verdict import Claim
 from lrbench.study.design import Design
 from lrbench.study.result import DEPENDS, Contrast, Result, TaskResult
 from lrbench.study.rules import Rules
 
 NO_VERDICT = "no verdict"
 RATE = "optimizer.lr"
-DOUBLINGS = Metric("doublings", "", True)  # of a threshold: its logarithm to base 2
-NOT_FRESH = "Exploratory, not fresh"
-
-
-def measured(rules: Rules) -> Metric:
-    """What is known of the values of a pair: the metric, as the design says or its name tells, or a threshold's."""
-    return DOUBLINGS if rules.kind == "threshold" else _declared(rules)
-
-
-def _declared(rules: Rules) -> Metric:
-    known = metric_of(rules.metric, {})
-    return replace(known, unit="%", low=0.0, high=1.0) if rules.unit == "%" else known
-
-
-def gained(rules: Rules) -> Metric:
-    """What is known of what gains are differences of: the metric, or the rate of success where that is asked about."""
-    return SUCCESS if rules.kind == "success" else measured(rules)
-
-
-def subject(rules: Rules) -> str:
-    """What gains are differences of, in words."""
-    if rules.kind == "threshold":
-        return "the highest value that succeeds"
-    return "rate of success" if rules.kind == "success" else spoken(rules.metric)
-
-
-def judged(rules: Rules) -> Metric:
-    """And of the one that values are chosen by, which is the same on validation where it has the same name."""
-    same = rules.judge.rpartition("/")[2] == rules.metric.rpartition("/")[2]
-    return _declared(rules) if same else metric_of(rules.judge, {})
-
-
-def spoken(metric: str) -> str:
-    """test/top5_error -> test top5 error."""
-    return metric.replace("/", " ").replace("_", " ")
-
-
-def amount(m: Metric, value: float, sign: bool = False) -> str:
-    """A difference as a sentence has it: of a share in points, without them; of anything else in 3 digits."""
-    shown = signed(100 * value, ".2f") if is_share(m) else signed(value, ".3g")
-    return shown if sign else shown.removeprefix("+")
-
-
-def points(m: Metric) -> str:
-    return " points" * is_share(m)
-
-
-def between(m: Metric, interval: Interval) -> str:
-    return f"{amount(m, interval.low)} to {amount(m, interval.high)}"
-
-
-def percent(level: float) -> str:
-    return f"{100 * level:.3g}%"
-
-
-def claimed(m: Metric, claim: Claim) -> str:
-    """A claimed size: `1 to 2 points`, `0.5 points or more`."""
-    scale = 100 if is_share(m) else 1
-    low = f"{scale * claim.low:g}"
-    if claim.high is None:
-        return f"{low}{points(m)} or more"
-    return f"{low} to {scale * claim.high:g}{points(m)}"
-
-
-def margin(m: Metric, claim: Claim) -> str:
-    assert claim.margin is not None
-    return f"{(100 if is_share(m) else 1) * claim.margin:g}{points(m)}"
+NOT_FRESH, NOT_WHOLLY = "Exploratory, not fresh", "Not wholly fresh"
 
 
 def what_is_tuned(design: Design) -> str:
@@ -105,9 +50,15 @@ def title(design: Design) -> str:
     return design.question or f"{listed(design.rules.contrasts)} against {design.rules.baseline}"
 
 
+def freshness(design: Design) -> str:
+    """What stands before a verdict on runs of which some were there before their design: a gain that could be seen is
+    no confirmation, runs of one side alone are less than that."""
+    return "" if design.fresh else f"{NOT_FRESH if design.seen else NOT_WHOLLY}: "
+
+
 def headline(design: Design, result: Result) -> str:
     """The whole study's verdict in one sentence."""
-    before = f"{NOT_FRESH}: " if not design.fresh else ""
+    before = freshness(design)
     contrasts = [(t, c) for t in result.tasks for c in t.contrasts]
     if len(contrasts) == 1:
         return before + sentence(design, *contrasts[0])
@@ -159,6 +110,8 @@ def _effect(design: Design, c: Contrast) -> str:
     said = f"({_interval(rules, c, up)}, {t.n} pair{'s' * (t.n != 1)}, {at(design)})"
     if rules.kind == "success":
         return _success(m, c, base, said)
+    if rules.kind == "fraction":
+        return f"{arm}'s {metric} is {number(m, shown(rules, t.mean))} of {base}'s {said}"
     if rules.within_margin:
         return f"{_kind(rules, m, c)}, at a mean {'gain' if up else 'loss'} of {size} of {metric} {said}"
     if c.verdict == "inconclusive":
@@ -186,15 +139,15 @@ def _success(m: Metric, c: Contrast, base: str, said: str) -> str:
 
 def _kind(rules: Rules, m: Metric, c: Contrast) -> str:
     """What the verdict says of a question about a margin."""
-    arm, base, within, verdict = c.arm, rules.baseline, margin(m, c.claim), c.verdict
+    arm, base, near, verdict = c.arm, rules.baseline, margin(m, c.claim), c.verdict
     if rules.kind == "no worse":
         if verdict == "inconclusive":
-            return f"Whether {arm} is worse than {base} by {within} or more stays open"
-        return f"{arm} is {'not ' * (verdict == 'supported')}worse than {base} by {within} or more"
+            return f"Whether {arm} is worse than {base} by {near} or more stays open"
+        return f"{arm} is {'not ' * (verdict == 'supported')}worse than {base} by {near} or more"
     if verdict == "inconclusive":
-        return f"Whether {arm} and {base} are equal within {within} stays open"
-    return f"{arm} and {base} are equal within {within}" if verdict == "supported" else f"{arm} and {base} differ by " \
-        f"more than {within}"  # fmt: skip
+        return f"Whether {arm} and {base} are equal within {near} stays open"
+    return f"{arm} and {base} are equal within {near}" if verdict == "supported" else f"{arm} and {base} differ by " \
+        f"more than {near}"  # fmt: skip
 
 
 def read(rules: Rules, c: Contrast) -> tuple[float, Interval | None]:
@@ -208,8 +161,10 @@ def _interval(rules: Rules, c: Contrast, up: bool) -> str:
     level, interval = read(rules, c)
     if interval is None:
         return "no interval"
-    shown = interval if up else Interval(-interval.high, -interval.low)
-    return f"{percent(level)} interval {between(gained(rules), shown)}"
+    if rules.kind == "fraction":
+        return f"{percent(level)} interval {within(FRACTION, shown_interval(rules, interval))}"
+    seen = interval if up else Interval(-interval.high, -interval.low)
+    return f"{percent(level)} interval {between(gained(rules), seen)}"
 
 
 def _concluded(rules: Rules, c: Contrast) -> str:
@@ -217,7 +172,7 @@ def _concluded(rules: Rules, c: Contrast) -> str:
     m, verdict = gained(rules), str(c.verdict)
     if verdict == "inconclusive" and (why := reasons(c)):
         return f"{verdict}, for {'; '.join(why)}"
-    if not c.claim.sized or verdict in ("inconclusive", "practically null"):
+    if rules.kind != "fraction" and (not c.claim.sized or verdict in ("inconclusive", "practically null")):
         return verdict
     size = claimed(m, c.claim)
     if verdict == "direction supported, size unresolved":

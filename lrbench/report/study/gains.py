@@ -1,0 +1,94 @@
+"""What a study's gains are gains of, and how one is written."""
+
+import math
+from dataclasses import replace
+
+from lrbench.metrics import Metric, metric_of
+from lrbench.report.tables import SUCCESS
+from lrbench.report.words import is_share, signed
+from lrbench.stats.intervals import Interval
+from lrbench.stats.verdict import Claim
+from lrbench.study.rules import Rules
+
+DOUBLINGS = Metric("doublings", "", True)  # of a threshold: its logarithm to base 2
+FRACTION = Metric("fraction", "%", low=0.0)  # of the baseline's value
+
+
+def measured(rules: Rules) -> Metric:
+    """What is known of the values of a pair: the metric, as the design says or its name tells, or a threshold's."""
+    return DOUBLINGS if rules.kind == "threshold" else _declared(rules)
+
+
+def _declared(rules: Rules) -> Metric:
+    known = metric_of(rules.metric, {})
+    return replace(known, unit="%", low=0.0, high=1.0) if rules.unit == "%" else known
+
+
+def gained(rules: Rules) -> Metric:
+    """What is known of what gains are differences of: the metric, or the rate of success where that is asked about; or
+    of the fraction that they are logarithms of."""
+    if rules.kind == "fraction":
+        return FRACTION
+    return SUCCESS if rules.kind == "success" else measured(rules)
+
+
+def shown(rules: Rules, gain: float) -> float:
+    """A gain as it is shown: itself, or the fraction that it is the logarithm of."""
+    return math.exp(gain) if rules.kind == "fraction" else gain
+
+
+def shown_interval(rules: Rules, interval: Interval | None) -> Interval | None:
+    return interval and Interval(shown(rules, interval.low), shown(rules, interval.high))
+
+
+def subject(rules: Rules) -> str:
+    """What gains are differences of, in words."""
+    if rules.kind == "threshold":
+        return "the highest value that succeeds"
+    return "rate of success" if rules.kind == "success" else spoken(rules.metric)
+
+
+def judged(rules: Rules) -> Metric:
+    """And of the one that values are chosen by, which is the same on validation where it has the same name."""
+    same = rules.judge.rpartition("/")[2] == rules.metric.rpartition("/")[2]
+    return _declared(rules) if same else metric_of(rules.judge, {})
+
+
+def spoken(metric: str) -> str:
+    """test/top5_error -> test top5 error."""
+    return metric.replace("/", " ").replace("_", " ")
+
+
+def amount(m: Metric, value: float, sign: bool = False) -> str:
+    """A difference as a sentence has it: of a share in points, without them; of anything else in 3 digits."""
+    said = signed(100 * value, ".2f") if is_share(m) else signed(value, ".3g")
+    return said if sign else said.removeprefix("+")
+
+
+def points(m: Metric) -> str:
+    return " points" * is_share(m)
+
+
+def between(m: Metric, interval: Interval) -> str:
+    return f"{amount(m, interval.low)} to {amount(m, interval.high)}"
+
+
+def percent(level: float) -> str:
+    return f"{100 * level:.3g}%"
+
+
+def claimed(m: Metric, claim: Claim) -> str:
+    """A claimed size: `1 to 2 points`, `0.5 points or more`; of a fraction `90% to 95%`, `25% or less`."""
+    unit, scale = "%" if m is FRACTION else points(m), 100 if is_share(m) else 1
+    low = f"{scale * claim.low:g}"
+    if claim.high is None:
+        return f"{low}{unit} or more"
+    high = f"{scale * claim.high:g}{unit}"
+    if m is FRACTION:
+        return f"{low}% to {high}" if claim.sized else f"{high} or less"
+    return f"{low} to {high}"
+
+
+def margin(m: Metric, claim: Claim) -> str:
+    assert claim.margin is not None
+    return f"{(100 if is_share(m) else 1) * claim.margin:g}{points(m)}"
