@@ -5,6 +5,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from rich.console import Console
+from rich.progress import track
+
 from lrbench.claims.ledger import KINDS, SETTLED_BY, TIERS, Claim, claim_of, claims
 from lrbench.claims.settled import Settled, changes, keep, keep_designs, settle, stored
 from lrbench.claims.words import NOT_YET, again, cited, counted, counts, standing
@@ -51,7 +54,7 @@ def _run(chosen: Sequence[Claim], store: Store, check: bool) -> int:
     """Settle what can be settled; tell what is another than before."""
     before = stored(store.claims_folder, [c.id for c in chosen])
     changed, verdicts = list[str](), Counter[str]()
-    for claim in chosen:
+    for claim in track(chosen, "settling", console=Console(stderr=True), transient=True):
         found = settle(claim, store)
         verdicts[found.verdict if found else NOT_YET] += 1
         if found is None:

@@ -79,6 +79,7 @@ def test_a_study_from_its_question_to_its_verdict_and_again(tmp_path, lrbench, o
 @pytest.mark.slow
 def test_a_study_for_wandb(tmp_path, lrbench, own, monkeypatch):
     pytest.importorskip("wandb_workspaces")
+    monkeypatch.setenv("WANDB_MODE", "offline")
     with monkeypatch.context() as without:
         without.setattr("lrbench.report.wandb.find_spec", lambda name: None)
         assert_refused(lrbench("compare", "mine", *own, "--wandb"), "--wandb", "report-wandb")
