@@ -92,6 +92,11 @@ def claims(folder: Path = LEDGER) -> dict[str, Claim]:
     return found
 
 
+def own_claim(name: str, says: str) -> Claim:
+    """A claim that is no claim of the guide: studies settle it."""
+    return Claim(name, "Your own", "effect", "small", "any", says)
+
+
 def headlines(known: Mapping[str, Claim]) -> list[str]:
     """The ids of what a practitioner should know first."""
     return [claim_of(known, name).id for name in yaml.safe_load(HEADLINES.read_text())]

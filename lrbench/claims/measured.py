@@ -57,10 +57,13 @@ def _asked(design: Design, own: Result, contrast: Contrast, claim: Range, kind: 
     pairs as the study's own noise asked for."""
     rules = design.rules
     ranges = {**rules.claims, contrast.arm: claim}
+    if kind not in ("", rules.kind):  # a margin is that of a whole family
+        ranges = dict.fromkeys(rules.contrasts, claim)
     if contrast.against != rules.baseline:
         pairs = {t.size.pairs for t in own.tasks}
         same = {"baseline": contrast.against, "primary": (), "pairs": pairs.pop(), "detect": None}
-        ranges = {contrast.arm: claim}
+        arms = [arm for arm in rules.arms if arm != contrast.against]
+        ranges = {arm: claim for arm in arms if arm == contrast.arm or kind not in ("", rules.kind)}
     else:
         same = {}
     return replace(design, rules=replace(rules, claims=ranges, kind=kind or rules.kind, **same))  # type: ignore[arg-type]

@@ -53,7 +53,7 @@ def _claim(p: Published, claim: Claim) -> str:
     head = f'<span class="verdict {verdict.split()[0]}">{escape(verdict)}</span> {escape(claim.says)}'
     told = f'<p class="soft">{escape(found)}</p>' if found else ""
     body = "".join(_details(p, claim))
-    return f'<details class="claim" id="{claim.id}" {facts}><summary>{head}{told}</summary>{body}</details>'
+    return f'<details class="entry" id="{claim.id}" {facts}><summary>{head}{told}</summary>{body}</details>'
 
 
 def _details(p: Published, claim: Claim) -> Iterator[str]:

@@ -5,13 +5,16 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lrbench.claims import cited
 from lrbench.claims.ledger import Claim
 from lrbench.claims.said import Part, verdict_of
 from lrbench.errors import ConfigError
 from lrbench.store.store import Store
+
+if TYPE_CHECKING:
+    from lrbench.config.claim import ClaimDesign
 
 VERDICT, DESIGNS = "verdict.json", "designs.json"
 EXACT = ("trace", "api", "behaviour")
@@ -66,9 +69,9 @@ class Settled:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
-def settle(claim: Claim, store: Store) -> Settled | None:
-    """The claim's verdict from what there is, studies in the store among it; None where nothing settles it yet. Raises
-    ConfigError."""
+def settle(claim: Claim, store: Store, own: "ClaimDesign | None" = None) -> Settled | None:
+    """The claim's verdict from what there is, studies in the store among it; None where nothing settles it yet. own:
+    the design of a claim that is not the ledger's. Raises ConfigError."""
     if claim.kind in EXACT and (claim.rates or claim.code):
         from torch import __version__
 
@@ -79,15 +82,15 @@ def settle(claim: Claim, store: Store) -> Settled | None:
     if claim.kind == "literature" and claim.citations:
         return Settled(claim.id, cited.verdict_of(claim))
     if claim.kind == "effect":
-        return _by_studies(claim, store)
+        return _by_studies(claim, store, own)
     return None
 
 
-def _by_studies(claim: Claim, store: Store) -> Settled | None:
+def _by_studies(claim: Claim, store: Store, own: "ClaimDesign | None") -> Settled | None:
     from lrbench.claims import measured
     from lrbench.config.claim import FOLDER, read_claim
 
-    design = read_claim(FOLDER / f"{claim.id}.yaml")
+    design = own or read_claim(FOLDER / f"{claim.id}.yaml")
     found = measured.measured(design, store)
     return Settled(claim.id, measured.verdict_of(found, design.holds), studies=found) if found else None
 

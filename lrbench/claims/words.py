@@ -75,6 +75,14 @@ def gained(m: Measured) -> str:
     return f"{who}: {spoken(m.metric)} {size}, {m.n} pairs, study {m.study}"
 
 
+def rerun(m: Measured) -> str:
+    """How often two such studies agree, and how to ask a second time."""
+    return (
+        f"a rerun on other seeds comes to this verdict in about {m.agreement:.0%} of cases: "
+        f"lrbench compare {m.study} --replicate 1"
+    )
+
+
 def cited(c: Citation) -> str:
     """A citation in full."""
     title = f", {c.title}" if c.title else ""

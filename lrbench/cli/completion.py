@@ -15,7 +15,7 @@ from lrbench.cli.flags import COMMANDS, FLAGS, PLAIN, VALUED, command_of, config
 PLAIN_FLAGS = {
     "compare": "--arm= --baseline= --config-dir= --detect= --dry-run --entity= --metric= --name= --new-design --noise= "
     "--pairs= --project= --replicate= --swap --wandb",
-    "claims": "--check --domain= --kind= --results= --tier= --verdict=",
+    "claims": "--check --config-dir= --domain= --kind= --results= --tier= --verdict=",
     "show": "--json --results= --rows=",
     "runs": "--columns= --committed --csv --export= --json --keys --limit= --parquet= --results= --reverse --sort=",
     "report": "--baseline= --claims --entity= --higher-is-better --json --lower-is-better --metric= --name= --out= "

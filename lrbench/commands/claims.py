@@ -3,18 +3,22 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import track
 
-from lrbench.claims.ledger import KINDS, SETTLED_BY, TIERS, Claim, claim_of, claims
+from lrbench.claims.ledger import KINDS, SETTLED_BY, TIERS, Claim, claim_of, claims, own_claim
 from lrbench.claims.settled import Settled, changes, keep, keep_designs, settle, stored
-from lrbench.claims.words import NOT_YET, again, cited, counted, counts, standing
+from lrbench.claims.words import NOT_YET, again, cited, counted, counts, gained, rerun, standing
 from lrbench.commands import Parser
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.store.record import results_folder
 from lrbench.store.store import Store
+
+if TYPE_CHECKING:
+    from lrbench.config.claim import ClaimDesign
 
 EPILOG = """examples
   lrbench claims                                  every claim in a line, and how many have which verdict
@@ -31,16 +35,17 @@ Exit codes: 0 fine, 1 a verdict has changed under --check, 2 bad usage."""
 
 def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_intermixed_args(arguments)
-    known, store = claims(), Store(results_folder(options.results))
+    own, store = _own(options.config_dir), Store(results_folder(options.results))
+    known = {**claims(), **{name: own_claim(name, design.says) for name, design in own.items()}}
     if options.words[:1] == ["show"]:
         if len(options.words) != 2:
             raise ConfigError("claims show", " ".join(options.words[1:]), "give the id of one claim")
         claim = claim_of(known, options.words[1])
-        print(one(claim, stored(store.claims_folder, [claim.id]).get(claim.id)))
+        print(one(claim, stored(store.claims_folder, [claim.id]).get(claim.id), own.get(claim.id)))
         return 0
     if options.words[:1] == ["run"]:
         chosen = [claim_of(known, name) for name in options.words[1:]] or [*known.values()]
-        return _run(_filtered(chosen, options, {}), store, options.check)
+        return _run(_filtered(chosen, options, {}), store, own, options.check)
     if options.words == ["designs"]:
         return _designs(store)
     if options.check:
@@ -50,12 +55,21 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _run(chosen: Sequence[Claim], store: Store, check: bool) -> int:
+def _own(config_dir: str | None) -> "Mapping[str, ClaimDesign]":
+    if config_dir is None:
+        return {}
+    from lrbench.config.claim import own_designs  # with scipy, which a listing does not need
+
+    return own_designs(config_dir)
+
+
+def _run(chosen: Sequence[Claim], store: Store, own: "Mapping[str, ClaimDesign]", check: bool) -> int:
     """Settle what can be settled; tell what is another than before."""
     before = stored(store.claims_folder, [c.id for c in chosen])
     changed, verdicts = list[str](), Counter[str]()
-    for claim in track(chosen, "settling", console=Console(stderr=True), transient=True):
-        found = settle(claim, store)
+    console = Console(stderr=True)
+    for claim in track(chosen, "settling", console=console, transient=True, disable=not console.is_terminal):
+        found = settle(claim, store, own.get(claim.id))
         verdicts[found.verdict if found else NOT_YET] += 1
         if found is None:
             continue
@@ -118,30 +132,58 @@ def listing(some: Sequence[Claim], verdicts: Mapping[str, Settled]) -> str:
     return "\n".join([*told[1:], "", counted(some, verdicts)])
 
 
-def one(claim: Claim, settled: Settled | None) -> str:
+def one(claim: Claim, settled: Settled | None, own: "ClaimDesign | None" = None) -> str:
     """Everything about a claim."""
     told = [f"{claim.id}: {standing(claim, {claim.id: settled} if settled else {})}", f"  {claim.says}"]
     told += [f"  {claim.section}; {claim.kind}, {claim.tier}, {claim.domain}"]
-    if settled:
-        for p in settled.parts:
-            told.append(f"  {'agrees' if p.agrees else 'DIFFERS':8} {p.what}: said {p.said}, found {p.found}")
-        told += [f"  torch {settled.torch}"] if settled.torch else []
-    for c in claim.citations:
-        told.append(f"  {cited(c)}")
-    if claim.rates:
-        from lrbench.claims.exact import curve_of
-        from lrbench.plots.terminal import chart
-
-        told.append(chart([curve_of(r) for r in claim.rates]))
+    told += _computed(claim, settled) if settled else []
+    told += [f"  {cited(c)}" for c in claim.citations]
+    told += _design(claim, own) if claim.kind == "effect" else []
     for words, text in (("not found", claim.missing), ("note", claim.note), ("advice", claim.advice)):
         told += [f"  {words}: {text}"] if text else []
     if claim.rule:
         told.append(f"  rule {claim.rule}")
-    if claim.needs:
-        told.append(f"  needs {', '.join(claim.needs)}")
     if claim.kind != "advice":
         told.append(f"  again: {again(claim)}")
     return "\n".join(told)
+
+
+def _computed(claim: Claim, settled: Settled) -> Iterator[str]:
+    """What its verdict rests on, with a figure: schedules, or intervals."""
+    for p in settled.parts:
+        yield f"  {'agrees' if p.agrees else 'DIFFERS':8} {p.what}: said {p.said}, found {p.found}"
+    if settled.torch:
+        yield f"  torch {settled.torch}"
+    if claim.rates:
+        from lrbench.claims.exact import curve_of
+        from lrbench.plots.terminal import chart
+
+        yield chart([curve_of(r) for r in claim.rates])
+    for m in settled.studies:
+        yield f"  {gained(m)}: {m.verdict}"
+        if m.effect is not None and m.low is not None and m.high is not None:
+            from lrbench.plots.terminal import interval_line
+
+            yield f"    {interval_line(m.low, m.effect, m.high)}"
+        yield from (f"    {remark}" for remark in m.remarks)
+        if m.agreement is not None:
+            yield f"    {rerun(m)}"
+
+
+def _design(claim: Claim, own: "ClaimDesign | None") -> Iterator[str]:
+    """Of an effect: what settles it, and the studies that do."""
+    from lrbench.config.claim import FOLDER, read_claim
+
+    design = own or read_claim(FOLDER / f"{claim.id}.yaml")
+    for words, text in (("settled by", design.settles), ("design", design.design), ("why", design.why)):
+        if text:
+            yield f"  {words}: {text}"
+    if claim.needs:
+        yield f"  needs {', '.join(claim.needs)}"
+    for study in dict.fromkeys(study for part in design.parts for study in part.studies):
+        yield f"  study: lrbench compare {study}"
+    if design.paper:
+        yield f"  at the paper's scale: {' '.join(design.paper)}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -158,5 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--domain", help="such as cnn, vit, nlp, any")
     parser.add_argument("--verdict", help="such as true, partly, false, 'not yet run'")
     parser.add_argument("--check", action="store_true", help="with run: write nothing, fail where a verdict is another")
+    own = "a folder with claims of your own: DIR/claim/ID.yaml, and their studies in DIR/study/"
+    parser.add_argument("--config-dir", "-cd", metavar="DIR", help=own)
     parser.add_argument("--results", help="where results live (default: $LRBENCH_RESULTS, else ./results)")
     return parser

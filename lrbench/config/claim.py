@@ -52,10 +52,12 @@ class ClaimDesign:
     """The design of one claim. holds: whether all contrasts of all parts have to be as claimed, or any. settles: in
     words, what makes the claim true or false; why: where its numbers come from, and what the proxy leaves out. paper:
     overrides that put the paper's scale in the place of the studies' `set`. needs: parts of lrbench that do not exist
-    yet, and then `design` says in words what there is to be."""
+    yet, and then `design` says in words what there is to be. says: the claim itself, where it is none of the ledger's.
+    """
 
     id: str
     settles: str
+    says: str = ""
     why: str = ""
     parts: tuple[ClaimPart, ...] = ()
     holds: str = "all"
@@ -67,6 +69,18 @@ class ClaimDesign:
 def claim_designs(folder: Path = FOLDER) -> dict[str, ClaimDesign]:
     """All of them by the id of their claim. Raises ConfigError for a file that is none."""
     return {path.stem: read_claim(path) for path in sorted(folder.glob("*.yaml"))}
+
+
+def own_designs(config_dir: str) -> dict[str, ClaimDesign]:
+    """Those of a person's own, in `claim/` under --config-dir. Raises ConfigError for a folder that is not there, and
+    for a file that does not say its claim."""
+    if not Path(config_dir).is_dir():
+        raise ConfigError("--config-dir", config_dir, "there is no such folder")
+    found = claim_designs(Path(config_dir) / "claim")
+    for name, design in found.items():
+        if not design.says:
+            raise ConfigError(f"claim/{name}.yaml", "", "it does not say what is claimed", "add says: a sentence")
+    return found
 
 
 def read_claim(path: Path) -> ClaimDesign:

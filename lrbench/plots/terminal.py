@@ -50,6 +50,18 @@ def in_a_line(plan: SchedulePlan, table: LRTable) -> str:
     return "; ".join(parts)
 
 
+def interval_line(low: float, mean: float, high: float, width: int = 41) -> str:
+    """An estimate between the ends of its interval, and 0: `|  ├──●──┤`."""
+    left, right = min(low, 0.0), max(high, 0.0)
+    scale = (width - 1) / ((right - left) or 1.0)
+    zero, start, middle, end = (round((x - left) * scale) for x in (0.0, low, mean, high))
+    line = [" "] * width
+    line[start : end + 1] = "─" * (end + 1 - start)
+    for at, sign in ((zero, "|"), (start, "├"), (end, "┤"), (middle, "●")):
+        line[at] = sign
+    return "".join(line).rstrip()
+
+
 def rate_chart(rates: NDArray[np.float64], title: str) -> str:
     """One curve over updates."""
     _begin(title, "update")

@@ -1,0 +1,90 @@
+"""A claim of one's own is one file beside its study: run, settled, shown, and settled again from rows alone."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from cli_support import assert_refused, in_process
+
+from lrbench.claims.measured import OTHER_BASELINE
+
+STUDY = """# A study of the tests.
+question: Which of the three?
+set: [model=mlp, 'model.args.hidden=[8]', data=digits, horizon=2ep, batch_size=64]
+arms:
+  constant: [scheduler=constant]
+  cosine: [scheduler=cosine_floor_10pct, scheduler.interval=batch]
+  linear: [scheduler=linear, scheduler.interval=batch]
+estimand: swap
+metric: val/loss
+pairs: 10
+looks: 1
+"""
+CLAIM = """says: {says}
+parts: [{{studies: [mine], contrasts: [{contrast}], {rest}}}]
+settles: The interval does.
+"""
+
+pytestmark = pytest.mark.usefixtures("without_picture")
+
+
+@pytest.fixture
+def lrbench(tmp_path, monkeypatch, capsys):
+    return in_process(tmp_path, monkeypatch, capsys)
+
+
+def written(tmp_path: Path, **claims: str) -> tuple[str, str]:
+    for folder in ("study", "claim"):
+        (tmp_path / "own" / folder).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "own" / "study" / "mine.yaml").write_text(STUDY)
+    for name, text in claims.items():
+        (tmp_path / "own" / "claim" / f"{name}.yaml").write_text(text)
+    return "--config-dir", str(tmp_path / "own")
+
+
+def settled(tmp_path: Path, name: str) -> dict:
+    return json.loads((tmp_path / "results" / "claims" / name / "verdict.json").read_text())
+
+
+@pytest.mark.slow
+def test_from_a_file_to_a_verdict(tmp_path, lrbench):
+    loses = CLAIM.format(
+        says="One epoch is too short to decay in.", contrast="constant against cosine", rest="claim: {}"
+    )
+    close = "kind: no worse, claim: {margin: 100}"
+    same = CLAIM.format(says="Linear is as good.", contrast="linear against constant", rest=close)
+    own = written(tmp_path, loses=loses, same=same)
+    before = lrbench("claims", "run", "loses", *own)
+    assert "1 claims: 1 not yet run" in before.out
+    assert lrbench("compare", "mine", *own, "hydra.launcher.workers=1", "device=cpu").code == 0
+    assert lrbench("claims", "run", "loses", "same", *own).code == 0
+    found = settled(tmp_path, "same")
+    assert found["verdict"] == "supported"
+    assert [m["arm"] for m in found["studies"]] == ["linear"]
+    (other,) = settled(tmp_path, "loses")["studies"]
+    assert (other["arm"], other["baseline"], other["n"]) == ("constant", "cosine", 10)
+    assert OTHER_BASELINE in other["remarks"]
+    assert other["low"] < other["effect"] < other["high"]
+    shown = lrbench("claims", "show", "same", *own)
+    assert "Linear is as good." in shown.out
+    assert "linear against constant: val loss" in shown.out
+    shutil.rmtree(tmp_path / "results" / "runs")  # the study's rows are enough
+    again = lrbench("claims", "run", "loses", "same", "--check", *own)
+    assert (again.code, again.err) == (0, "")
+
+
+def test_what_is_no_claim_is_refused(tmp_path, lrbench):
+    own = written(tmp_path, silent="parts: [{studies: [mine], contrasts: [cosine against constant]}]\nsettles: x\n")
+    assert_refused(lrbench("claims", *own), "claim/silent.yaml", "says")
+    assert_refused(lrbench("claims", "show", "plateau-patience"), "plateau-patience-semantics")
+    assert_refused(lrbench("claims", "--kind", "traces"), "--kind", "trace")
+    assert_refused(lrbench("claims", "--check"), "--check")
+    assert_refused(lrbench("claims", "--config-dir", "nowhere"), "nowhere")
+    assert_refused(lrbench("report", "--claims", "--json"), "--claims")
+
+
+def test_claims_are_listed_and_counted(lrbench):
+    listed = lrbench("claims", "--kind", "advice", "--domain", "vit").out
+    assert listed.splitlines()[-1].startswith(f"{len([x for x in listed.splitlines() if x.startswith('  ')])} claims: ")
+    assert lrbench("claims", "no such words anywhere").out.strip() == "0 claims: none"
