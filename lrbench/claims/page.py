@@ -67,11 +67,11 @@ def _details(p: Published, claim: Claim) -> Iterator[str]:
             f"{c.who} {c.year}, {c.where}: {c.found} (supports it: {c.supports}; {c.seen})" for c in claim.citations
         ]
         yield f"<ul>{''.join(f'<li>{escape(c)}</li>' for c in cited)}</ul>"
-    for words, text in (("Not found", claim.missing), ("Note", claim.note), ("Rule", claim.rule)):
+    for words, text in (("Not found", claim.missing), ("Note", claim.note)):
         if text:
             yield f'<p class="soft">{words}: {escape(text)}</p>'
     where = f"{claim.id}; {claim.kind}, {claim.tier}, {claim.domain}"
     on = f"; torch {settled.torch}" if settled and settled.torch else ""
     yield f'<p class="soft">{escape(where + on)}</p>'
-    if claim.kind != "advice":
+    if settled:
         yield f"<pre>{escape(again(claim))}</pre>"
