@@ -63,13 +63,18 @@ def after_the_collapse() -> dict[str, bool | float]:
 
 
 def seen_in_a_log() -> dict[str, bool]:
-    """Whether stepping after every batch shows in the rates, printed every batch, or once an epoch for five epochs."""
-    cosine = used(CosineAnnealingLR(sgd(0.1), T_max=100), 5 * BATCHES)
-    step = used(StepLR(sgd(0.1), step_size=30), 5 * BATCHES)
+    """Whether stepping after every batch shows in the rates, printed every batch, or once an epoch for ten epochs."""
+    cosine = {batches: used(CosineAnnealingLR(sgd(0.1), T_max=100), 10 * batches) for batches in (BATCHES, 400)}
+    step = used(StepLR(sgd(0.1), step_size=30), 10 * BATCHES)
     return {
-        "cosine, printed every batch: changes within an epoch": len(set(cosine[:BATCHES])) > 1,
-        "cosine, printed every batch: reaches its minimum in the first epoch": min(cosine[:BATCHES]) < 1e-9,
-        "cosine, printed once an epoch: falls below a tenth of its peak": min(cosine[::BATCHES]) < 0.01,
+        "cosine, printed every batch: changes within an epoch": len(set(cosine[BATCHES][:BATCHES])) > 1,
+        "cosine, printed every batch: reaches its minimum in the first epoch": min(cosine[BATCHES][:BATCHES]) < 1e-9,
+        **{
+            f"cosine, {batches} batches, printed once an epoch: falls below a tenth of its peak": (
+                min(rates[::batches]) < 0.01
+            )
+            for batches, rates in cosine.items()
+        },
         "StepLR, printed every batch: changes within an epoch": len(set(step[:BATCHES])) > 1,
         "StepLR, printed once an epoch: falls below a tenth of its peak": min(step[::BATCHES]) < 0.01,
     }
