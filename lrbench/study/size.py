@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,14 +40,21 @@ def size_of(rules: Rules, choices: Mapping[str, Choice]) -> Size:
     if found.pairs is None or not found.enough:
         return found
     for arm, sd in sds.items():
-        reach = reach_of(rules, choices, arm, rules.alpha / len(rules.family))
-        if (needed := _pairs_that_decide(rules, arm, sd, found.pairs, reach)) != found.pairs:
+        if (needed := _pairs_that_decide(rules, arm, sd, found.pairs)) != found.pairs:
             many = f"about {needed} would" if needed else "nor do many more"
-            if not needed and max(reach) > 0:
-                many += f", for the choice of values alone leaves {rules.told(max(reach))} open: see tuning.more"
             why = f"{found.pairs} pairs cannot decide what is claimed of {arm} (sd {rules.told(sd)}): {many}"
             return Size(found.pairs, sd, why, enough=False)
+        reach = reach_of(rules, choices, arm, rules.alpha / len(rules.family))
+        if _pairs_that_decide(rules, arm, sd, found.pairs, reach) != found.pairs:
+            found = replace(
+                found, why=f"{found.why}; what is claimed of {arm} may stay open: {_left(rules, max(reach))}"
+            )
     return found
+
+
+def _left(rules: Rules, reach: float) -> str:
+    """What more pairs do not take away. It is told, and stops nothing: a gain that is larger is found all the same."""
+    return f"the choice of values leaves {rules.told(reach)}, of which more tuning seeds (tuning.more) leave less"
 
 
 def _given(rules: Rules) -> Size:
@@ -67,12 +75,16 @@ def _asked(rules: Rules, choices: Mapping[str, Choice], sd: float) -> Size:
     gain = f"a fraction {size} off what it is held against" if rules.kind == "fraction" else f"a gain of {size}"
     why = f"{gain} is found with 80 % power where the differences' sd is {rules.told(sd)}"
     try:
-        asked = pairs_to_find(rules, sd, reach)
+        bare = pairs_to_find(rules, sd)
     except ValueError:
-        leaves = f"the choice of values alone leaves {rules.told(reach)} open"
-        why = f"no number of pairs finds {gain}: {leaves}, and more tuning seeds (tuning.more) leave less"
+        why = f"no number of pairs that anybody runs finds {gain}: the differences' sd is {rules.told(sd)}"
         return Size(None, sd, why, enough=False)
-    return Size(asked, sd, why, enough=asked <= rules.most_pairs)
+    if bare > rules.most_pairs:
+        return Size(bare, sd, why, enough=False)
+    with suppress(ValueError):
+        if (asked := pairs_to_find(rules, sd, reach)) <= rules.most_pairs:
+            return Size(asked, sd, why)
+    return Size(bare, sd, f"at the chosen values {why}; at the best ones it may stay open: {_left(rules, reach)}")
 
 
 def pairs_to_find(rules: Rules, sd: float, reach: float = 0.0) -> int:
@@ -84,7 +96,9 @@ def pairs_to_find(rules: Rules, sd: float, reach: float = 0.0) -> int:
     return max(rules.least_pairs, pairs_for(rules.to_find, sd, 1 - alpha, aim, added=reach_variance(reach, alpha)))
 
 
-def _pairs_that_decide(rules: Rules, arm: str, sd: float, pairs: int, reach: tuple[float, float]) -> int | None:
+def _pairs_that_decide(
+    rules: Rules, arm: str, sd: float, pairs: int, reach: tuple[float, float] = (0.0, 0.0)
+) -> int | None:
     """So many, or the fewest doublings of them, with which some verdict is likelier than not at one of the gains that
     matter to the claim; None where ten thousand do not, as where the reach of the chosen values is too large for any.
     Where no size is claimed any number may decide, and of success the noise of what runs reach says nothing."""

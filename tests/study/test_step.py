@@ -12,6 +12,7 @@ from lrbench.stats.selection import regret_limit
 from lrbench.stats.verdict import Claim
 from lrbench.study.result import DEPENDS
 from lrbench.study.rules import Tuning
+from lrbench.study.size import pairs_to_find
 from lrbench.study.tuning import Choice, Point, choice_variance_of, reach_of
 
 
@@ -125,7 +126,7 @@ def test_pairs_follow_from_what_is_to_be_detected():
     much = World({"a": 0.80, "b": 0.82}, sd=0.01).run(rules(pairs=None, detect=0.0001))
     assert not much.tasks[0].size.enough
     assert much.tasks[0].size.pairs is None
-    assert "the choice of values alone leaves" in much.tasks[0].size.why
+    assert "no number of pairs that anybody runs finds a gain of" in much.tasks[0].size.why
     assert only(much).verdict is None
 
 
@@ -353,6 +354,17 @@ def test_a_null_is_found_where_a_size_was_claimed():
     assert only(found).verdict == "practically null"
 
 
+def test_what_no_pairs_detect_for_the_choice_of_values_is_tried_all_the_same():
+    """As many as detect it at the chosen values; a larger gain is found."""
+    asked = rules(pairs=None, detect=0.002, tuning=Tuning(first=0.1, more=0))
+    found = World({"a": 0.8, "b": 0.95}, sd=0.002, curvature=0.001).run(asked)
+    size = found.tasks[0].size
+    assert size.enough
+    assert size.pairs == pairs_to_find(asked, size.sd)
+    assert "at the best ones it may stay open" in size.why
+    assert only(found).verdict == "supported"
+
+
 def test_pairs_that_cannot_decide_a_claim_are_not_run():
     claims = {"b": Claim(low=0.002, high=0.003, margin=0.001)}
     world = World({"a": 0.8, "b": 0.802}, sd=0.01)
@@ -362,14 +374,14 @@ def test_pairs_that_cannot_decide_a_claim_are_not_run():
     assert "would" in found.tasks[0].size.why
 
 
-def test_a_choice_that_leaves_a_claim_open_is_said_before_pairs_are_run():
+def test_a_choice_that_leaves_a_claim_open_is_said_and_stops_nothing():
     """Rates that differ by less than seeds do, of which three say little: more pairs do not tell which is best."""
     claims = {"b": Claim(low=0.02, high=0.03, margin=0.01)}
     world = World({"a": 0.8, "b": 0.82}, sd=0.01, curvature=0.001)
     found = world.run(rules(claims=claims, tuning=Tuning(first=0.1, more=0), pairs=60))
     assert standings(found) == {"a": "tuned", "b": "tuned"}
-    assert "60 pairs cannot decide what is claimed of b" in found.tasks[0].size.why
-    assert "for the choice of values alone leaves 0.0494 open: see tuning.more" in found.tasks[0].size.why
+    assert "may stay open: the choice of values leaves 0.0494, of which more tuning" in found.tasks[0].size.why
+    assert only(found).tested.n == 120  # both looks were taken
     sure = World({"a": 0.8, "b": 0.82}, sd=0.01, curvature=0.1).run(rules(claims=claims, pairs=60))
     assert sure.tasks[0].size.enough
 
