@@ -22,9 +22,10 @@ EXACT = ("trace", "api", "behaviour")
 
 @dataclass(frozen=True)
 class Measured:
-    """One contrast of a study, on one task. effect, low, high: the gain of the arm over the baseline and its interval
-    at `level`, in the metric's unit, None where there is none. agreement: how often a rerun that tunes again would come
-    to the same verdict."""
+    """One contrast of a study, on one task. kind, claim: what was asked of it, with the claimed range. effect, low,
+    high: the gain of the arm over the baseline and its interval at `level`, in the metric's unit (a fraction itself; of
+    a threshold doublings; of success a difference of rates), None where there is none. agreement: how often a rerun
+    that tunes again would come to the same verdict. fresh: False where it could be seen before it was asked for."""
 
     study: str
     design: str
@@ -32,6 +33,8 @@ class Measured:
     arm: str
     baseline: str
     metric: str
+    kind: str
+    claim: Mapping[str, float | None]
     verdict: str
     n: int
     effect: float | None
@@ -92,7 +95,7 @@ def _by_studies(claim: Claim, store: Store, own: "ClaimDesign | None") -> Settle
 
     design = own or read_claim(FOLDER / f"{claim.id}.yaml")
     found = measured.measured(design, store)
-    return Settled(claim.id, measured.verdict_of(found, design.holds), studies=found) if found else None
+    return Settled(claim.id, measured.verdict_of(found, design), studies=found) if found else None
 
 
 def stored(folder: Path, known: Iterable[str]) -> dict[str, Settled]:

@@ -54,17 +54,25 @@ def test_from_a_file_to_a_verdict(tmp_path, lrbench):
     )
     close = "kind: no worse, claim: {margin: 100}"
     same = CLAIM.format(says="Linear is as good.", contrast="linear against constant", rest=close)
-    own = written(tmp_path, loses=loses, same=same)
+    shape = CLAIM.format(says="The shape matters.", contrast="cosine against linear", rest="claim: {}")
+    own = written(tmp_path, loses=loses, same=same, shape=shape)
     before = lrbench("claims", "run", "loses", *own)
     assert "1 claims: 1 not yet run" in before.out
     assert lrbench("compare", "mine", *own, "hydra.launcher.workers=1", "device=cpu").code == 0
-    assert lrbench("claims", "run", "loses", "same", *own).code == 0
+    assert lrbench("claims", "run", "loses", "same", "shape", *own).code == 0
     found = settled(tmp_path, "same")
     assert found["verdict"] == "supported"
     assert [m["arm"] for m in found["studies"]] == ["linear"]
-    (other,) = settled(tmp_path, "loses")["studies"]
-    assert (other["arm"], other["baseline"], other["n"]) == ("constant", "cosine", 10)
+    (turned,) = settled(tmp_path, "loses")["studies"]
+    assert (turned["arm"], turned["baseline"], turned["n"]) == ("constant", "cosine", 10)
+    frozen = json.loads((tmp_path / "results" / "studies" / "mine" / "verdict.json").read_text())
+    (of_study,) = (c for c in frozen["tasks"][0]["contrasts"] if c["arm"] == "cosine")
+    assert turned["low"] == pytest.approx(-of_study["tested"]["interval"][1])
+    assert turned["level"] == of_study["tested"]["level"]
+    (other,) = settled(tmp_path, "shape")["studies"]
+    assert (other["arm"], other["baseline"], other["n"]) == ("cosine", "linear", 10)
     assert OTHER_BASELINE in other["remarks"]
+    assert OTHER_BASELINE not in turned["remarks"]
     assert other["low"] < other["effect"] < other["high"]
     shown = lrbench("claims", "show", "same", *own)
     assert "Linear is as good." in shown.out
