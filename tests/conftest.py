@@ -215,7 +215,7 @@ class Server:
         return Process(int(self._process.stdout.readline()), path.with_suffix(".log"))
 
     def close(self) -> None:
-        self._process.communicate(timeout=60)
+        self._process.communicate(timeout=300)
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ def mirrored(tracker: trackers.Tracker, run: Mirrored, rows: list[Row], history:
     mirror = Mirror(tracker, run, history, said.append)
     for row in rows:
         mirror.row(row)
-    mirror.close(SUMMARY, timeout=120)
+    mirror.close(SUMMARY, timeout=300)
     return said
 
 
@@ -212,7 +212,7 @@ def test_the_process_ends_as_it_would_without(ending: str, code: str, said: int,
     out, err = tmp_path / "out", tmp_path / "err"  # files: the suspended service would keep a pipe open
     with out.open("w") as stdout, err.open("w") as stderr:
         command = [sys.executable, "-c", SCRIPT, str(tmp_path), ending, code]
-        done = subprocess.run(command, stdout=stdout, stderr=stderr, timeout=120)  # else it waits for the service
+        done = subprocess.run(command, stdout=stdout, stderr=stderr, timeout=300)  # else it waits for the service
     *lines, pids = out.read_text().splitlines()
     for pid in pids.split()[1:]:
         if psutil.pid_exists(int(pid)):

@@ -8,7 +8,7 @@ from string import Template
 
 from lrbench.claims.ledger import Claim
 from lrbench.claims.published import Published
-from lrbench.claims.summary import OPENING
+from lrbench.claims.summary import OPENING, TITLE
 from lrbench.claims.words import again, counted
 from lrbench.report.page import page, section, tabled
 from lrbench.report.tables import Table
@@ -18,14 +18,13 @@ FILTER = Path(__file__).with_name("filter.html")
 
 def render(p: Published) -> str:
     """The whole page."""
-    title = "What is known about learning-rate schedules"
     many = escape(counted(p.claims.values(), p.verdicts))
-    head = f"<h1>{title}</h1>\n<p>{escape(OPENING)}</p>\n<p><strong>{many}.</strong></p>"
+    head = f"<h1>{TITLE}</h1>\n<p>{escape(OPENING)}</p>\n<p><strong>{many}.</strong></p>"
     told = "".join(f"<li>{_headline(p, p.claims[name])}</li>" for name in p.first)
     parts = [head, section("What to know first", f"<ol>{told}</ol>") if told else "", _filter(p)]
     for name, some in groupby(p.claims.values(), lambda c: c.section):
         parts.append(section(name, "".join(_claim(p, c) for c in some)))
-    return page(title, parts)
+    return page(TITLE, parts)
 
 
 def _headline(p: Published, claim: Claim) -> str:
@@ -68,11 +67,11 @@ def _details(p: Published, claim: Claim) -> Iterator[str]:
             f"{c.who} {c.year}, {c.where}: {c.found} (supports it: {c.supports}; {c.seen})" for c in claim.citations
         ]
         yield f"<ul>{''.join(f'<li>{escape(c)}</li>' for c in cited)}</ul>"
-    for words, text in (("Not found", claim.missing), ("Note", claim.note), ("Rule", claim.rule)):
+    for words, text in (("Not found", claim.missing), ("Note", claim.note)):
         if text:
             yield f'<p class="soft">{words}: {escape(text)}</p>'
     where = f"{claim.id}; {claim.kind}, {claim.tier}, {claim.domain}"
     on = f"; torch {settled.torch}" if settled and settled.torch else ""
     yield f'<p class="soft">{escape(where + on)}</p>'
-    if claim.kind != "advice":
+    if settled:
         yield f"<pre>{escape(again(claim))}</pre>"

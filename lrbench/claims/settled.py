@@ -5,19 +5,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lrbench.claims import cited
-from lrbench.claims.ledger import Claim
-from lrbench.claims.said import Part, verdict_of
+from lrbench.claims.said import Part
 from lrbench.errors import ConfigError
-from lrbench.store.store import Store
-
-if TYPE_CHECKING:
-    from lrbench.config.claim import ClaimDesign
 
 VERDICT, DESIGNS = "verdict.json", "designs.json"
-EXACT = ("trace", "api", "behaviour")
 
 
 @dataclass(frozen=True)
@@ -70,32 +63,6 @@ class Settled:
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
-
-
-def settle(claim: Claim, store: Store, own: "ClaimDesign | None" = None) -> Settled | None:
-    """The claim's verdict from what there is, studies in the store among it; None where nothing settles it yet. own:
-    the design of a claim that is not the ledger's. Raises ConfigError."""
-    if claim.kind in EXACT and (claim.rates or claim.code):
-        from torch import __version__
-
-        from lrbench.claims.exact import parts_of  # torch takes a second, and a listing needs none
-
-        parts = parts_of(claim)
-        return Settled(claim.id, verdict_of(parts), parts, torch=__version__.partition("+")[0])
-    if claim.kind == "literature" and claim.citations:
-        return Settled(claim.id, cited.verdict_of(claim))
-    if claim.kind == "effect":
-        return _by_studies(claim, store, own)
-    return None
-
-
-def _by_studies(claim: Claim, store: Store, own: "ClaimDesign | None") -> Settled | None:
-    from lrbench.claims import measured
-    from lrbench.config.claim import FOLDER, read_claim
-
-    design = own or read_claim(FOLDER / f"{claim.id}.yaml")
-    found = measured.measured(design, store)
-    return Settled(claim.id, measured.verdict_of(found, design), studies=found) if found else None
 
 
 def stored(folder: Path, known: Iterable[str]) -> dict[str, Settled]:

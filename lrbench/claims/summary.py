@@ -7,6 +7,7 @@ from lrbench.claims.published import Published
 from lrbench.claims.words import counted
 from lrbench.report.markdown import escape
 
+TITLE = "What is known about learning-rate schedules"
 OPENING = (
     "Every claim that a widely read guide makes about learning-rate schedules, and what became of it. A verdict "
     "follows from evidence by a rule that was fixed before: computed from torch's own schedulers, read in "
@@ -21,7 +22,7 @@ MADE = (
 
 def render(p: Published) -> str:
     many = counted(p.claims.values(), p.verdicts)
-    parts = ["# What is known about learning-rate schedules", OPENING, f"{many}.", MADE]
+    parts = [f"# {TITLE}", OPENING, f"{many}.", MADE]
     if p.first:
         told = (_line(p, p.claims[name], p.claims[name].advice) for name in p.first)
         parts += ["## What to know first", "\n".join(f"{n}. {line}" for n, line in enumerate(told, 1))]

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from lrbench.claims.ledger import KINDS, SETTLED_BY, TIERS, Claim, claim_of, claims, own_claim
-from lrbench.claims.settled import Settled, changes, keep, keep_designs, settle, stored
+from lrbench.claims.settled import Settled, changes, keep, keep_designs, stored
 from lrbench.claims.words import NOT_YET, again, cited, counted, counts, gained, rerun, standing
 from lrbench.commands import Parser
 from lrbench.errors import ConfigError, did_you_mean
@@ -65,6 +65,8 @@ def _own(config_dir: str | None) -> "Mapping[str, ClaimDesign]":
 
 def _run(chosen: Sequence[Claim], store: Store, own: "Mapping[str, ClaimDesign]", check: bool) -> int:
     """Settle what can be settled; tell what is another than before."""
+    from lrbench.claims.settle import settle  # with torch, which a listing does not need
+
     before = stored(store.claims_folder, [c.id for c in chosen])
     changed, verdicts = list[str](), Counter[str]()
     console = Console(stderr=True)

@@ -72,14 +72,27 @@ def _claims(store: Store, options: argparse.Namespace) -> int:
     from lrbench.claims.published import published
     from lrbench.claims.words import counted
 
-    given = [o for o in ("runs", "where", "metric", "baseline", "name", "json", "wandb") if getattr(options, o)]
+    given = [o for o in ("runs", "where", "metric", "baseline", "name", "json") if getattr(options, o)]
     if given:
         raise ConfigError("--claims", "", "all claims are reported, whatever runs there are", f"leave out {given[0]}")
     told, folder = published(store), options.out or store.results
-    write_text(folder / "README.md", summary.render(told))
-    write_text(folder / "claims.html", page.render(told))
+    text, report = summary.render(told), None
+    if options.wandb:
+        from lrbench.report import wandb
+
+        report = wandb.build_of(summary.TITLE, text, [], [], options.project, options.entity)
+    try:
+        write_text(folder / "README.md", text)
+        write_text(folder / "claims.html", page.render(told))
+        if report is not None:
+            wandb_report.keep(report, folder)
+    except OSError as error:
+        why = f"the report cannot be written ({error})"
+        raise ConfigError("--out", folder, why, "give another folder") from error
     print(counted(told.claims.values(), told.verdicts))
     print(f"page      {folder / 'claims.html'}\nmarkdown  {folder / 'README.md'}")
+    if report is not None:
+        print(f"W&B       {report.publish(folder / wandb_report.SPEC)}")
     return 0
 
 

@@ -65,7 +65,7 @@ def build_of(
         title=title[:TITLE_LIMIT],
         description=f"lrbench report of {len(arms)} arms",
         width="fluid",
-        blocks=[wr.MarkdownBlock(text=text), _panels(wr, arms, metrics, project)],
+        blocks=[wr.MarkdownBlock(text=text), *([_panels(wr, arms, metrics, project)] if arms else [])],
     )
     spec = report._to_model().model_dump(mode="json", by_alias=True, exclude_none=True)
     ReportViewspec.model_validate(json.loads(json.dumps(spec)))

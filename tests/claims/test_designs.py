@@ -25,6 +25,7 @@ def parts_on(study: str, designs: dict[str, ClaimDesign] = DESIGNS):
     return [part for design in designs.values() for part in design.parts if study in part.studies]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", study_files())
 def test_every_study_that_ships_compiles_and_its_claims_fit(name: str) -> None:
     asked = read_study(study_files()[name])

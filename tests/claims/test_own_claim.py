@@ -96,3 +96,14 @@ def test_claims_are_listed_and_counted(lrbench):
     listed = lrbench("claims", "--kind", "advice", "--domain", "vit").out
     assert listed.splitlines()[-1].startswith(f"{len([x for x in listed.splitlines() if x.startswith('  ')])} claims: ")
     assert lrbench("claims", "no such words anywhere").out.strip() == "0 claims: none"
+
+
+def test_the_claims_as_a_wandb_report(tmp_path, lrbench, monkeypatch):
+    pytest.importorskip("wandb_workspaces")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    said = lrbench("report", "--claims", "--wandb", "--project", "theirs")
+    assert said.out.splitlines()[-1] == "W&B       results/wandb.json (not published: WANDB_MODE=offline)"
+    spec = json.loads((tmp_path / "results" / "wandb.json").read_text())
+    assert spec["project"]["name"] == "theirs"
+    assert "323 claims" in json.dumps(spec)
+    assert (tmp_path / "results" / "claims.html").exists()

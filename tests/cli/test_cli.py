@@ -32,7 +32,7 @@ def lrbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def process(*command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {k: v for k, v in os.environ.items() if k not in ("LRBENCH_RESULTS", "COMP_LINE", "HYDRA_FULL_ERROR")}
     return subprocess.run(
-        command, cwd=folder, env={**env, **environment}, capture_output=True, text=True, timeout=120
+        command, cwd=folder, env={**env, **environment}, capture_output=True, text=True, timeout=300
     )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def offered(lines: list[str], folder: Path, **more: str) -> list[set[str]]:
     """What bash offers at the end of each line; nothing may be written over what is being typed."""
     done = subprocess.run(
         ["bash", "-c", ASK], input="".join(f"{line}\n" for line in lines), cwd=folder, env=environment(**more),
-        capture_output=True, text=True, timeout=240,
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     answers = done.stdout.splitlines()

@@ -221,7 +221,7 @@ def test_two_ranks_are_one_process(toy, trained, tmp_path):
     flags = ["tracker=none", f"results={tmp_path / 'two'}", "device=cpu", "checkpoint_every=16ba"]
     path = os.pathsep.join([str(TOYS), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [*command, *flags, *OF[toy], *short], capture_output=True, text=True, timeout=90,
+        [*command, *flags, *OF[toy], *short], capture_output=True, text=True, timeout=300,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -177,7 +177,7 @@ def launch(folder: Path, *overrides: str, ranks: int = 2) -> subprocess.Complete
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
     return subprocess.run(
         [*torchrun, "-m", "lrbench", f"results={folder}", "tracker=none", "device=cpu", *overrides],
-        capture_output=True, text=True, timeout=90, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 
 
@@ -224,7 +224,7 @@ def test_a_rank_that_dies_ends_all_and_the_run_resumes(tmp_path: Path) -> None:
     )
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
     flags = [f"results={tmp_path}", "tracker=none", "device=cpu", *overrides]
-    died = subprocess.run([*torchrun, *flags], capture_output=True, text=True, timeout=90)
+    died = subprocess.run([*torchrun, *flags], capture_output=True, text=True, timeout=300)
     assert died.returncode != 0
     (folder,) = [p for p in (tmp_path / "runs").iterdir() if p.is_dir()]
     from lrbench.store.record import Record

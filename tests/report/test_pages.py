@@ -434,7 +434,7 @@ def chromium(page: Path, width: int, *flags: str) -> str:
         f"--window-size={width},900",
         *flags,
     ]
-    return subprocess.run([*asked, page.as_uri()], capture_output=True, text=True, timeout=120, check=True).stdout
+    return subprocess.run([*asked, page.as_uri()], capture_output=True, text=True, timeout=300, check=True).stdout
 
 
 ACCURACY, LOSS = by_name("accuracy"), by_name("loss")

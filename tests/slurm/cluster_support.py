@@ -163,7 +163,7 @@ def _lives(process: psutil.Process) -> bool:
 
 def dev_cluster(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run slurm/dev-cluster."""
-    return subprocess.run([str(DEV_CLUSTER), *arguments], capture_output=True, text=True, timeout=180)
+    return subprocess.run([str(DEV_CLUSTER), *arguments], capture_output=True, text=True, timeout=600)
 
 
 def free_ports() -> int:

@@ -221,7 +221,7 @@ def test_an_interrupted_up_leaves_nothing_running(cluster: Cluster, folder: Path
     )
     cluster.wait_until(lambda: Cluster(folder).daemons("mariadbd"), "the database")
     up.terminate()
-    _, said = up.communicate(timeout=60)
+    _, said = up.communicate(timeout=300)
     assert up.returncode != 0
     assert "nothing is left running" in said
     assert _processes_of(folder) == []

@@ -530,7 +530,7 @@ def test_refreshes_at_the_same_time(make, results):
         process.stdin.write("\n")
         process.stdin.flush()
     for process in processes:
-        said.append(process.communicate(timeout=60)[0])
+        said.append(process.communicate(timeout=300)[0])
         assert process.returncode == 0
     assert all(json.loads(s) == rebuilt(results) for s in said)
     assert read_again(results)[1] == []
