@@ -8,6 +8,7 @@ import pytest
 from cli_support import assert_refused, in_process
 
 from lrbench.claims.measured import OTHER_BASELINE
+from lrbench.claims.settled import Settled, keep
 
 STUDY = """# A study of the tests.
 question: Which of the three?
@@ -90,6 +91,32 @@ def test_what_is_no_claim_is_refused(tmp_path, lrbench):
     assert_refused(lrbench("claims", "--check"), "--check")
     assert_refused(lrbench("claims", "--config-dir", "nowhere"), "nowhere")
     assert_refused(lrbench("report", "--claims", "--json"), "--claims")
+
+
+def test_an_own_claim_is_none_of_the_guide_s_and_names_a_study(tmp_path, lrbench):
+    text = CLAIM.format(says="x", contrast="cosine against constant", rest="claim: {}")
+    own = written(tmp_path, **{"cosine-best-default": text})
+    assert_refused(lrbench("claims", "run", "cosine-best-default", *own), "cosine-best-default", "another name")
+    (tmp_path / "own" / "claim" / "cosine-best-default.yaml").unlink()
+    own = written(tmp_path, lost=text.replace("[mine]", "[mina]"))
+    assert_refused(lrbench("claims", "run", "lost", *own), "mina", "mine")
+    assert_refused(lrbench("claims", "--domain", "cnm"), "--domain", "cnn")
+
+
+def test_a_verdict_that_nothing_gives_is_a_change_and_is_not_kept(tmp_path, lrbench):
+    keep(tmp_path / "results" / "claims", Settled("adam-benefits-from-schedule", "supported"))
+    checked = lrbench("claims", "run", "adam-benefits-from-schedule", "--check")
+    assert (checked.code, checked.err) == (
+        1, "adam-benefits-from-schedule: supported is stored, and nothing says so now\n",
+    )  # fmt: skip
+    assert lrbench("claims", "run", "--verdict", "supported").out == "1 claims: 1 not yet run\n"
+    assert not list(tmp_path.glob("results/claims/*/verdict.json"))
+
+
+def test_what_cannot_be_written_is_told(tmp_path, lrbench):
+    (tmp_path / "results").mkdir(exist_ok=True)
+    (tmp_path / "results" / "claims").write_text("a file")
+    assert_refused(lrbench("claims", "run", "cosine-widely-used"), "cannot be written")
 
 
 def test_claims_are_listed_and_counted(lrbench):
