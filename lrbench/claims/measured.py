@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 
+from lrbench.claims.asked import was_asked
 from lrbench.claims.settled import Measured
 from lrbench.config.claim import ClaimDesign, ClaimPart, Contrast, claimed
 from lrbench.errors import ConfigError
@@ -22,13 +23,14 @@ DEPENDS, IN_PART = "depends on the contrast", "measured in part"
 ONE_RANGE = ("no worse", "equal", "fraction")  # kinds of which all contrasts of a family have the same
 OTHER_BASELINE = "not a contrast of the frozen design: every arm was compared with this one instead, and corrected for"
 NOT_PRIMARY = "no primary contrast of the frozen design: the looks were taken for others"
+MOVED = "exploratory: this is not what the claim asked of the study when it was frozen"
 NOT_FRESH = "exploratory, not fresh: runs of both existed when the study was frozen"
 
 
 def measured(design: ClaimDesign, store: Store) -> tuple[Measured, ...]:
     """What studies found of each contrast of the claim, task by task; nothing unless each part has a study with a
     result. Raises ConfigError for a part that does not fit its study, and for rows that are not of its design."""
-    found = [[m for study in part.studies for m in _of_study(part, study, store)] for part in design.parts]
+    found = [[m for study in part.studies for m in _checked(design, part, study, store)] for part in design.parts]
     return tuple(m for some in found for m in some) if all(found) else ()
 
 
@@ -42,6 +44,14 @@ def verdict_of(found: tuple[Measured, ...], design: ClaimDesign) -> str:
     if design.needs or asked - {m.study for m in found}:
         return IN_PART
     return verdicts.pop() if len(verdicts) == 1 else DEPENDS
+
+
+def _checked(design: ClaimDesign, part: ClaimPart, study: str, store: Store) -> Iterator[Measured]:
+    """As a claim that was written down before the study was frozen, and not changed since, or as exploratory."""
+    found = [*_of_study(part, study, store)]
+    if found and not was_asked(store.studies_folder / study, design):
+        found = [replace(m, fresh=False, remarks=(MOVED, *m.remarks)) for m in found]
+    yield from found
 
 
 def _of_study(part: ClaimPart, study: str, store: Store) -> Iterator[Measured]:

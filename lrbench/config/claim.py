@@ -142,6 +142,8 @@ def _part(plain: Any, where: str) -> ClaimPart:
             raise ConfigError(f"{where}: {key}", "", "there is none", f"as in {key}: [{EXAMPLES[key]}]")
     if made.kind and made.kind not in KINDS:
         raise ConfigError(f"{where}: kind", made.kind, "there is none such", did_you_mean(made.kind, KINDS))
+    if not isinstance(made.claim, dict):
+        raise ConfigError(f"{where}: claim", made.claim, "this is no mapping", "as in claim: {low: 1%, margin: 0.5%}")
     contrasts = tuple(_contrast(text, where) for text in made.contrasts)
     return ClaimPart(
         **{**vars(made), "contrasts": contrasts, "studies": tuple(made.studies), "tasks": tuple(made.tasks)}

@@ -96,6 +96,7 @@ PART = "parts: [{studies: [decay_fashion], contrasts: [%s]%s}]\nsettles: x\n"
         ("parts: [{studies: decay_fashion, contrasts: [a against b]}]\nsettles: x", ["studies", "no list"]),
         ("parts: [{studies: 5, contrasts: [a against b]}]\nsettles: x", ["studies", "no list"]),
         ("parts: [{studies: [], contrasts: [a against b]}]\nsettles: x", ["studies", "there is none"]),
+        (PART % ("a against b", ", claim: 5"), ["claim", "no mapping"]),
         ("parts: [5]\nsettles: x", ["part 0", "no mapping"]),
         ("parts:\nsettles: x", ["parts", "no list"]),
         ("paper:\nsettles: x", ["paper", "no list"]),

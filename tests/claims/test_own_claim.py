@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cli_support import assert_refused, in_process
 
-from lrbench.claims.measured import OTHER_BASELINE
+from lrbench.claims.measured import MOVED, OTHER_BASELINE
 from lrbench.claims.settled import Settled, keep
 
 STUDY = """# A study of the tests.
@@ -81,6 +81,15 @@ def test_from_a_file_to_a_verdict(tmp_path, lrbench):
     shutil.rmtree(tmp_path / "results" / "runs")  # the study's rows are enough
     again = lrbench("claims", "run", "loses", "same", "--check", *own)
     assert (again.code, again.err) == (0, "")
+    assert other["fresh"]
+    written(tmp_path, shape=shape.replace("claim: {}", "claim: {low: 0.001}"))
+    moved = lrbench("claims", "run", "shape", "--check", *own)
+    assert (moved.code, moved.err) == (1, "shape: what its studies say is not what is stored\n")
+    lrbench("claims", "run", "shape", *own)
+    (exploratory,) = settled(tmp_path, "shape")["studies"]
+    assert exploratory["claim"]["low"] == 0.001
+    assert not exploratory["fresh"]
+    assert MOVED in exploratory["remarks"]
 
 
 def test_what_is_no_claim_is_refused(tmp_path, lrbench):
