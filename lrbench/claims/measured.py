@@ -1,86 +1,118 @@
 """What stored studies say of a claim: their rows are analysed again, with the range that the claim gives."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 
+from lrbench.claims.asked import was_asked
 from lrbench.claims.settled import Measured
 from lrbench.config.claim import ClaimDesign, ClaimPart, Contrast, claimed
+from lrbench.errors import ConfigError
 from lrbench.experiment.identity import run_id
+from lrbench.report.study.gains import shown, shown_interval
 from lrbench.stats.verdict import Claim as Range
 from lrbench.store.store import Store
 from lrbench.study.bench import Bench
 from lrbench.study.design import Design
 from lrbench.study.result import Contrast as Found
 from lrbench.study.result import Result
+from lrbench.study.rules import Rules
 from lrbench.study.shelf import frozen
+from lrbench.study.step import asked_again
 
-DEPENDS = "depends on the contrast"
+DEPENDS, IN_PART = "depends on the contrast", "measured in part"
+ONE_RANGE = ("no worse", "equal", "fraction")  # kinds of which all contrasts of a family have the same
 OTHER_BASELINE = "not a contrast of the frozen design: every arm was compared with this one instead, and corrected for"
+NOT_PRIMARY = "no primary contrast of the frozen design: the looks were taken for others"
+MOVED = "exploratory: this is not what the claim asked of the study when it was frozen"
+NOT_FRESH = "exploratory, not fresh: runs of both existed when the study was frozen"
 
 
 def measured(design: ClaimDesign, store: Store) -> tuple[Measured, ...]:
     """What studies found of each contrast of the claim, task by task; nothing unless each part has a study with a
     result. Raises ConfigError for a part that does not fit its study, and for rows that are not of its design."""
-    found = [[m for study in part.studies for m in _of_study(part, study, store)] for part in design.parts]
+    found = [[m for study in part.studies for m in _checked(design, part, study, store)] for part in design.parts]
     return tuple(m for some in found for m in some) if all(found) else ()
 
 
-def verdict_of(found: tuple[Measured, ...], holds: str) -> str:
+def verdict_of(found: tuple[Measured, ...], design: ClaimDesign) -> str:
     """The verdict that all contrasts have in common. Of a claim that any of them may bear out, one that does is
-    enough."""
+    enough; else there is none before all of its studies have their results, and nothing is needed for others."""
     verdicts = {m.verdict for m in found}
-    if holds == "any" and "supported" in verdicts:
+    if design.holds == "any" and "supported" in verdicts:
         return "supported"
+    asked = {study for part in design.parts for study in part.studies}
+    if design.needs or asked - {m.study for m in found}:
+        return IN_PART
     return verdicts.pop() if len(verdicts) == 1 else DEPENDS
+
+
+def _checked(design: ClaimDesign, part: ClaimPart, study: str, store: Store) -> Iterator[Measured]:
+    """As a claim that was written down before the study was frozen, and not changed since, or as exploratory."""
+    found = [*_of_study(part, study, store)]
+    if found and not was_asked(store.studies_folder / study, design):
+        found = [replace(m, fresh=False, remarks=(MOVED, *m.remarks)) for m in found]
+    yield from found
 
 
 def _of_study(part: ClaimPart, study: str, store: Store) -> Iterator[Measured]:
     design = frozen(store.studies_folder / study)
-    if design is None:
-        return
-    own = _result(design, store)
-    if own is None:
+    own = None if design is None else _bench(design, store).next()
+    if design is None or not isinstance(own, Result):
         return
     for contrast, claim in claimed(part, design).items():
-        result = _result(_asked(design, own, contrast, claim, part.kind), store)
-        if result is None:
-            return
-        other = (OTHER_BASELINE,) if contrast.against != design.rules.baseline else ()
+        turned = contrast.arm == design.rules.baseline
+        arm = contrast.against if turned else contrast.arm  # as the family has it
+        rules = _rules(design.rules, contrast, arm, claim, part.kind)
+        result = asked_again(rules, own, _bench(replace(design, rules=rules), store).look, turned=turned)
         for task in result.tasks:
             if not part.tasks or task.task in part.tasks:
-                (c,) = [c for c in task.contrasts if c.arm == contrast.arm]
-                yield _told(design, task.task, contrast.against, c, other)
+                (c,) = [c for c in task.contrasts if c.arm == arm]
+                why = () if task.size.enough else (task.size.why,)
+                told = (*why, *_remarks(design, contrast, arm, rules))
+                yield _told(study, design, rules, task.task, contrast, c, told)
 
 
-def _asked(design: Design, own: Result, contrast: Contrast, claim: Range, kind: str) -> Design:
-    """The study as if it had been asked the claim's question: the same runs, with its range and its baseline. As many
-    pairs as the study's own noise asked for."""
-    rules = design.rules
-    ranges = {**rules.claims, contrast.arm: claim}
-    if kind not in ("", rules.kind):  # a margin is that of a whole family
-        ranges = dict.fromkeys(rules.contrasts, claim)
-    if contrast.against != rules.baseline:
-        pairs = {t.size.pairs for t in own.tasks}
-        same = {"baseline": contrast.against, "primary": (), "pairs": pairs.pop(), "detect": None}
-        arms = [arm for arm in rules.arms if arm != contrast.against]
-        ranges = {arm: claim for arm in arms if arm == contrast.arm or kind not in ("", rules.kind)}
-    else:
-        same = {}
-    return replace(design, rules=replace(rules, claims=ranges, kind=kind or rules.kind, **same))  # type: ignore[arg-type]
+def _bench(design: Design, store: Store) -> Bench:
+    return Bench(design, lambda e: store.done(run_id(e)))
 
 
-def _result(design: Design, store: Store) -> Result | None:
-    found = Bench(design, lambda e: store.done(run_id(e))).next()
-    return found if isinstance(found, Result) else None
+def _rules(own: Rules, contrast: Contrast, arm: str, claim: Range, kind: str) -> Rules:
+    """The study's, were it asked the claim's question: its family, unless the contrast is with another baseline. What
+    the baseline gains over an arm is the same contrast, read from the other side."""
+    kind = kind or own.kind
+    other = own.baseline not in (contrast.arm, contrast.against)
+    if other and own.estimand == "swap" and own.tunes:
+        why = f"all arms ran at the value of {own.baseline}, so that only what is compared with it is a swap"
+        raise ConfigError("contrasts", f"{contrast.arm} against {contrast.against}", why, f"name {own.baseline} in it")
+    baseline = contrast.against if other else own.baseline
+    arms = [a for a in own.arms if a != baseline]
+    ranges: Mapping[str, Range] = dict.fromkeys(arms, claim) if kind in ONE_RANGE else {arm: claim}
+    return replace(
+        own, baseline=baseline, kind=kind, claims=ranges, primary=() if other else own.primary,  # type: ignore[arg-type]
+        estimand="tuned" if own.estimand == "both" else own.estimand,  # whose two paths no claim is about
+    )  # fmt: skip
 
 
-def _told(design: Design, task: str, against: str, c: Found, remarks: tuple[str, ...]) -> Measured:
-    tested, rules = c.tested, design.rules
-    interval = tested.interval if tested else None
+def _remarks(design: Design, contrast: Contrast, arm: str, rules: Rules) -> Iterator[str]:
+    if rules.baseline != design.rules.baseline:
+        yield OTHER_BASELINE
+    elif arm not in rules.family:
+        yield NOT_PRIMARY
+    if design.was_seen(contrast.arm, contrast.against):
+        yield NOT_FRESH
+
+
+def _told(
+    study: str, design: Design, rules: Rules, task: str, contrast: Contrast, c: Found, remarks: tuple[str, ...]
+) -> Measured:
+    tested = c.tested
+    interval = shown_interval(rules, tested.interval) if tested else None
     return Measured(
-        study=design.name, design=design.hash, task=task, arm=c.arm, baseline=against, metric=rules.metric,
-        verdict=c.verdict or "no verdict", n=tested.n if tested else 0, effect=tested.mean if tested else None,
+        study=study, design=design.hash, task=task, arm=contrast.arm, baseline=contrast.against,
+        metric=rules.metric, kind=rules.kind, claim=asdict(c.claim),
+        verdict=c.verdict or "no verdict", n=tested.n if tested else 0,
+        effect=shown(rules, tested.mean) if tested and tested.mean is not None else None,
         low=interval.low if interval else None, high=interval.high if interval else None,
         level=tested.level if tested else None, agreement=c.agreement.tuned_again if c.agreement else None,
-        fresh=design.fresh, remarks=(*remarks, *c.remarks),
+        fresh=not design.was_seen(contrast.arm, contrast.against), remarks=(*remarks, *c.remarks),
     )  # fmt: skip

@@ -29,4 +29,4 @@ def settle(claim: Claim, store: Store, own: ClaimDesign | None = None) -> Settle
 def _by_studies(claim: Claim, store: Store, own: ClaimDesign | None) -> Settled | None:
     design = own or read_claim(FOLDER / f"{claim.id}.yaml")
     found = measured.measured(design, store)
-    return Settled(claim.id, measured.verdict_of(found, design.holds), studies=found) if found else None
+    return Settled(claim.id, measured.verdict_of(found, design), studies=found) if found else None

@@ -3,7 +3,7 @@ The same evidence gives the same bytes."""
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,15 @@ from lrbench.claims.said import Part
 from lrbench.errors import ConfigError
 
 VERDICT, DESIGNS = "verdict.json", "designs.json"
+PLAIN: Mapping[Any, Any] = {str: str, int: int, bool: bool, float | None: float | int | None}  # of JSON, by field
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One contrast of a study, on one task. effect, low, high: the gain of the arm over the baseline and its interval
-    at `level`, in the metric's unit, None where there is none. agreement: how often a rerun that tunes again would come
-    to the same verdict."""
+    """One contrast of a study, on one task. kind, claim: what was asked of it, with the claimed range. effect, low,
+    high: the gain of the arm over the baseline and its interval at `level`, in the metric's unit (a fraction itself; of
+    a threshold doublings; of success a difference of rates), None where there is none. agreement: how often a rerun
+    that tunes again would come to the same verdict. fresh: False where it could be seen before it was asked for."""
 
     study: str
     design: str
@@ -25,6 +27,8 @@ class Measured:
     arm: str
     baseline: str
     metric: str
+    kind: str
+    claim: Mapping[str, float | None]
     verdict: str
     n: int
     effect: float | None
@@ -68,9 +72,25 @@ def stored(folder: Path, known: Iterable[str]) -> dict[str, Settled]:
 
 
 def keep(folder: Path, found: Settled) -> None:
-    path = folder / found.id / VERDICT
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(found.to_json())
+    """Raises ConfigError where it cannot be written."""
+    _write(folder / found.id / VERDICT, found.to_json())
+
+
+def drop(folder: Path, name: str) -> None:
+    """A verdict that nothing gives any more. Raises ConfigError where it cannot be removed."""
+    try:
+        (folder / name / VERDICT).unlink()
+    except OSError as error:
+        raise ConfigError(str(folder / name / VERDICT), "", f"it cannot be removed ({error.strerror})") from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    except OSError as error:
+        why = f"it cannot be written ({error.strerror})"
+        raise ConfigError(str(path), "", why, "make room, or give another folder with --results") from error
 
 
 def changes(before: Mapping[str, Settled], now: Settled) -> list[str]:
@@ -92,23 +112,39 @@ def changes(before: Mapping[str, Settled], now: Settled) -> list[str]:
 
 
 def _measured(plain: Mapping[str, Any]) -> Measured:
-    return Measured(**{**plain, "remarks": tuple(plain["remarks"])})
+    if not isinstance(plain["claim"], dict):
+        raise TypeError("claim is no mapping")
+    made: Measured = _made(Measured, {**plain, "remarks": tuple(plain["remarks"])})
+    return made
+
+
+def _made(kind: Any, plain: Mapping[str, Any]) -> Any:
+    """Raises TypeError for a value of another type than its field's."""
+    made = kind(**plain)
+    for f in fields(kind):
+        known, given = PLAIN.get(f.type, object), getattr(made, f.name)
+        if not isinstance(given, known) or (isinstance(given, bool) and f.type is not bool):
+            raise TypeError(f"{f.name} is {given!r}")
+    return made
 
 
 def _read(path: Path) -> Settled:
     try:
         plain: dict[str, Any] = json.loads(path.read_text())
-        parts, studies = (Part(**p) for p in plain["parts"]), (_measured(m) for m in plain["studies"])
-        return Settled(**{**plain, "parts": tuple(parts), "studies": tuple(studies)})
+        parts, studies = (_made(Part, p) for p in plain["parts"]), (_measured(m) for m in plain["studies"])
+        made: Settled = _made(Settled, {**plain, "parts": tuple(parts), "studies": tuple(studies)})
+        if made.id != path.parent.name:
+            raise ValueError(f"it is that of {made.id}")
+        return made
     except (OSError, ValueError, TypeError, KeyError) as error:
         why = f"this is no verdict ({type(error).__name__}: {error})"
         raise ConfigError(str(path), "", why, "remove it; `lrbench claims run` makes it anew") from error
 
 
 def keep_designs(folder: Path, planned: Mapping[str, Planned]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    """Raises ConfigError where they cannot be written."""
     text = json.dumps({name: asdict(p) for name, p in sorted(planned.items())}, indent=1)
-    (folder / DESIGNS).write_text(text + "\n")
+    _write(folder / DESIGNS, text + "\n")
 
 
 def designs(folder: Path) -> dict[str, Planned]:
@@ -116,7 +152,7 @@ def designs(folder: Path) -> dict[str, Planned]:
     path = folder / DESIGNS
     try:
         plain = json.loads(path.read_text()) if path.exists() else {}
-        return {name: Planned(**{**p, "claims": tuple(p["claims"])}) for name, p in plain.items()}
+        return {name: _made(Planned, {**p, "claims": tuple(p["claims"])}) for name, p in plain.items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         cure = "remove it; `lrbench claims designs` makes it anew"
         raise ConfigError(str(path), "", f"these are no designs ({error})", cure) from error

@@ -62,17 +62,19 @@ def _of_parts(settled: Settled) -> str:
 
 def gained(m: Measured) -> str:
     """cosine against constant: test accuracy +1.20 points (0.75 to 1.64), 24 pairs, study decay_fashion."""
-    from lrbench.report.study.words import amount, between, points, spoken  # with torch, which a listing does not need
+    from lrbench.report.study.gains import amount, between, of_kind, subject_of, unit  # with torch: a listing has none
     from lrbench.stats.intervals import Interval
 
-    metric = metric_of(m.metric, {})
+    metric = of_kind(m.kind, metric_of(m.metric, {}))
     who = f"{m.arm} against {m.baseline}{f' on {m.task}' if m.task else ''}"
     if m.effect is None:
         return f"{who}: {m.verdict}, study {m.study}"
-    size = f"{amount(metric, m.effect, sign=True)}{points(metric)}"
+    size = f"{amount(metric, m.effect, sign=m.kind != 'fraction')}{unit(metric)}"
     if m.low is not None and m.high is not None:
         size += f" ({between(metric, Interval(m.low, m.high))})"
-    return f"{who}: {spoken(m.metric)} {size}, {m.n} pairs, study {m.study}"
+    seen = "" if m.fresh else " (exploratory, not fresh)"
+    what = "fraction of " * (m.kind == "fraction") + subject_of(m.kind, m.metric)
+    return f"{who}: {what} {size}, {m.n} pairs, study {m.study}{seen}"
 
 
 def rerun(m: Measured) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from lrbench.claims.ledger import KINDS, SETTLED_BY, TIERS, Claim, claim_of, claims, own_claim
-from lrbench.claims.settled import Settled, changes, keep, keep_designs, stored
+from lrbench.claims.settled import Settled, changes, drop, keep, keep_designs, stored
 from lrbench.claims.words import NOT_YET, again, cited, counted, counts, gained, rerun, standing
 from lrbench.commands import Parser
 from lrbench.errors import ConfigError, did_you_mean
@@ -35,8 +35,9 @@ Exit codes: 0 fine, 1 a verdict has changed under --check, 2 bad usage."""
 
 def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_intermixed_args(arguments)
-    own, store = _own(options.config_dir), Store(results_folder(options.results))
-    known = {**claims(), **{name: own_claim(name, design.says) for name, design in own.items()}}
+    ledger, store = claims(), Store(results_folder(options.results))
+    own = _own(options.config_dir, ledger, store)
+    known = {**ledger, **{name: own_claim(name, design.says) for name, design in own.items()}}
     if options.words[:1] == ["show"]:
         if len(options.words) != 2:
             raise ConfigError("claims show", " ".join(options.words[1:]), "give the id of one claim")
@@ -45,7 +46,8 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     if options.words[:1] == ["run"]:
         chosen = [claim_of(known, name) for name in options.words[1:]] or [*known.values()]
-        return _run(_filtered(chosen, options, {}), store, own, options.check)
+        verdicts = stored(store.claims_folder, [c.id for c in chosen])
+        return _run(_filtered(chosen, options, verdicts), store, own, options.check)
     if options.words == ["designs"]:
         return _designs(store)
     if options.check:
@@ -55,12 +57,24 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _own(config_dir: str | None) -> "Mapping[str, ClaimDesign]":
+def _own(config_dir: str | None, ledger: Mapping[str, Claim], store: Store) -> "Mapping[str, ClaimDesign]":
+    """Raises ConfigError for one that has the id of a claim of the guide, or names a study that there is not."""
     if config_dir is None:
         return {}
     from lrbench.config.claim import own_designs  # with scipy, which a listing does not need
+    from lrbench.config.study import study_files
 
-    return own_designs(config_dir)
+    found = own_designs(config_dir)
+    studies = {*study_files(config_dir), *(p.parent.name for p in store.studies_folder.glob("*/design.json"))}
+    for name, design in found.items():
+        if name in ledger:
+            raise ConfigError(f"claim/{name}.yaml", "", "the guide has a claim of this id", "give it another name")
+        for study in (study for part in design.parts for study in part.studies):
+            if study not in studies:
+                raise ConfigError(
+                    f"claim/{name}.yaml: studies", study, "there is no such study", did_you_mean(study, sorted(studies))
+                )
+    return found
 
 
 def _run(chosen: Sequence[Claim], store: Store, own: "Mapping[str, ClaimDesign]", check: bool) -> int:
@@ -74,6 +88,7 @@ def _run(chosen: Sequence[Claim], store: Store, own: "Mapping[str, ClaimDesign]"
         found = settle(claim, store, own.get(claim.id))
         verdicts[found.verdict if found else NOT_YET] += 1
         if found is None:
+            changed += _without(claim, before, store, check)
             continue
         changed += changes(before, found)
         if check and claim.id not in before:
@@ -83,6 +98,15 @@ def _run(chosen: Sequence[Claim], store: Store, own: "Mapping[str, ClaimDesign]"
     print(counts(verdicts))
     print("\n".join(changed), end="\n" if changed else "", file=sys.stderr)
     return 1 if check and changed else 0
+
+
+def _without(claim: Claim, before: Mapping[str, Settled], store: Store, check: bool) -> list[str]:
+    """Of a claim that nothing settles: a verdict that is stored is nobody's, and is not kept."""
+    if claim.id not in before:
+        return []
+    if not check:
+        drop(store.claims_folder, claim.id)
+    return [f"{claim.id}: {before[claim.id].verdict} is stored, and nothing says so now"]
 
 
 def _designs(store: Store) -> int:
@@ -99,6 +123,7 @@ def _designs(store: Store) -> int:
 
 def _filtered(some: Iterable[Claim], options: argparse.Namespace, verdicts: Mapping[str, Settled]) -> list[Claim]:
     kinds, tiers = _listed("--kind", options.kind, KINDS), _listed("--tier", options.tier, TIERS)
+    domains = _listed("--domain", options.domain, sorted({c.domain for c in claims().values()}))
     words = [] if options.words[:1] == ["run"] else [w.lower() for w in options.words]
 
     def chosen(c: Claim) -> bool:
@@ -106,7 +131,7 @@ def _filtered(some: Iterable[Claim], options: argparse.Namespace, verdicts: Mapp
         return (
             c.kind in kinds
             and c.tier in tiers
-            and (not options.domain or c.domain in options.domain.split(","))
+            and c.domain in domains
             and (not options.verdict or standing(c, verdicts) in options.verdict.split(","))
             and all(w in text for w in words)
         )

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lrbench.claims.asked import keep_asked
 from lrbench.commands import Parser, wandb_report
 from lrbench.commands.compare_design import design_of
 from lrbench.config.asked import apart
+from lrbench.config.claim import claim_designs, own_designs
 from lrbench.config.compose import compose
 from lrbench.config.experiments import settings_from
 from lrbench.config.launcher import workers_of
@@ -65,6 +67,7 @@ def run(arguments: Sequence[str]) -> int:
         _require_own_name(folder, settings)
         existed = existing(design, Store(settings.results))
         design = replace(design, fresh=not existed, existed=existed)
+        keep_asked(folder, {**claim_designs(), **(own_designs(options.config_dir) if options.config_dir else {})})
         freeze(design, folder)
     return _carry_out(design, folder, settings, workers, options)
 

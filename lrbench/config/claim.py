@@ -24,6 +24,7 @@ FOLDER = CONF / "claim"
 KINDS = ("difference", "no worse", "equal", "success", "threshold", "fraction")
 OWN_RUNS = ("success", "threshold")
 HOLDS = ("all", "any")
+EXAMPLES = {"studies": "decay_fashion", "contrasts": "cosine against constant", "tasks": "ep5"}
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,9 @@ def read_claim(path: Path) -> ClaimDesign:
     where = f"conf/claim/{path.name}" if path.parent == FOLDER else str(path)
     try:
         plain: Any = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise ConfigError(where, "", f"it cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(where, "", f"this is no YAML ({' '.join(str(error).split())})") from error
     lists = {key: tuple(texts(f"{where}: {key}", plain.get(key, []), "text")) for key in ("paper", "needs")
              if isinstance(plain, dict)}  # fmt: skip
@@ -135,9 +138,12 @@ def at_scale(asked: Mapping[str, Any], paper: Sequence[str]) -> dict[str, Any]:
 def _part(plain: Any, where: str) -> ClaimPart:
     made = _made(ClaimPart, plain, where)
     for key in ("studies", "contrasts", "tasks"):
-        texts(f"{where}: {key}", list(getattr(made, key)), "decay_fashion")
+        if not texts(f"{where}: {key}", plain.get(key, []), EXAMPLES[key]) and key != "tasks":
+            raise ConfigError(f"{where}: {key}", "", "there is none", f"as in {key}: [{EXAMPLES[key]}]")
     if made.kind and made.kind not in KINDS:
         raise ConfigError(f"{where}: kind", made.kind, "there is none such", did_you_mean(made.kind, KINDS))
+    if not isinstance(made.claim, dict):
+        raise ConfigError(f"{where}: claim", made.claim, "this is no mapping", "as in claim: {low: 1%, margin: 0.5%}")
     contrasts = tuple(_contrast(text, where) for text in made.contrasts)
     return ClaimPart(
         **{**vars(made), "contrasts": contrasts, "studies": tuple(made.studies), "tasks": tuple(made.tasks)}
@@ -158,6 +164,9 @@ def _made(kind: Any, plain: Any, where: str, **more: Any) -> Any:
     for key in plain:
         if key not in known:
             raise ConfigError(where, "", f"there is no key '{key}'", did_you_mean(str(key), known))
+    for key in (f.name for f in fields(kind) if f.type is str and f.name in plain):
+        if not isinstance(plain[key], str):
+            raise ConfigError(f"{where}: {key}", plain[key], "this is no text", "put it in quotation marks")
     try:
         return kind(**{**plain, **more})
     except TypeError as error:  # a key that is missing

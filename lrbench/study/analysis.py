@@ -24,16 +24,22 @@ DIRECTIONAL = (
 )  # fmt: skip
 
 
-def contrasts(rules: Rules, choices: Mapping[str, Choice], seen: Sequence[Seen]) -> tuple[Contrast, ...]:
-    """One for each arm beside the baseline, in their order: primary ones are a family, the others one of their own."""
-    by_arm = {s.arm: s for s in seen}
+def contrasts(
+    rules: Rules, choices: Mapping[str, Choice], seen: Sequence[Seen], *, turned: bool = False
+) -> tuple[Contrast, ...]:
+    """One for each arm beside the baseline, in their order: primary ones are a family, the others one of their own.
+
+    turned: of what the baseline gains over each arm, which is then what is claimed.
+    """
+    by_arm = {s.arm: s.turned() if turned else s for s in seen}
     variances = {arm: _choice_variance(rules, choices, arm) for arm in by_arm}
     tested: dict[str, Tested] = {}
     reach: dict[str, tuple[float, float]] = {}
     for primary in (True, False):
         arms = [arm for arm in rules.contrasts if arm in by_arm and (arm in rules.family) == primary]
         gains = [_compared(rules, by_arm[arm]) for arm in arms]
-        reach |= {arm: _reach(rules, choices, arm, rules.alpha / len(arms)) for arm in arms}
+        reaches = {arm: _reach(rules, choices, arm, rules.alpha / len(arms)) for arm in arms}
+        reach |= {arm: (r[1], r[0]) if turned else r for arm, r in reaches.items()}
         found = family(gains, rules.alpha, [reach[arm] for arm in arms], nulls=[rules.nulls(arm) for arm in arms],
                        margin=rules.margin)  # fmt: skip
         tested |= dict(zip(arms, found, strict=True))

@@ -30,6 +30,12 @@ class Seen:
             for seed, o, b in zip(self.seeds, self.own, self.base, strict=True)
         )
 
+    def turned(self) -> "Seen":
+        """The baseline's gain over the arm in the place of the arm's over the baseline."""
+        return Seen(
+            self.arm, self.values[::-1], self.seeds, self.base, self.own, self.base_at_arm, self.arm_at_base
+        )  # fmt: skip
+
 
 def scored(outcome: Outcome) -> float | None:
     return None if outcome.failure else outcome.metric

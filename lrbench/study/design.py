@@ -45,12 +45,15 @@ class Design:
 
     @property
     def seen(self) -> tuple[str, ...]:
-        """The arms whose gain could be seen when the design was frozen: both they and the baseline had run on a task.
-        A baseline alone, that another study had as well, or an arm alone, shows none."""
+        """The arms whose gain over the baseline could be seen when the design was frozen."""
+        return tuple(a for a in self.rules.contrasts if self.was_seen(a, self.rules.baseline))
+
+    def was_seen(self, arm: str, against: str) -> bool:
+        """Whether a gain could be seen when the design was frozen: both had run on a task. One of the two alone, that
+        another study had as well, shows none."""
         if not self.fresh and not self.existed:
-            return self.rules.contrasts  # which runs there were is not known
-        base = self.rules.baseline
-        return tuple(a for a in self.rules.contrasts if any({a, base} <= arms.keys() for arms in self.existed.values()))
+            return True  # which runs there were is not known
+        return any({arm, against} <= arms.keys() for arms in self.existed.values())
 
     def experiment(self, cell: Cell) -> Experiment:
         """The run of a cell."""

@@ -5,7 +5,7 @@ from functools import partial
 
 from lrbench.study.analysis import contrasts
 from lrbench.study.cells import Look, Needed
-from lrbench.study.confirmation import confirm, confirmable, seeds_of
+from lrbench.study.confirmation import Seen, confirm, confirmable, seeds_of
 from lrbench.study.result import Result, TaskResult
 from lrbench.study.rules import Rules
 from lrbench.study.size import size_of
@@ -27,6 +27,37 @@ def next_step(rules: Rules, look: Look) -> Needed | Result:
     return Result(rules, tuple(f for f in found if isinstance(f, TaskResult)))
 
 
+def asked_again(rules: Rules, own: Result, look: Look, *, turned: bool = False) -> Result:
+    """What the runs of a study that has its result say under other rules: of other claimed ranges, of another kind, or
+    of another baseline (or `turned`, as in `contrasts`).
+
+    As many pairs and looks as the study took, task by task, whatever they say now: each look is at its own alpha, so
+    that the last one taken may be read whyever it was taken.
+    """
+    return Result(rules, tuple(_again(rules, task, look, turned) for task in own.tasks))
+
+
+def _again(rules: Rules, own: TaskResult, look: Look, turned: bool) -> TaskResult:
+    choices: Mapping[str, Choice] = {}
+    if rules.tunes:
+        tuned = tune(rules, own.task, look)
+        assert not isinstance(tuned, Needed)  # the study has chosen its values
+        choices = tuned
+    pairs = own.size.pairs or 0
+    seen = _measured(rules, choices, own.task, pairs, own.looks, look) if own.looks else []
+    assert not isinstance(seen, Needed)  # ... and has its pairs
+    found = contrasts(rules, choices, seen, turned=turned)
+    return TaskResult(own.task, told(rules, choices), own.size, own.looks, rules.alpha, found)
+
+
+def _measured(
+    rules: Rules, choices: Mapping[str, Choice], task: str, pairs: int, looks: int, look: Look
+) -> Needed | list[Seen]:
+    """What came of so many looks, or the runs that are still needed for it."""
+    measure = thresholds if rules.kind == "threshold" else partial(confirm, choices=choices)
+    return measure(rules, task, seeds_of(rules, pairs, looks), look)
+
+
 def _task(rules: Rules, task: str, look: Look) -> Needed | TaskResult:
     choices: Mapping[str, Choice] = {}
     if rules.tunes:
@@ -36,11 +67,10 @@ def _task(rules: Rules, task: str, look: Look) -> Needed | TaskResult:
         choices = tuned
     size = size_of(rules, choices)
     looks = range(1, rules.looks + 1) if size.enough and confirmable(rules, choices) else range(0)
-    measure = thresholds if rules.kind == "threshold" else partial(confirm, choices=choices)
     found, taken = contrasts(rules, choices, []), 0
     for taken in looks:
         assert size.pairs is not None
-        seen = measure(rules, task, seeds_of(rules, size.pairs, taken), look)
+        seen = _measured(rules, choices, task, size.pairs, taken, look)
         if isinstance(seen, Needed):
             return seen
         found = contrasts(rules, choices, seen)

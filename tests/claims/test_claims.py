@@ -96,6 +96,20 @@ def test_another_verdict_is_told_with_the_version_that_gave_it(tmp_path: Path) -
     ]
 
 
+def test_a_verdict_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:
+    keep(tmp_path, Settled("x", "true", (Part("a", "1", "1", True),), torch="2.6.0"))
+    whole = (tmp_path / "x" / "verdict.json").read_text()
+    for was, now in (
+        ('"id": "x"', '"id": "y"'), ('"verdict": "true"', '"verdict": true'), ('"found": "1"', '"found": 1'),
+        ('"agrees": true', '"agrees": "yes"'), ("}", ""), ('"studies": []', '"studies": null'),
+        ('"studies": []', '"studies": [{}]'), (whole, "[]"), (whole, "null"), (whole, ""), ('"torch"', '"torsh"'),
+    ):  # fmt: skip
+        assert was in whole
+        (tmp_path / "x" / "verdict.json").write_text(whole.replace(was, now))
+        with pytest.raises(ConfigError, match=r"this is no verdict|it is that of y"):
+            stored(tmp_path, ["x"])
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

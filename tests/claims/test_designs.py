@@ -90,6 +90,16 @@ PART = "parts: [{studies: [decay_fashion], contrasts: [%s]%s}]\nsettles: x\n"
         (PART % ("cosine", ""), ["no contrast", "against"]),
         (PART % ("a against b", ", kind: bigger"), ["kind", "bigger"]),
         (PART % ("a against b", "") + "holds: some", ["holds", "some"]),
+        (PART % ("a against b", "") + "says: yes", ["says", "no text"]),
+        (PART % ("a against b", ", kind: [equal]"), ["kind", "no text"]),
+        (PART % ("", ""), ["contrasts", "there is none"]),
+        ("parts: [{studies: decay_fashion, contrasts: [a against b]}]\nsettles: x", ["studies", "no list"]),
+        ("parts: [{studies: 5, contrasts: [a against b]}]\nsettles: x", ["studies", "no list"]),
+        ("parts: [{studies: [], contrasts: [a against b]}]\nsettles: x", ["studies", "there is none"]),
+        (PART % ("a against b", ", claim: 5"), ["claim", "no mapping"]),
+        ("parts: [5]\nsettles: x", ["part 0", "no mapping"]),
+        ("parts:\nsettles: x", ["parts", "no list"]),
+        ("paper:\nsettles: x", ["paper", "no list"]),
     ],
 )
 def test_a_file_that_is_no_design_is_refused(tmp_path: Path, text: str, words: list[str]) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from cli_support import assert_refused, in_process
 
-from lrbench.claims.measured import OTHER_BASELINE
+from lrbench.claims.measured import MOVED, OTHER_BASELINE
+from lrbench.claims.settled import Settled, keep
 
 STUDY = """# A study of the tests.
 question: Which of the three?
@@ -54,17 +55,25 @@ def test_from_a_file_to_a_verdict(tmp_path, lrbench):
     )
     close = "kind: no worse, claim: {margin: 100}"
     same = CLAIM.format(says="Linear is as good.", contrast="linear against constant", rest=close)
-    own = written(tmp_path, loses=loses, same=same)
+    shape = CLAIM.format(says="The shape matters.", contrast="cosine against linear", rest="claim: {}")
+    own = written(tmp_path, loses=loses, same=same, shape=shape)
     before = lrbench("claims", "run", "loses", *own)
     assert "1 claims: 1 not yet run" in before.out
     assert lrbench("compare", "mine", *own, "hydra.launcher.workers=1", "device=cpu").code == 0
-    assert lrbench("claims", "run", "loses", "same", *own).code == 0
+    assert lrbench("claims", "run", "loses", "same", "shape", *own).code == 0
     found = settled(tmp_path, "same")
     assert found["verdict"] == "supported"
     assert [m["arm"] for m in found["studies"]] == ["linear"]
-    (other,) = settled(tmp_path, "loses")["studies"]
-    assert (other["arm"], other["baseline"], other["n"]) == ("constant", "cosine", 10)
+    (turned,) = settled(tmp_path, "loses")["studies"]
+    assert (turned["arm"], turned["baseline"], turned["n"]) == ("constant", "cosine", 10)
+    frozen = json.loads((tmp_path / "results" / "studies" / "mine" / "verdict.json").read_text())
+    (of_study,) = (c for c in frozen["tasks"][0]["contrasts"] if c["arm"] == "cosine")
+    assert turned["low"] == pytest.approx(-of_study["tested"]["interval"][1])
+    assert turned["level"] == of_study["tested"]["level"]
+    (other,) = settled(tmp_path, "shape")["studies"]
+    assert (other["arm"], other["baseline"], other["n"]) == ("cosine", "linear", 10)
     assert OTHER_BASELINE in other["remarks"]
+    assert OTHER_BASELINE not in turned["remarks"]
     assert other["low"] < other["effect"] < other["high"]
     shown = lrbench("claims", "show", "same", *own)
     assert "Linear is as good." in shown.out
@@ -72,6 +81,15 @@ def test_from_a_file_to_a_verdict(tmp_path, lrbench):
     shutil.rmtree(tmp_path / "results" / "runs")  # the study's rows are enough
     again = lrbench("claims", "run", "loses", "same", "--check", *own)
     assert (again.code, again.err) == (0, "")
+    assert other["fresh"]
+    written(tmp_path, shape=shape.replace("claim: {}", "claim: {low: 0.001}"))
+    moved = lrbench("claims", "run", "shape", "--check", *own)
+    assert (moved.code, moved.err) == (1, "shape: what its studies say is not what is stored\n")
+    lrbench("claims", "run", "shape", *own)
+    (exploratory,) = settled(tmp_path, "shape")["studies"]
+    assert exploratory["claim"]["low"] == 0.001
+    assert not exploratory["fresh"]
+    assert MOVED in exploratory["remarks"]
 
 
 def test_what_is_no_claim_is_refused(tmp_path, lrbench):
@@ -82,6 +100,32 @@ def test_what_is_no_claim_is_refused(tmp_path, lrbench):
     assert_refused(lrbench("claims", "--check"), "--check")
     assert_refused(lrbench("claims", "--config-dir", "nowhere"), "nowhere")
     assert_refused(lrbench("report", "--claims", "--json"), "--claims")
+
+
+def test_an_own_claim_is_none_of_the_guide_s_and_names_a_study(tmp_path, lrbench):
+    text = CLAIM.format(says="x", contrast="cosine against constant", rest="claim: {}")
+    own = written(tmp_path, **{"cosine-best-default": text})
+    assert_refused(lrbench("claims", "run", "cosine-best-default", *own), "cosine-best-default", "another name")
+    (tmp_path / "own" / "claim" / "cosine-best-default.yaml").unlink()
+    own = written(tmp_path, lost=text.replace("[mine]", "[mina]"))
+    assert_refused(lrbench("claims", "run", "lost", *own), "mina", "mine")
+    assert_refused(lrbench("claims", "--domain", "cnm"), "--domain", "cnn")
+
+
+def test_a_verdict_that_nothing_gives_is_a_change_and_is_not_kept(tmp_path, lrbench):
+    keep(tmp_path / "results" / "claims", Settled("adam-benefits-from-schedule", "supported"))
+    checked = lrbench("claims", "run", "adam-benefits-from-schedule", "--check")
+    assert (checked.code, checked.err) == (
+        1, "adam-benefits-from-schedule: supported is stored, and nothing says so now\n",
+    )  # fmt: skip
+    assert lrbench("claims", "run", "--verdict", "supported").out == "1 claims: 1 not yet run\n"
+    assert not list(tmp_path.glob("results/claims/*/verdict.json"))
+
+
+def test_what_cannot_be_written_is_told(tmp_path, lrbench):
+    (tmp_path / "results").mkdir(exist_ok=True)
+    (tmp_path / "results" / "claims").write_text("a file")
+    assert_refused(lrbench("claims", "run", "cosine-widely-used"), "cannot be written")
 
 
 def test_claims_are_listed_and_counted(lrbench):

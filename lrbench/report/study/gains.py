@@ -27,9 +27,12 @@ def _declared(rules: Rules) -> Metric:
 def gained(rules: Rules) -> Metric:
     """What is known of what gains are differences of: the metric, or the rate of success where that is asked about; or
     of the fraction that they are logarithms of."""
-    if rules.kind == "fraction":
-        return FRACTION
-    return SUCCESS if rules.kind == "success" else measured(rules)
+    return of_kind(rules.kind, _declared(rules))
+
+
+def of_kind(kind: str, metric: Metric) -> Metric:
+    """What gains in a metric are differences of where this is asked of it."""
+    return {"fraction": FRACTION, "success": SUCCESS, "threshold": DOUBLINGS}.get(kind, metric)
 
 
 def shown(rules: Rules, gain: float) -> float:
@@ -43,9 +46,13 @@ def shown_interval(rules: Rules, interval: Interval | None) -> Interval | None:
 
 def subject(rules: Rules) -> str:
     """What gains are differences of, in words."""
-    if rules.kind == "threshold":
+    return subject_of(rules.kind, rules.metric)
+
+
+def subject_of(kind: str, metric: str) -> str:
+    if kind == "threshold":
         return "the highest value that succeeds"
-    return "rate of success" if rules.kind == "success" else spoken(rules.metric)
+    return "rate of success" if kind == "success" else spoken(metric)
 
 
 def judged(rules: Rules) -> Metric:
@@ -67,6 +74,11 @@ def amount(m: Metric, value: float, sign: bool = False) -> str:
 
 def points(m: Metric) -> str:
     return " points" * is_share(m)
+
+
+def unit(m: Metric) -> str:
+    """What follows an amount."""
+    return "%" if m is FRACTION else " doublings" if m is DOUBLINGS else points(m)
 
 
 def between(m: Metric, interval: Interval) -> str:
