@@ -18,6 +18,9 @@ import yaml
 
 # Two processes test at a time: a second thread in each, and in what they start, would only wait for a core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A script's background job (`pytest ... &`) ignores Ctrl-C, which tests send.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("LRBENCH_RESULTS", None)  # what the processes of a test train lies in its own folder
 
 # The machine may be busy: no example fails, and no search is given up, for the time it took. On every change a few
