@@ -1,5 +1,6 @@
 """The ledger holds every claim of the guide, and what is published is what its evidence says."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -21,7 +22,12 @@ from lrbench.study.shelf import frozen
 RESULTS = Path(__file__).parents[2] / "results"
 KNOWN = claims()
 PUBLISHED = stored(RESULTS / "claims", KNOWN)
+NUMBER = re.compile(r"(?<![\w\"])-?\d+\.\d+(?:e[-+]?\d+)?")
 STUDIES = sorted(p.parent for p in (RESULTS / "studies").glob("*/verdict.json"))
+
+
+def numbers_in(path: Path) -> list[float]:
+    return [float(number) for number in NUMBER.findall(path.read_text())]
 
 
 def test_every_claim_of_the_guide_is_there() -> None:
@@ -61,14 +67,19 @@ def test_what_is_published_is_what_the_evidence_says(claim: Claim) -> None:
 
 
 @pytest.mark.parametrize("folder", STUDIES, ids=lambda p: p.name)
-def test_a_stored_study_is_analysed_to_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+def test_a_stored_study_is_analysed_to_the_same_answer(folder: Path, tmp_path: Path) -> None:
     design, store = frozen(folder), Store(RESULTS)
     assert design is not None
     found = Bench(design, lambda e: store.done(run_id(e))).next()
     assert isinstance(found, Result)
     write(design, found, tmp_path)
     for made in tmp_path.iterdir():
-        assert made.read_bytes() == (folder / made.name).read_bytes(), made.name
+        published = folder / made.name
+        if made.suffix == ".json":  # another kind of processor may add in another order: the last bits differ
+            assert numbers_in(made) == pytest.approx(numbers_in(published), rel=1e-9)
+            assert NUMBER.sub("", made.read_text()) == NUMBER.sub("", published.read_text())
+        else:
+            assert made.read_bytes() == published.read_bytes(), made.name
 
 
 def test_the_summary_and_the_page_are_what_the_verdicts_say() -> None:
