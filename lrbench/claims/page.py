@@ -1,5 +1,6 @@
 """All claims on one self-contained page that can be searched, each with its evidence and how to run it again."""
 
+from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import groupby
@@ -9,8 +10,8 @@ from string import Template
 from lrbench.claims.ledger import Claim
 from lrbench.claims.published import Published
 from lrbench.claims.summary import OPENING, TITLE
-from lrbench.claims.words import again, counted
-from lrbench.report.page import page, section, tabled
+from lrbench.claims.words import again, cited, counted, gained, rerun
+from lrbench.report.page import items, page, section, tabled
 from lrbench.report.tables import Table
 
 FILTER = Path(__file__).with_name("filter.html")
@@ -62,11 +63,17 @@ def _details(p: Published, claim: Claim) -> Iterator[str]:
     if settled and settled.parts:
         rows = tuple((p.what, p.said, p.found, "yes" if p.agrees else "no") for p in settled.parts)
         yield tabled(Table(("what", "said", "found", "agrees"), rows))
+    for m in settled.studies if settled else ():
+        yield f'<p>{escape(gained(m))}: {escape(m.verdict)} (<a href="studies/{m.study}/index.html">the study</a>)</p>'
+        yield f'<ul class="soft">{items([*m.remarks, *([rerun(m)] if m.agreement is not None else [])])}</ul>'
+    for study in dict.fromkeys(m.study for m in settled.studies) if settled else ():
+        if study in p.figures:
+            drawn = b64encode(p.figures[study].encode()).decode()
+            yield f'<img src="data:image/svg+xml;base64,{drawn}" alt="The gains of {study} and their intervals">'
     if claim.citations:
-        cited = [
-            f"{c.who} {c.year}, {c.where}: {c.found} (supports it: {c.supports}; {c.seen})" for c in claim.citations
-        ]
-        yield f"<ul>{''.join(f'<li>{escape(c)}</li>' for c in cited)}</ul>"
+        yield f"<ul>{items(list(map(cited, claim.citations)))}</ul>"
+    if bearing := p.bearing(claim):
+        yield f'<ul class="soft">{items(bearing)}</ul>'
     for words, text in (("Not found", claim.missing), ("Note", claim.note)):
         if text:
             yield f'<p class="soft">{words}: {escape(text)}</p>'

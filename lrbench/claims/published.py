@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lrbench.claims.ledger import Claim, claims, headlines
 from lrbench.claims.settled import Planned, Settled, designs, stored
-from lrbench.claims.words import finding, standing
+from lrbench.claims.words import bearing, finding, standing
 from lrbench.store.store import Store
 
 
@@ -25,6 +25,9 @@ class Published:
 
     def finding(self, claim: Claim) -> str:
         return finding(claim, self.verdicts.get(claim.id), self.designs)
+
+    def bearing(self, claim: Claim) -> list[str]:
+        return bearing(claim, self.claims, self.verdicts)
 
 
 def published(store: Store) -> Published:

@@ -85,6 +85,15 @@ def rerun(m: Measured) -> str:
     )
 
 
+def bearing(claim: Claim, known: Mapping[str, Claim], verdicts: Mapping[str, Settled]) -> list[str]:
+    """The claims that advice rests on, and those that speak against it, each with what became of it."""
+    return [
+        f"{words} {name}: {standing(known[name], verdicts)}"
+        for words, names in (("rests on", claim.supported_by), ("against it", claim.contradicted_by))
+        for name in names
+    ]
+
+
 def cited(c: Citation) -> str:
     """A citation in full."""
     title = f", {c.title}" if c.title else ""

@@ -11,7 +11,7 @@ from rich.progress import track
 
 from lrbench.claims.ledger import KINDS, SETTLED_BY, TIERS, Claim, claim_of, claims, own_claim
 from lrbench.claims.settled import Settled, changes, drop, keep, keep_designs, stored
-from lrbench.claims.words import NOT_YET, again, cited, counted, counts, gained, rerun, standing
+from lrbench.claims.words import NOT_YET, again, bearing, cited, counted, counts, gained, rerun, standing
 from lrbench.commands import Parser
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.store.record import results_folder
@@ -42,18 +42,19 @@ def run(arguments: Sequence[str]) -> int:
         if len(options.words) != 2:
             raise ConfigError("claims show", " ".join(options.words[1:]), "give the id of one claim")
         claim = claim_of(known, options.words[1])
-        print(one(claim, stored(store.claims_folder, [claim.id]).get(claim.id), own.get(claim.id)))
+        others = (*claim.supported_by, *claim.contradicted_by)
+        print(one(claim, known, stored(store.claims_folder, [claim.id, *others]), own.get(claim.id)))
         return 0
     if options.words[:1] == ["run"]:
         chosen = [claim_of(known, name) for name in options.words[1:]] or [*known.values()]
         verdicts = stored(store.claims_folder, [c.id for c in chosen])
-        return _run(_filtered(chosen, options, verdicts), store, own, options.check)
+        return _run(_filtered(chosen, options, known, verdicts), verdicts, store, own, options.check)
     if options.words == ["designs"]:
         return _designs(store)
     if options.check:
         raise ConfigError("--check", "", "it goes with `lrbench claims run`")
     verdicts = stored(store.claims_folder, known)
-    print(listing(_filtered(known.values(), options, verdicts), verdicts))
+    print(listing(_filtered(known.values(), options, known, verdicts), verdicts))
     return 0
 
 
@@ -77,11 +78,12 @@ def _own(config_dir: str | None, ledger: Mapping[str, Claim], store: Store) -> "
     return found
 
 
-def _run(chosen: Sequence[Claim], store: Store, own: "Mapping[str, ClaimDesign]", check: bool) -> int:
+def _run(
+    chosen: Sequence[Claim], before: Mapping[str, Settled], store: Store, own: "Mapping[str, ClaimDesign]", check: bool
+) -> int:
     """Settle what can be settled; tell what is another than before."""
     from lrbench.claims.settle import settle  # with torch, which a listing does not need
 
-    before = stored(store.claims_folder, [c.id for c in chosen])
     changed, verdicts = list[str](), Counter[str]()
     console = Console(stderr=True)
     for claim in track(chosen, "settling", console=console, transient=True, disable=not console.is_terminal):
@@ -121,9 +123,11 @@ def _designs(store: Store) -> int:
     return 0
 
 
-def _filtered(some: Iterable[Claim], options: argparse.Namespace, verdicts: Mapping[str, Settled]) -> list[Claim]:
+def _filtered(
+    some: Iterable[Claim], options: argparse.Namespace, known: Mapping[str, Claim], verdicts: Mapping[str, Settled]
+) -> list[Claim]:
     kinds, tiers = _listed("--kind", options.kind, KINDS), _listed("--tier", options.tier, TIERS)
-    domains = _listed("--domain", options.domain, sorted({c.domain for c in claims().values()}))
+    domains = _listed("--domain", options.domain, sorted({c.domain for c in known.values()}))
     words = [] if options.words[:1] == ["run"] else [w.lower() for w in options.words]
 
     def chosen(c: Claim) -> bool:
@@ -159,15 +163,19 @@ def listing(some: Sequence[Claim], verdicts: Mapping[str, Settled]) -> str:
     return "\n".join([*told[1:], "", counted(some, verdicts)])
 
 
-def one(claim: Claim, settled: Settled | None, own: "ClaimDesign | None" = None) -> str:
-    """Everything about a claim."""
-    told = [f"{claim.id}: {standing(claim, {claim.id: settled} if settled else {})}", f"  {claim.says}"]
+def one(
+    claim: Claim, known: Mapping[str, Claim], verdicts: Mapping[str, Settled], own: "ClaimDesign | None" = None
+) -> str:
+    """Everything about a claim. verdicts: its own, and those of the claims that bear on it."""
+    settled = verdicts.get(claim.id)
+    told = [f"{claim.id}: {standing(claim, verdicts)}", f"  {claim.says}"]
     told += [f"  {claim.section}; {claim.kind}, {claim.tier}, {claim.domain}"]
     told += _computed(claim, settled) if settled else []
     told += [f"  {cited(c)}" for c in claim.citations]
     told += _design(claim, own) if claim.kind == "effect" else []
     for words, text in (("not found", claim.missing), ("note", claim.note), ("advice", claim.advice)):
         told += [f"  {words}: {text}"] if text else []
+    told += [f"  {line}" for line in bearing(claim, known, verdicts)]
     if claim.rule:
         told.append(f"  rule {claim.rule}")
     if claim.kind != "advice":

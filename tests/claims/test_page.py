@@ -1,0 +1,43 @@
+"""The page and the summary show what a verdict rests on."""
+
+from dataclasses import replace
+
+from lrbench.claims import page, summary
+from lrbench.claims.ledger import claims
+from lrbench.claims.published import Published
+from lrbench.claims.settled import Measured, Planned, Settled
+
+KNOWN = claims()
+EFFECT, ADVICE = "schedule-gain-2-to-5-pct", "lint-step-order"
+GAIN = Measured(
+    study="toy", design="0123", task="", arm="cosine", baseline="constant", metric="test/accuracy", kind="difference",
+    claim={"low": 0.02, "high": 0.05, "margin": 0.005}, verdict="supported", n=20, effect=0.03, low=0.021, high=0.039,
+    level=0.95, agreement=0.9, fresh=True, remarks=("1 of 21 pairs is left out",),
+)  # fmt: skip
+FIGURE = "<svg>a figure</svg>"
+
+
+def told(*studies: Measured, **more: object) -> Published:
+    chosen = {name: KNOWN[name] for name in (EFFECT, ADVICE, *KNOWN[ADVICE].supported_by)}
+    verdicts = {EFFECT: Settled(EFFECT, "supported", studies=studies)} if studies else {}
+    made = Published(chosen, verdicts, (), {"toy": Planned(265, 5.0, (EFFECT,))}, {"toy": FIGURE})
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def test_a_measured_claim_has_its_gain_its_figure_and_how_often_a_rerun_agrees() -> None:
+    html = page.render(told(GAIN, replace(GAIN, arm="linear")))
+    assert "cosine against constant: test accuracy +3.00 points (2.10 to 3.90), 20 pairs, study toy: supported" in html
+    assert 'href="studies/toy/index.html"' in html
+    assert html.count("data:image/svg+xml;base64,") == 1  # of one study
+    assert "1 of 21 pairs is left out" in html
+    assert "in about 90% of cases: lrbench compare toy --replicate 1" in html
+
+
+def test_what_is_not_yet_run_has_its_cost() -> None:
+    cost = "lrbench compare toy (265 runs, about 5.0 hours)"
+    assert cost in page.render(told())
+    assert cost in summary.render(told())
+
+
+def test_advice_says_what_it_rests_on() -> None:
+    assert "rests on step-order-off-by-one: not yet run" in page.render(told())
