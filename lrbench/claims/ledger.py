@@ -1,15 +1,17 @@
 """The ledger: every claim in our own words, and what settles it. Data, a file for each part of the guide."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from lrbench.config.files import made, read
 from lrbench.errors import ConfigError, did_you_mean
 
 LEDGER = Path(__file__).parent / "ledger"
+AS_WRITTEN = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # every value a text: 0.10 is not 0.1
 HEADLINES = Path(__file__).parent / "headlines.yaml"
 KINDS = ("trace", "api", "behaviour", "effect", "literature", "advice")
 TIERS = ("instant", "tiny", "small", "paper")
@@ -99,7 +101,7 @@ def own_claim(name: str, says: str) -> Claim:
 
 def headlines(known: Mapping[str, Claim]) -> list[str]:
     """The ids of what a practitioner should know first."""
-    return [claim_of(known, name).id for name in yaml.safe_load(HEADLINES.read_text())]
+    return [claim_of(known, name).id for name in read(HEADLINES)]
 
 
 def claim_of(known: Mapping[str, Claim], name: str) -> Claim:
@@ -111,10 +113,7 @@ def claim_of(known: Mapping[str, Claim], name: str) -> Claim:
 
 
 def _read(path: Path) -> Iterator[Claim]:
-    try:
-        content = yaml.load(path.read_text(), yaml.BaseLoader)  # every value as it is written: 0.10 is not 0.1
-    except yaml.YAMLError as error:
-        raise ConfigError(path.name, "", f"this is no YAML ({str(error).splitlines()[0]})") from error
+    content = read(path, AS_WRITTEN)
     if not isinstance(content, list):
         raise ConfigError(path.name, "", "this is no list of claims")
     for place, plain in enumerate(content):
@@ -125,11 +124,11 @@ def _read(path: Path) -> Iterator[Claim]:
 def _claim(plain: Any, where: str) -> Claim:
     given = {
         **plain,
-        "rates": tuple(_made(Rates, {**r, "set": tuple(r.get("set", ()))}, where) for r in plain.get("rates", ())),
-        "citations": tuple(_made(Citation, c, where) for c in plain.get("citations", ())),
+        "rates": tuple(made(Rates, {**r, "set": tuple(r.get("set", ()))}, where) for r in plain.get("rates", ())),
+        "citations": tuple(made(Citation, c, where) for c in plain.get("citations", ())),
         **{k: tuple(plain.get(k, ())) for k in ("supported_by", "contradicted_by", "needs")},
     }
-    claim: Claim = _made(Claim, given, where)
+    claim: Claim = made(Claim, given, where)
     for key, known in (("kind", KINDS), ("tier", TIERS)):
         if getattr(claim, key) not in known:
             raise ConfigError(f"{where}: {key}", getattr(claim, key), "there is none such", did_you_mean("", known))
@@ -139,14 +138,3 @@ def _claim(plain: Any, where: str) -> Claim:
     if by and not claim.needs and not any(getattr(claim, key) for key in by):
         raise ConfigError(where, "", f"nothing settles it: a claim of kind {claim.kind} has {' or '.join(by)}")
     return claim
-
-
-def _made(kind: Any, plain: Mapping[str, Any], where: str) -> Any:
-    known = [f.name for f in fields(kind)]
-    for key in plain:
-        if key not in known:
-            raise ConfigError(where, "", f"there is no key '{key}'", did_you_mean(str(key), known))
-    try:
-        return kind(**plain)
-    except TypeError as error:  # a key that is missing
-        raise ConfigError(where, "", str(error).partition(" ")[2]) from error

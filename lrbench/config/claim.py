@@ -6,13 +6,12 @@ with the claimed range, and what of lrbench it still `needs`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lrbench import CONF
+from lrbench.config.files import made, own_folder, read_mapping, shown
 from lrbench.config.plain import claim_of, texts
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.metrics import Metric
@@ -75,9 +74,7 @@ def claim_designs(folder: Path = FOLDER) -> dict[str, ClaimDesign]:
 def own_designs(config_dir: str) -> dict[str, ClaimDesign]:
     """Those of a person's own, in `claim/` under --config-dir. Raises ConfigError for a folder that is not there, and
     for a file that does not say its claim."""
-    if not Path(config_dir).is_dir():
-        raise ConfigError("--config-dir", config_dir, "there is no such folder")
-    found = claim_designs(Path(config_dir) / "claim")
+    found = claim_designs(own_folder(config_dir) / "claim")
     for name, design in found.items():
         if not design.says:
             raise ConfigError(f"claim/{name}.yaml", "", "it does not say what is claimed", "add says: a sentence")
@@ -86,20 +83,13 @@ def own_designs(config_dir: str) -> dict[str, ClaimDesign]:
 
 def read_claim(path: Path) -> ClaimDesign:
     """What a claim's file says. Raises ConfigError for one that is none, or whose claim nothing could settle."""
-    where = f"conf/claim/{path.name}" if path.parent == FOLDER else str(path)
-    try:
-        plain: Any = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ConfigError(where, "", f"it cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(where, "", f"this is no YAML ({' '.join(str(error).split())})") from error
-    lists = {key: tuple(texts(f"{where}: {key}", plain.get(key, []), "text")) for key in ("paper", "needs")
-             if isinstance(plain, dict)}  # fmt: skip
-    made = _made(ClaimDesign, plain, where, id=path.stem, **lists)
-    if not isinstance(made.parts, list | tuple):
-        raise ConfigError(f"{where}: parts", made.parts, "this is no list of parts")
-    parts = tuple(_part(part, f"{where}: part {place}") for place, part in enumerate(made.parts))
-    found = ClaimDesign(**{**vars(made), "parts": parts})
+    where, plain = shown(path), read_mapping(path, [f.name for f in fields(ClaimDesign) if f.name != "id"])
+    lists = {key: tuple(texts(f"{where}: {key}", plain.get(key, []), "text")) for key in ("paper", "needs")}
+    parts = plain.get("parts", [])
+    if not isinstance(parts, list):
+        raise ConfigError(f"{where}: parts", parts, "this is no list of parts")
+    each = tuple(_part(part, f"{where}: part {place}") for place, part in enumerate(parts))
+    found: ClaimDesign = made(ClaimDesign, {**plain, **lists, "parts": each}, where, id=path.stem)
     if found.holds not in HOLDS:
         raise ConfigError(f"{where}: holds", found.holds, "there is none such", did_you_mean("", HOLDS))
     if not found.parts and not (found.needs and found.design):
@@ -136,18 +126,17 @@ def at_scale(asked: Mapping[str, Any], paper: Sequence[str]) -> dict[str, Any]:
 
 
 def _part(plain: Any, where: str) -> ClaimPart:
-    made = _made(ClaimPart, plain, where)
-    for key in ("studies", "contrasts", "tasks"):
-        if not texts(f"{where}: {key}", plain.get(key, []), EXAMPLES[key]) and key != "tasks":
+    part: ClaimPart = made(ClaimPart, plain, where)
+    lists = {key: tuple(texts(f"{where}: {key}", plain.get(key, []), EXAMPLES[key])) for key in EXAMPLES}
+    for key in ("studies", "contrasts"):
+        if not lists[key]:
             raise ConfigError(f"{where}: {key}", "", "there is none", f"as in {key}: [{EXAMPLES[key]}]")
-    if made.kind and made.kind not in KINDS:
-        raise ConfigError(f"{where}: kind", made.kind, "there is none such", did_you_mean(made.kind, KINDS))
-    if not isinstance(made.claim, dict):
-        raise ConfigError(f"{where}: claim", made.claim, "this is no mapping", "as in claim: {low: 1%, margin: 0.5%}")
-    contrasts = tuple(_contrast(text, where) for text in made.contrasts)
-    return ClaimPart(
-        **{**vars(made), "contrasts": contrasts, "studies": tuple(made.studies), "tasks": tuple(made.tasks)}
-    )
+    if part.kind and part.kind not in KINDS:
+        raise ConfigError(f"{where}: kind", part.kind, "there is none such", did_you_mean(part.kind, KINDS))
+    if not isinstance(part.claim, dict):
+        raise ConfigError(f"{where}: claim", part.claim, "this is no mapping", "as in claim: {low: 1%, margin: 0.5%}")
+    contrasts = tuple(_contrast(text, where) for text in lists["contrasts"])
+    return replace(part, studies=lists["studies"], tasks=lists["tasks"], contrasts=contrasts)
 
 
 def _contrast(text: str, where: str) -> Contrast:
@@ -155,19 +144,3 @@ def _contrast(text: str, where: str) -> Contrast:
     if not (arm and word and against):
         raise ConfigError(f"{where}: contrasts", text, "this is no contrast", "as in 'cosine against constant'")
     return Contrast(arm, against)
-
-
-def _made(kind: Any, plain: Any, where: str, **more: Any) -> Any:
-    if not isinstance(plain, dict):
-        raise ConfigError(where, "", "this is no mapping")
-    known = [f.name for f in fields(kind) if f.name != "id"]
-    for key in plain:
-        if key not in known:
-            raise ConfigError(where, "", f"there is no key '{key}'", did_you_mean(str(key), known))
-    for key in (f.name for f in fields(kind) if f.type is str and f.name in plain):
-        if not isinstance(plain[key], str):
-            raise ConfigError(f"{where}: {key}", plain[key], "this is no text", "put it in quotation marks")
-    try:
-        return kind(**{**plain, **more})
-    except TypeError as error:  # a key that is missing
-        raise ConfigError(where, "", str(error).partition(" ")[2]) from error
