@@ -9,6 +9,7 @@ from lrbench.config.claim import ClaimDesign, ClaimPart, Contrast, claimed
 from lrbench.errors import ConfigError
 from lrbench.experiment.identity import run_id
 from lrbench.report.study.gains import shown, shown_interval
+from lrbench.stats.verdict import VERDICTS as OF_A_CONTRAST
 from lrbench.stats.verdict import Claim as Range
 from lrbench.store.store import Store
 from lrbench.study.bench import Bench
@@ -20,6 +21,7 @@ from lrbench.study.shelf import frozen
 from lrbench.study.step import asked_again
 
 DEPENDS, IN_PART = "depends on the contrast", "measured in part"
+VERDICTS = (*OF_A_CONTRAST, "no verdict", DEPENDS, IN_PART)
 ONE_RANGE = ("no worse", "equal", "fraction")  # kinds of which all contrasts of a family have the same
 OTHER_BASELINE = "not a contrast of the frozen design: every arm was compared with this one instead, and corrected for"
 NOT_PRIMARY = "no primary contrast of the frozen design: the looks were taken for others"

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,6 +17,8 @@ from lrbench.commands import Parser
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.store.record import results_folder
 from lrbench.store.store import Store
+
+COMMANDS = ("show", "run", "designs")
 
 if TYPE_CHECKING:
     from lrbench.config.claim import ClaimDesign
@@ -54,7 +57,10 @@ def run(arguments: Sequence[str]) -> int:
     if options.check:
         raise ConfigError("--check", "", "it goes with `lrbench claims run`")
     verdicts = stored(store.claims_folder, known)
-    print(listing(_filtered(known.values(), options, known, verdicts), verdicts))
+    found = _filtered(known.values(), options, known, verdicts)
+    if options.words and not found and (near := get_close_matches(options.words[0], COMMANDS, n=1, cutoff=0.8)):
+        raise ConfigError("claims", options.words[0], "no claim has this word", f"Did you mean '{near[0]}'?")
+    print(listing(found, verdicts))
     return 0
 
 
@@ -128,6 +134,7 @@ def _filtered(
 ) -> list[Claim]:
     kinds, tiers = _listed("--kind", options.kind, KINDS), _listed("--tier", options.tier, TIERS)
     domains = _listed("--domain", options.domain, sorted({c.domain for c in known.values()}))
+    wanted = _verdicts(options.verdict, known, verdicts)
     words = [] if options.words[:1] == ["run"] else [w.lower() for w in options.words]
 
     def chosen(c: Claim) -> bool:
@@ -136,11 +143,21 @@ def _filtered(
             c.kind in kinds
             and c.tier in tiers
             and c.domain in domains
-            and (not options.verdict or standing(c, verdicts) in options.verdict.split(","))
+            and (not wanted or standing(c, verdicts) in wanted)
             and all(w in text for w in words)
         )
 
     return [c for c in some if chosen(c)]
+
+
+def _verdicts(given: str | None, known: Mapping[str, Claim], verdicts: Mapping[str, Settled]) -> Sequence[str]:
+    """Those that some claim has, and those that a study may come to."""
+    there = {standing(c, verdicts) for c in known.values()}
+    if given is None or {*given.split(",")} <= there:
+        return given.split(",") if given else ()
+    from lrbench.claims.measured import VERDICTS as OF_EFFECTS  # with scipy, which a listing does not need
+
+    return _listed("--verdict", given, sorted({*there, "true", "partly", "false", "not found", *OF_EFFECTS}))
 
 
 def _listed(option: str, given: str | None, known: Sequence[str]) -> Sequence[str]:

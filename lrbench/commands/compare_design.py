@@ -45,7 +45,7 @@ def _kept(options: argparse.Namespace, settings: Settings, name: str) -> Design:
     folder = _folder(settings, name, 0)
     kept = frozen(_folder(settings, name, options.replicate)) or frozen(folder)
     if kept is None:
-        known = [*study_files(options.config_dir), *(p.name for p in folder.parent.glob("*") if p.is_dir())]
+        known = {*study_files(options.config_dir), *(p.name for p in folder.parent.glob("*") if p.is_dir())}
         raise ConfigError("study", name, "there is no such study", did_you_mean(name, known))
     if changed := [o for o in ("pairs", "detect", "swap", "metric", "baseline", "name") if getattr(options, o)]:
         why = "the study is frozen, and its file is not here to make another of it"

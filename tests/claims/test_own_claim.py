@@ -98,6 +98,9 @@ def test_what_is_no_claim_is_refused(tmp_path, lrbench):
     assert_refused(lrbench("claims", "show", "plateau-patience"), "plateau-patience-semantics")
     assert_refused(lrbench("claims", "--kind", "traces"), "--kind", "trace")
     assert_refused(lrbench("claims", "--check"), "--check")
+    assert_refused(lrbench("claims", "--verdict", "flase"), "--verdict", "Did you mean 'false'")
+    assert lrbench("claims", "--verdict", "supported").code == 0  # a verdict, though no claim has it here
+    assert_refused(lrbench("claims", "runn", "plateau-cooldown"), "runn", "Did you mean 'run'")
     assert_refused(lrbench("claims", "--config-dir", "nowhere"), "nowhere")
     assert_refused(lrbench("report", "--claims", "--json"), "--claims")
 
