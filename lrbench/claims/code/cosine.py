@@ -4,22 +4,9 @@ import inspect
 from collections.abc import Callable
 from itertools import pairwise
 
-import torch
-from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
-
-def _stepped(scheduler: LRScheduler, epochs: int) -> list[float]:
-    """The rates of the next epochs, with a step after each."""
-    rates = []
-    for _ in range(epochs):
-        rates.append(float(scheduler.get_last_lr()[0]))
-        scheduler.optimizer.step()
-        scheduler.step()
-    return rates
-
-
-def _sgd(lr: float) -> torch.optim.Optimizer:
-    return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+from lrbench.claims.code.stepping import sgd, used
 
 
 def to_choose() -> dict[str, bool | int]:
@@ -38,7 +25,7 @@ def eta_min_by_default() -> dict[str, float]:
 
 def largest_falls() -> dict[str, float]:
     """How far the rate falls from one epoch to the next, in 100 epochs from 0.1 to 1e-5."""
-    rates = _stepped(CosineAnnealingLR(_sgd(0.1), T_max=100, eta_min=1e-5), 100)
+    rates = used(CosineAnnealingLR(sgd(0.1), T_max=100, eta_min=1e-5), 100)
     pairs = list(pairwise(rates))
     return {
         "largest fall from an epoch to the next, as a share of the peak": max(a - b for a, b in pairs) / 0.1,
@@ -50,10 +37,10 @@ def changed_midway() -> dict[str, bool]:
     """Whether a cosine of 100 epochs follows what is changed at its epoch 50, or reacts to a metric by itself."""
 
     def rates_after(change: Callable[[CosineAnnealingLR], None], epochs: int) -> list[float]:
-        scheduler = CosineAnnealingLR(_sgd(0.1), T_max=100, eta_min=1e-5)
-        _stepped(scheduler, 50)
+        scheduler = CosineAnnealingLR(sgd(0.1), T_max=100, eta_min=1e-5)
+        used(scheduler, 50)
         change(scheduler)
-        return _stepped(scheduler, epochs)
+        return used(scheduler, epochs)
 
     def longer(scheduler: CosineAnnealingLR) -> None:
         scheduler.T_max = 200
@@ -76,10 +63,10 @@ def changed_midway() -> dict[str, bool]:
 
 def behind_a_warmup() -> dict[str, float | bool]:
     """Five epochs of LinearLR, then 95 of cosine, through SequentialLR; a rate of 0.1."""
-    optimizer = _sgd(0.1)
+    optimizer = sgd(0.1)
     warmup = LinearLR(optimizer, start_factor=0.01, total_iters=5)
     cosine = CosineAnnealingLR(optimizer, T_max=95, eta_min=1e-5)
-    rates = _stepped(SequentialLR(optimizer, [warmup, cosine], milestones=[5]), 101)
+    rates = used(SequentialLR(optimizer, [warmup, cosine], milestones=[5]), 101)
     return {
         "rate of epoch 0": rates[0],
         "rises every epoch up to epoch 5": rates[:6] == sorted(set(rates[:6])),

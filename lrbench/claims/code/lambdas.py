@@ -1,21 +1,8 @@
 """What `torch.optim.lr_scheduler.LambdaLR` makes of a function of the epoch."""
 
-from collections.abc import Callable
-
-import torch
 from torch.optim.lr_scheduler import LambdaLR
 
-
-def _rates(multiplier: Callable[[int], float], steps: int, lr: float) -> list[float]:
-    """Under LambdaLR, with a step after each but the last."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
-    scheduler = LambdaLR(optimizer, multiplier)
-    rates = [float(scheduler.get_last_lr()[0])]
-    for _ in range(steps - 1):
-        optimizer.step()
-        scheduler.step()
-        rates.append(float(scheduler.get_last_lr()[0]))
-    return rates
+from lrbench.claims.code.stepping import sgd, used
 
 
 def is_a_multiplier() -> dict[str, float]:
@@ -24,7 +11,9 @@ def is_a_multiplier() -> dict[str, float]:
     def wave(epoch: int) -> float:
         return 1 + (epoch * 7 % 5) / 10
 
-    gaps = [abs(rate / (lr * wave(e)) - 1) for lr in (0.1, 3e-4) for e, rate in enumerate(_rates(wave, 20, lr))]
+    gaps = [
+        abs(rate / (lr * wave(e)) - 1) for lr in (0.1, 3e-4) for e, rate in enumerate(used(LambdaLR(sgd(lr), wave), 20))
+    ]
     return {"largest gap, as a share of the rate": max(gaps)}
 
 
@@ -34,7 +23,7 @@ def inverse_sqrt() -> dict[str, float | int | bool]:
     def multiplier(epoch: int) -> float:
         return min((epoch + 1) ** -0.5, (epoch + 1) * 4000**-1.5)
 
-    rates = _rates(multiplier, 16_000, lr=1.0)
+    rates = used(LambdaLR(sgd(1.0), multiplier), 16_000)
     per_epoch = rates[:100]  # the same calls, one an epoch
     return {
         "stepped every update, highest at step": max(range(16_000), key=rates.__getitem__) + 1,
@@ -45,7 +34,8 @@ def inverse_sqrt() -> dict[str, float | int | bool]:
 
 def polynomial() -> dict[str, float | bool]:
     """(1 - epoch / 100)^0.9, from 0.1."""
-    rates = _rates(lambda epoch: (1 - epoch / 100) ** 0.9, 101, lr=0.1)
+    scheduler = LambdaLR(sgd(0.1), lambda epoch: (1 - epoch / 100) ** 0.9)
+    rates = [*used(scheduler, 100), float(scheduler.get_last_lr()[0])]
     return {
         "rate of epoch 0": rates[0],
         "falls every epoch": rates == sorted(set(rates), reverse=True),

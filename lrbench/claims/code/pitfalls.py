@@ -1,4 +1,4 @@
-"""What torch does with the mistakes that are most often made with schedules. Paste `used` along with a function."""
+"""What torch does with the mistakes that are most often made with schedules."""
 
 import inspect
 import warnings
@@ -20,23 +20,9 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
+from lrbench.claims.code.stepping import sgd, used
+
 BATCHES = 390  # in an epoch of CIFAR-10 at a batch size of 128
-
-
-def sgd(*lr: float) -> torch.optim.SGD:
-    """One group of a single parameter for each rate."""
-    groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": rate} for rate in lr]
-    return torch.optim.SGD(groups, momentum=0.9)
-
-
-def used(scheduler: LRScheduler, updates: int) -> list[float]:
-    """The rates of that many updates, each followed by a step of the scheduler."""
-    rates = []
-    for _ in range(updates):
-        rates.append(scheduler.optimizer.param_groups[0]["lr"])
-        scheduler.optimizer.step()
-        scheduler.step()
-    return rates
 
 
 def cosine_of_epochs_stepped_by_batch() -> dict[str, float]:

@@ -5,10 +5,12 @@ import inspect
 import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from lrbench.claims.code.stepping import sgd
+
 
 def flat_epochs_without_a_cut() -> dict[str, int]:
     """How many evaluations without improvement pass at patience=10 before the one that brings the cut."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    optimizer = sgd(0.1)
     scheduler = ReduceLROnPlateau(optimizer, patience=10)
     scheduler.step(1.0)  # the first evaluation is the best there is, not a flat one
     flat = 0
@@ -22,7 +24,7 @@ def cuts_on_a_stall() -> dict[str, bool]:
     """20 evaluations that improve, then 20 that do not, of a loss and of an accuracy."""
     found = {}
     for mode, sign in (("min", -1), ("max", 1)):
-        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+        optimizer = sgd(0.1)
         scheduler = ReduceLROnPlateau(optimizer, mode=mode, patience=10)  # type: ignore[arg-type]
         for epoch in range(20):
             scheduler.step(0.5 + sign * 0.01 * epoch)
@@ -35,7 +37,7 @@ def cuts_on_a_stall() -> dict[str, bool]:
 
 def step_without_a_metric() -> dict[str, bool | str]:
     """What `scheduler.step()` alone does."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    optimizer = sgd(0.1)
     scheduler = ReduceLROnPlateau(optimizer, patience=1)
     words = "no error"
     try:
@@ -58,7 +60,7 @@ def cooldown() -> dict[str, int]:
     """Evaluations from the first cut to the second, on a flat metric, with cooldown=5 and without."""
     between = {}
     for rest in (0, 5):
-        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        optimizer = sgd(1.0)
         scheduler = ReduceLROnPlateau(optimizer, patience=2, cooldown=rest)
         rates = []
         for _ in range(30):
@@ -72,7 +74,7 @@ def cooldown() -> dict[str, int]:
 
 def floor() -> dict[str, int | float]:
     """The rate after 1000 flat evaluations, and how often it was cut, from 0.001 with min_lr=1e-6."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.001)
+    optimizer = sgd(0.001)
     scheduler = ReduceLROnPlateau(optimizer, min_lr=1e-6)
     rates = []
     for _ in range(1000):
@@ -83,7 +85,7 @@ def floor() -> dict[str, int | float]:
 
 def verbose() -> dict[str, bool]:
     """Whether it can be made to say that it cuts."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.001)
+    optimizer = sgd(0.001)
     try:
         ReduceLROnPlateau(optimizer, verbose=True)  # type: ignore[call-arg]
     except TypeError:
@@ -93,7 +95,7 @@ def verbose() -> dict[str, bool]:
 
 def timeline() -> dict[str, int | float]:
     """A loss that falls in epochs 0 to 30, is flat until the rate is cut, falls until epoch 60, and is flat again."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.001)
+    optimizer = sgd(0.001)
     scheduler = ReduceLROnPlateau(optimizer, factor=0.1, patience=10)
     loss, cuts, rates = 1.0, [], [0.001]
     for epoch in range(100):
@@ -114,7 +116,7 @@ def timeline() -> dict[str, int | float]:
 
 def training_loss() -> dict[str, bool]:
     """Whether a loss from training does as well as any other number, since one number is all that step() gets."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    optimizer = sgd(0.1)
     scheduler = ReduceLROnPlateau(optimizer)
     needs = inspect.signature(scheduler.step).parameters["metrics"].default is inspect.Parameter.empty
     for _ in range(12):
@@ -126,7 +128,7 @@ def patience() -> dict[str, bool]:
     """Which patience cuts first on one and the same flat metric."""
     after = []
     for wait in (5, 10, 20):
-        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+        optimizer = sgd(0.1)
         scheduler = ReduceLROnPlateau(optimizer, patience=wait)
         after.append(0)
         while optimizer.param_groups[0]["lr"] == 0.1:
@@ -140,7 +142,7 @@ def factors() -> dict[str, float]:
     default: float = inspect.signature(ReduceLROnPlateau).parameters["factor"].default
     found = {"default factor": default}
     for factor in (0.1, 0.5):
-        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        optimizer = sgd(1.0)
         scheduler = ReduceLROnPlateau(optimizer, factor=factor, patience=0)
         scheduler.step(1.0)
         scheduler.step(1.0)

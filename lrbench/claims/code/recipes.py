@@ -15,17 +15,14 @@ from torch.optim.lr_scheduler import (
     SequentialLR,
 )
 
+from lrbench.claims.code.stepping import used
+
 WEIGHT = torch.nn.Parameter(torch.zeros(1))
 
 
 def rates(scheduler: LRScheduler, steps: int) -> list[float]:
     """Of every step, and after the last one."""
-    found = [float(scheduler.get_last_lr()[0])]
-    for _ in range(steps):
-        scheduler.optimizer.step()
-        scheduler.step()
-        found.append(float(scheduler.get_last_lr()[0]))
-    return found
+    return [*used(scheduler, steps), float(scheduler.get_last_lr()[0])]
 
 
 def warmed(lr: float, warmup: int, rest: int) -> SequentialLR:
