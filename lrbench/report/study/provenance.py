@@ -38,7 +38,7 @@ def rules_in_words(design: Design, result: Result) -> list[str]:
 
 def _frozen(design: Design) -> str:
     if design.fresh:
-        return "frozen before its runs"
+        return "frozen before the runs that confirm it"
     return "frozen after runs that confirm it" if design.seen else "frozen after runs of one side of what it compares"
 
 
