@@ -4,6 +4,10 @@ import difflib
 import re
 from collections.abc import Collection
 
+# What a terminal, an editor or a browser obeys instead of showing: control characters but for the ends of lines and
+# tabs, and those that turn the direction of a text.
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
 
 class ConfigError(Exception):
     """Bad input, as a value. Exit code 2, nothing written.
@@ -22,7 +26,12 @@ class ConfigError(Exception):
         why, cure = self.why.strip(), self.cure.strip()
         joint = "" if not cure else " " if why.endswith((".", "?")) else ". " if cure[0].isupper() else "; "
         text = f"{head}: {why}{joint}{cure}" if head else f"{why}{joint}{cure}"
-        return text if text.endswith((".", "?", ".)")) else f"{text}."
+        return printable(text if text.endswith((".", "?", ".)")) else f"{text}.")
+
+
+def printable(text: str) -> str:
+    """A text with nothing in it that a terminal obeys: an escape is shown as `\\x1b`."""
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def as_typed(value: object) -> str:
@@ -34,13 +43,14 @@ def as_typed(value: object) -> str:
     return "null" if value is None else str(value)
 
 
-def did_you_mean(word: str, known: Collection[str]) -> str:
-    """' Did you mean ...?' for the nearest known word, else the list of what is known.
+def did_you_mean(word: object, known: Collection[str]) -> str:
+    """' Did you mean ...?' for the nearest known word, else the list of what is known. (A key of YAML may be a number.)
 
     A name of which the word is the last part is nearer than any other (`lr`: optimizer.lr); of several the first.
     """
+    word = str(word)
     ends = [name for name in known if re.split("[./]", name)[-1] == word]
     known = sorted(known)
-    near = ends or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    near = ends or difflib.get_close_matches(word, known, n=1, cutoff=0.65)
     listing = f" Known: {', '.join(known)}." if known else ""
     return (f" Did you mean '{near[0]}'?" if near else "") + listing

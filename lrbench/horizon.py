@@ -22,18 +22,21 @@ _NUMERIC = re.compile(r"[-+]?\.?\d")
 GRAMMAR = "write a length as 30ep (epochs), 500ba (updates), 32000sa (samples), 10% (of the horizon) or end"
 
 
+MOST_UPDATES = 10**8
+
+
 @dataclass(frozen=True)
 class Clock:
     """The fixed times of a run, in updates: its horizon, an epoch, and the distance between evaluations.
 
-    per_epoch: None for a stream without end. samples: of an update. tokens: of a sample, None where it has no fixed
-    number.
+    per_epoch: None for a stream without end. samples: of an update, None where nobody said how many. tokens: of a
+    sample, None where it has no fixed number.
     """
 
     updates: int
     per_epoch: int | None
     per_eval: int
-    samples: int = 1
+    samples: int | None = 1
     tokens: int | None = None
 
     def tick(self, interval: Interval) -> int:
@@ -108,7 +111,9 @@ def _updates_of(unit: str, clock: Clock, option: str, given: str) -> Fraction:
         raise ConfigError(option, given, "these data have no end, so there are no epochs", other)
     if unit == "tok" and clock.tokens is None:
         raise ConfigError(option, given, "these data have no fixed number of tokens a sample", other)
-    sample = Fraction(1, clock.samples)
+    if unit in ("sa", "tok") and clock.samples is None:
+        raise ConfigError(option, given, "how many samples an update has is not known here", "count updates (500ba)")
+    sample = Fraction(1, clock.samples or 1)
     return {
         "ep": Fraction(clock.per_epoch or 0),
         "ba": Fraction(1),
@@ -150,7 +155,17 @@ def horizon_updates(text: str, clock: Clock) -> int:
     epoch."""
     if not text.endswith(("ep", "ba", "sa", "tok")):
         raise ConfigError("horizon", text or "''", "say how long to train in epochs (30ep) or updates (2000ba)")
-    return whole_updates(text, clock, "horizon")
+    updates = whole_updates(text, clock, "horizon")
+    require_room(updates, "horizon", text)
+    return updates
+
+
+def require_room(updates: int, option: str, given: object) -> None:
+    """Raises ConfigError for more updates than a table of rates is made for: one of 10^8 takes minutes and 0.8 GB, and
+    training by it years."""
+    if updates > MOST_UPDATES:
+        why = f"that is {updates:,} updates, and a schedule has at most {MOST_UPDATES:,}"
+        raise ConfigError(option, given, why, "give a shorter time")
 
 
 def warmup_updates(text: str, clock: Clock, interval: Interval) -> int:

@@ -6,12 +6,13 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import nn
 
+from lrbench.blame import blame
 from lrbench.errors import ConfigError, as_typed
 from lrbench.experiment import Component, Experiment, Optimizer
 from lrbench.param_groups import Group
 from lrbench.targets import resolve
 
-# Raised when the numbers of an optimizer built here change for the same configuration (design section 6).
+# Raised when the numbers of an optimizer built here change for the same configuration: it makes other run ids.
 NUMERICS = 1
 
 
@@ -26,7 +27,8 @@ class Averaging(Protocol):
 
 
 def group_parameters(model: nn.Module, spec: Component | None) -> list[Group]:
-    """The model's trainable parameters in the groups that `spec` makes of them; None makes one group, `all`.
+    """The model's trainable parameters in the groups that `spec` makes of them; None makes one group, `all`. What it
+    freezes loses its gradients here, and is in none of them.
 
     Raises ConfigError for a group that no parameter falls into, and for parameters in no group or in two.
     """
@@ -36,7 +38,7 @@ def group_parameters(model: nn.Module, spec: Component | None) -> list[Group]:
     for group in groups:
         if not group.parameters:
             raise ConfigError("param_groups", name, f"no parameter falls into the group '{group.name}'")
-    members = [id(p) for group in groups for p in group.parameters]
+    members = [id(p) for group in groups for p in group.parameters if p.requires_grad or not group.frozen]
     if sorted(members) != sorted(map(id, trainable)):
         raise ConfigError(
             "param_groups",
@@ -45,7 +47,14 @@ def group_parameters(model: nn.Module, spec: Component | None) -> list[Group]:
             f"{len(members) - len(set(members))} of them into more than one",
             "each must fall into exactly one",
         )
-    return groups
+    for group in groups:
+        if group.frozen:
+            for parameter in group.parameters:
+                parameter.requires_grad_(False)
+    trained = [group for group in groups if not group.frozen]
+    if not trained:
+        raise ConfigError("param_groups", name, "every group is frozen, so that nothing trains", "leave one to train")
+    return trained
 
 
 def parameter_groups(model: nn.Module, experiment: Experiment) -> list[dict[str, Any]]:
@@ -72,6 +81,8 @@ def build_optimizer(model: nn.Module, experiment: Experiment) -> torch.optim.Opt
             parameter_groups(model, experiment), lr=experiment.optimizer.lr, **args
         )
     except (TypeError, ValueError, IndexError) as error:
+        if blame(error):
+            raise
         raise _refused(experiment.optimizer, target, args, error) from error
     if isinstance(optimizer, Averaging):
         optimizer.train()

@@ -5,7 +5,7 @@ A grouping is a function `target(model, **args) -> list[Group]`, named by the `_
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import nn
@@ -37,6 +37,7 @@ class Group(NamedTuple):
     parameters: list[nn.Parameter]
     lr_scale: float = 1.0
     weight_decay: bool = True
+    frozen: bool = False  # never trained: out of the optimizer, and without gradients
 
 
 def no_decay_norm_bias(model: nn.Module) -> list[Group]:
@@ -60,10 +61,28 @@ def backbone_head(
     """
     for option, scale in (("backbone", backbone), ("head", head)):
         _require_share(option, scale)
-    in_head = {id(p) for p in _head(model, head_names)}
+    in_head = {id(p) for p in _head(model, head_names, "head_names")}
     return [
         Group("backbone", _trainable(model, lambda p: id(p) not in in_head), backbone),
         Group("head", _trainable(model, lambda p: id(p) in in_head), head),
+    ]
+
+
+def frozen(model: nn.Module, frozen_names: str | None = None) -> list[Group]:
+    """A part that is never trained, and one group of the rest, at the peak.
+
+    Frozen means what it does in torchvision and timm (`timm.utils.freeze`): no gradients, not in the optimizer, and its
+    BatchNorm keeps its running statistics. frozen_names: a regular expression that the names of frozen parameters match
+    from their beginning; null freezes all but the classifier (a linear probe). Raises ConfigError.
+    """
+    if frozen_names is None:
+        head = {id(p) for p in _head(model, None, "frozen_names")}
+        held = {id(p) for p in model.parameters()} - head
+    else:
+        held = {id(p) for p in matching(model, frozen_names, "param_groups.args.frozen_names")}
+    return [
+        Group("frozen", [p for p in model.parameters() if id(p) in held], frozen=True),
+        Group("trained", _trainable(model, lambda p: id(p) not in held)),
     ]
 
 
@@ -108,23 +127,33 @@ def _require_share(option: str, scale: float) -> None:
         raise ConfigError(f"param_groups.args.{option}", scale, "give a share of the peak rate above 0, such as 0.1")
 
 
-def _head(model: nn.Module, names: str | None) -> list[nn.Parameter]:
+def _head(model: nn.Module, names: str | None, argument: str) -> list[nn.Parameter]:
     """The head's parameters: those whose names match, else the classifier's."""
+    option = f"param_groups.args.{argument}"
     if names is not None:
-        if not isinstance(names, str):
-            raise ConfigError("param_groups.args.head_names", names, "give a regular expression of parameter names")
-        try:
-            return [p for name, p in model.named_parameters() if re.match(names, name)]
-        except re.error as error:
-            raise ConfigError("param_groups.args.head_names", names, f"no regular expression ({error})") from error
+        return matching(model, names, option)
+    modules = classifier(model)
+    if not modules:
+        why = f"{type(model).__name__} has no classifier to tell from its backbone"
+        raise ConfigError(option, None, why, "give a regular expression of parameter names")
+    return [p for module in modules for p in module.parameters()]
+
+
+def matching(model: nn.Module, names: str, option: str) -> list[nn.Parameter]:
+    """The parameters whose names match from their beginning. Raises ConfigError for what is no regular expression."""
+    if not isinstance(names, str):
+        raise ConfigError(option, names, "give a regular expression of parameter names")
+    try:
+        return [p for name, p in model.named_parameters() if re.match(names, name)]
+    except re.error as error:
+        raise ConfigError(option, names, f"no regular expression ({error})") from error
+
+
+def classifier(model: nn.Module) -> Sequence[nn.Module]:
+    """What gives the logits: timm's `get_classifier()` (two modules, of a distilled model), what predicts the classes
+    and the boxes of torchvision's Faster R-CNN, else the last Linear."""
     if isinstance(model, Classifying):
-        return list(model.get_classifier().parameters())
-    linear = [m for m in model.modules() if isinstance(m, nn.Linear)]
-    if not linear:
-        raise ConfigError(
-            "param_groups",
-            "backbone_head",
-            f"{type(model).__name__} has no classifier to tell from its backbone",
-            "name its parameters by param_groups.args.head_names=REGEX",
-        )
-    return list(linear[-1].parameters())
+        given = model.get_classifier()
+        return list(given) if isinstance(given, tuple) else [given]
+    predictors = [m for name, m in model.named_modules() if name.endswith("roi_heads.box_predictor")]
+    return predictors or [m for m in model.modules() if isinstance(m, nn.Linear)][-1:]

@@ -2,11 +2,12 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from lrbench.experiment import Experiment
 from lrbench.metrics import Metric, metric_of
@@ -40,6 +41,15 @@ def numbers(latest: Mapping[str, float], declared: Mapping[str, Metric] = UNDECL
     return "  ".join(map(" ".join, zip(shown, texts, strict=True)))
 
 
+class _Bar(Progress):
+    """A bar, and below it the numbers, which have no room beside it."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        for task in self.tasks:
+            yield Text(str(task.fields["numbers"]), style="dim", no_wrap=True, overflow="ellipsis")
+
+
 class Reporter:
     """Shows one run on a stream (stderr). Use as a context manager; call it with a View."""
 
@@ -47,12 +57,12 @@ class Reporter:
         self._clock, self._batch = experiment.clock, experiment.batch_size
         self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
         self._live = self._console.is_terminal
-        self._bar = Progress(
+        self._bar = _Bar(
             TextColumn("{task.fields[at]}"),
             BarColumn(bar_width=20),
             TextColumn("{task.percentage:>3.0f}%  {task.fields[speed]}"),
             TimeRemainingColumn(compact=True),
-            TextColumn("[dim]{task.fields[numbers]}"),
+            TextColumn("left"),
             console=self._console,
             transient=True,
             disable=not self._live,

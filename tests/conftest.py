@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from typing import Any
 import hypothesis
 import pytest
 import yaml
+from omegaconf import _utils as omegaconf_utils
+from quick_hydra import quick_loader, remembered, remembering
+from warm import Warm
 
 # Two processes test at a time: a second thread in each, and in what they start, would only wait for a core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -26,7 +30,7 @@ os.environ.pop("LRBENCH_RESULTS", None)  # what the processes of a test train li
 # The machine may be busy: no example fails, and no search is given up, for the time it took. On every change a few
 # examples; `pytest -m full` runs every property with many.
 PATIENT = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.register_profile("few", PATIENT, max_examples=25)
+hypothesis.settings.register_profile("few", PATIENT, max_examples=12)
 hypothesis.settings.register_profile("many", PATIENT, max_examples=500)
 
 
@@ -50,6 +54,51 @@ def pytest_collection_finish() -> None:
     """What is imported by now stays: the collector of cycles need not walk it in every test."""
     gc.collect()
     gc.freeze()
+
+
+# Under `-n auto` the tests of a file go to one process, which makes what they share once. So do these files together,
+# as they share what takes seconds: composed levels, the server that workers are forked from, the fixture `server`.
+TOGETHER = {
+    **{f"tests/{room}/": room for room in ("config", "sweep")},
+    **{f"tests/{file}.py": "server" for file in ("engine/test_resume", "store/test_evidence", "store/test_lease",
+                                                 "store/test_record")},
+}  # fmt: skip
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return next((shared for begins, shared in TOGETHER.items() if file.startswith(begins)), file)
+
+    return Together(config, log) if config.option.dist == "load" else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hydra_is_quick() -> Iterator[None]:
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+
+    from lrbench.config import compose
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compose, "hydra_compose", remembered(compose.hydra_compose))
+        patch.setattr(ConfigLoaderImpl, "load_configuration", remembering(ConfigLoaderImpl.load_configuration))
+        if yaml.__with_libyaml__:
+            patch.setattr(omegaconf_utils, "get_yaml_loader", quick_loader)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _digits_are_read_once() -> Iterator[None]:
+    """Every training begins with them: half of what a short one takes."""
+    from lrbench.data import digits
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(digits, "_read", cache(digits._read))
+        yield
 
 
 SERVER = Path(__file__).parent / "engine" / "server.py"
@@ -93,6 +142,30 @@ def run(tmp_path: Path) -> Callable[..., Any]:
     return trained
 
 
+@pytest.fixture
+def interrupted_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], AbstractContextManager[None]]:
+    """`with interrupted_at(5): ...` trains until a signal that comes as update 5 begins, and ends by it."""
+    from lrbench.engine import loop
+    from lrbench.engine.attempt import Interrupted
+
+    step = loop._step
+
+    @contextmanager
+    def interrupted(at: int) -> Iterator[None]:
+        def signalled(setup: Any, state: Any, update: int, *given: Any) -> Any:
+            if update == at:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return step(setup, state, update, *given)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "PATIENCE", 0.0)
+            patch.setattr(loop, "_step", signalled)
+            with pytest.raises(Interrupted):
+                yield
+
+    return interrupted
+
+
 @pytest.fixture(scope="session")
 def require_same_run() -> Callable[[Any, Any], None]:
     """Fails unless two records hold the same bits: rows without seconds, every rate and loss, weights and moments."""
@@ -113,10 +186,10 @@ def require_same_run() -> Callable[[Any, Any], None]:
         assert rows(one) == rows(other)
         for name in ("series.npy",):
             assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes(), name
-        kept = sorted(p.name for p in (one.folder / "checkpoints").iterdir())
-        assert kept == sorted(p.name for p in (other.folder / "checkpoints").iterdir())
+        kept, theirs = (sorted(str(p.relative_to(r.folder)) for p in r.folder.rglob("*.pt")) for r in (one, other))
+        assert kept == theirs
         for name in kept:
-            ours, theirs = (dict(flat(torch.load(r.folder / "checkpoints" / name))) for r in (one, other))
+            ours, theirs = (dict(flat(torch.load(r.folder / name))) for r in (one, other))
             assert ours.keys() == theirs.keys()
             for key in ours.keys() - {".seconds"}:
                 a, b = ours[key], theirs[key]
@@ -219,6 +292,12 @@ class Server:
 
     def close(self) -> None:
         self._process.communicate(timeout=300)
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    with Warm(tmp_path_factory.mktemp("warm")) as starting:
+        yield starting
 
 
 @pytest.fixture(scope="session")

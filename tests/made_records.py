@@ -11,7 +11,8 @@ import yaml
 
 from lrbench.experiment import Experiment
 from lrbench.experiment.identity import arm_id, run_id, title, to_plain
-from lrbench.store.record import DONE, NORM, Record, series_type
+from lrbench.store.record import DONE, Record
+from lrbench.store.series import NORM, series_type
 
 
 def write_series(record: Record, rates: Sequence[Sequence[float]], groups: Sequence[str] = ("all",)) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lrbench.study.cells import Cell, Needed, Outcome
+from lrbench.study.cells import Cell, CellOutcome, Needed
 from lrbench.study.result import Result
-from lrbench.study.rules import Rules, Tuning
+from lrbench.study.rules import Rules, TuningRules
 from lrbench.study.step import next_step
 
 
@@ -23,7 +23,7 @@ class World:
     sd: float = 0.0
     correlation: float = 0.3
     fails: Callable[[Cell], bool] = lambda cell: False
-    made: dict[Cell, Outcome] = field(default_factory=dict)
+    made: dict[Cell, CellOutcome] = field(default_factory=dict)
 
     def mean(self, arm: str, value: float | None) -> float:
         off = 0.0 if value is None else math.log2(value / self.bests.get(arm, 0.4))
@@ -31,13 +31,13 @@ class World:
 
     def make(self, cell: Cell) -> None:
         if self.fails(cell):
-            self.made[cell] = Outcome(str(cell), None, None, "diverged")
+            self.made[cell] = CellOutcome(str(cell), None, None, "diverged")
             return
         shared = self._noise((cell.task, cell.seed))
         own = self._noise((cell.task, cell.arm, cell.value, cell.seed))
         value = self.mean(cell.arm, cell.value)
         value += self.sd * (math.sqrt(self.correlation) * shared + math.sqrt(1 - self.correlation) * own)
-        self.made[cell] = Outcome(str(cell), value, value)
+        self.made[cell] = CellOutcome(str(cell), value, value)
 
     def run(self, rules: Rules, order: Callable[[Needed], list[Cell]] = lambda n: list(n.cells)) -> Result:
         """The whole study, stage by stage; `stages` has each one's name and the number of its runs."""
@@ -58,5 +58,5 @@ class World:
 
 def rules(**given: object) -> Rules:
     plain = {"arms": ("a", "b"), "baseline": "a", "tasks": ("",), "metric": "test/accuracy", "judge": "val/accuracy",
-             "higher": True, "chance": 0.1, "pairs": 10, "tuning": Tuning(first=0.1)}  # fmt: skip
+             "higher": True, "chance": 0.1, "pairs": 10, "tuning": TuningRules(first=0.1)}  # fmt: skip
     return Rules(**{**plain, **given})

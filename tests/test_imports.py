@@ -1,4 +1,4 @@
-"""The direction of imports (design, section 3), read off the source: nothing imports what stands above it."""
+"""The direction of imports (as CONTRIBUTING has it), read off the source: nothing imports what stands above it."""
 
 import ast
 import subprocess
@@ -15,23 +15,27 @@ ROOT = Path(__file__).parent.parent / "lrbench"
 # From the ground up, rooms and single modules of them. What is not named belongs to its room. A module imports its own
 # room and the rows below its own. A new one needs a place here.
 LAYERS = (
-    ("lrbench", "errors"),
-    ("randomness", "metrics", "targets", "stats", "sweep.slurm.options"),
-    ("horizon", "trackers", "models", "tasks", "param_groups", "store.lease", "store.locks", "config.grid",
-     "config.schema"),
+    ("lrbench", "errors", "blame"),
+    ("randomness", "metrics", "targets", "trust", "logs", "stats", "sweep.slurm.options"),
+    ("horizon", "trackers", "models", "tasks", "param_groups", "store.folder", "store.files", "store.series",
+     "store.checkpoint", "store.seal", "store.lease", "store.locks", "config.grid", "config.schema"),
     ("experiment", "plugins"),
     ("config.compose",),
-    ("schedules", "store.record", "progress", "optim", "data"),
+    ("schedules", "store.record", "store.record_files", "progress", "optim", "data"),
     ("plots", "store.arms", "store.committed", "store.curves", "store.evidence", "store.export", "store.rows",
      "store.run", "store.store"),
     ("store.index",),
     ("config.levels",),
     ("engine", "store", "config.hydra_errors"),
+    ("check",),
+    ("find_lr", "diagnose"),
     ("sweep",),
     ("study",),
     ("report",),
     ("config",),
+    ("interop",),
     ("claims",),
+    ("advise",),
     ("commands",),
     ("cli",),
     ("__main__",),
@@ -49,22 +53,27 @@ ONLY = {
     ("tensorboard",): {"trackers"},
     ("wandb_workspaces",): {"report"},
     ("scipy",): {"stats"},
+    ("pycocotools",): {"tasks"},
     ("torchvision", "sklearn", "timm"): {"data", "models", "param_groups"},
 }
-KNOW_CONFIG = {"commands", "cli", "config", "claims"}
-ANYBODY = {"config.levels"}  # it reads option files, and knows no Hydra
-NO_TORCH = ("errors", "horizon", "experiment", "experiment.identity", "targets", "randomness", "trackers", "progress",
-            "store",
-            "store.record", "store.lease", "store.locks", "store.evidence", "store.index", "store.runs",
-            "store.export", "store.run", "store.store",
+ANYBODY = {"config.levels", "config.files"}  # they read option files, and know no Hydra
+KNOW_CONFIG = {"commands", "cli", "config", "claims", "interop"}
+NO_TORCH = ("errors", "horizon", "experiment", "experiment.identity", "targets", "trust", "randomness", "trackers",
+            "progress", "store", "store.record", "store.record_files", "store.lease",
+            "store.locks", "store.evidence", "store.index", "store.filters", "store.runs",
+            "store.export", "store.run", "store.store", "store.verify", "commands.verify",
             "data", "data.digits", "data.fashion_mnist", "data.cifar", "data.image_folder", "data.local",
-            "data.noisy_quadratic",
+            "data.noisy_quadratic", "data.coco", "data.instances",
+            "data.text", "data.text_files", "data.tokenizer", "data.prepared",
             "data.kinds", "data.tree",
             "config.schema", "config.compose", "config.experiments", "config.hydra_errors", "config.composer",
             "config.grid", "config.levels", "cli.flags", "cli.main", "cli.completion", "cli.help",
             "config.named", "config.files", "config.arms", "commands", "commands.runs", "report.compare", "report.html",
             "report.markdown", "report.wandb", "report.selection", "stats.intervals", "stats.paired",
+            "logs", "diagnose.diagnose", "diagnose.logs", "commands.diagnose",
             "claims.ledger", "claims.settled", "claims.words", "commands.claims",
+            "advise.choose", "advise.excuses", "advise.sentence", "advise.words", "commands.advise", "store.folder",
+            "check.finding", "check.report", "check.sarif",
             "study.step", "study.design", "sweep.slurm.job",
             "sweep.slurm.jobs", "sweep.slurm.options", "sweep.slurm.states",
             "plugins.hydra_plugins.lrbench_local", "plugins.hydra_plugins.lrbench_slurm")  # fmt: skip
@@ -88,8 +97,9 @@ def skipped_at_import(node: ast.AST) -> bool:
     return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
 
 
-def statements(path: Path, always: bool) -> Iterator[ast.Import | ast.ImportFrom]:
-    """The import statements of a file; with `always`, those that run when it is imported."""
+@cache
+def statements(path: Path, always: bool) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """The import statements of a file; with `always`, those that run when it is imported. (Every test walks them.)"""
 
     def walk(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
         for child in ast.iter_child_nodes(node):
@@ -98,7 +108,7 @@ def statements(path: Path, always: bool) -> Iterator[ast.Import | ast.ImportFrom
             elif not (always and skipped_at_import(child)):
                 yield from walk(child)
 
-    return walk(ast.parse(path.read_text()))
+    return tuple(walk(ast.parse(path.read_text())))
 
 
 def imported(module: str, always: bool = False) -> set[str]:

@@ -10,6 +10,8 @@ from torch import nn
 
 from lrbench.config import experiments as config
 from lrbench.errors import ConfigError
+from lrbench.experiment import Component
+from lrbench.models.faster_rcnn import faster_rcnn
 from lrbench.models.mlp import mlp
 from lrbench.models.resnet import resnet8
 from lrbench.optim import build_optimizer, group_parameters
@@ -41,6 +43,31 @@ def test_the_head_is_the_classifier(model, head):
     assert names(model, top) == head
     assert names(model, backbone) == {n for n, _ in model.named_parameters()} - head
     assert (backbone.lr_scale, top.lr_scale) == (0.1, 1.0)
+
+
+def test_the_head_of_a_distilled_model_is_two_classifiers():
+    model = timm.create_model("deit_tiny_distilled_patch16_224", **VIT)
+    assert names(model, backbone_head(model)[1]) == {
+        f"{h}.{p}" for h in ("head", "head_dist") for p in ("weight", "bias")
+    }
+
+
+def test_the_head_of_a_detector_tells_classes_and_boxes():
+    model = faster_rcnn((1, 64, 64), 4, width=4)
+    of = "roi_heads.box_predictor"
+    assert names(model, backbone_head(model)[1]) == {
+        f"{of}.{h}.{p}" for h in ("cls_score", "bbox_pred") for p in ("weight", "bias")
+    }
+
+
+@pytest.mark.parametrize("frozen_names", [None, r"[0-7]\."])
+def test_what_is_frozen_is_in_no_group(frozen_names):
+    model = resnet8((1, 8, 8), 10, width=4)
+    (group,) = group_parameters(
+        model, Component(target="lrbench.param_groups.frozen", args={"frozen_names": frozen_names})
+    )
+    assert (group.name, names(model, group)) == ("trained", {"8.weight", "8.bias"})
+    assert {n for n, p in model.named_parameters() if p.requires_grad} == {"8.weight", "8.bias"}
 
 
 def test_the_head_by_name():
@@ -84,6 +111,7 @@ def test_the_rates_of_the_groups_reach_optimizer_and_table():
     assert [g["lr"] for g in optimizer.param_groups] == list(made.peaks.values())
 
 
+@pytest.mark.slow
 def test_the_record_tells_the_ratio_of_the_rates(run):
     small = ("tracker=none", "model=mlp", "horizon=2ep", "warmup=none", "scheduler=cosine")
     plain = run(config.experiment(*small, "param_groups=backbone_head")).summary()
@@ -108,10 +136,15 @@ def twice(model):
     return [Group("a", parameters), Group("b", parameters[:1])]
 
 
+def asleep(model):
+    return [Group("a", list(model.parameters()), frozen=True)]
+
+
 def half(model):
     return [Group("a", list(model.parameters())[:1])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -120,6 +153,10 @@ def half(model):
         (("param_groups=backbone_head", "param_groups.args.head_names='['"), r"head_names=\[: no regular expression"),
         (("param_groups=backbone_head", "param_groups.args.backbone=0"), "backbone=0: give a share of the peak"),
         (("param_groups=backbone_head", "param_groups.args.head=-1"), "head=-1: give a share of the peak"),
+        (("param_groups=frozen", "param_groups.args.frozen_names=x"), "no parameter falls into the group 'frozen'"),
+        (("param_groups=frozen", "param_groups.args.frozen_names='.*'"), "falls into the group 'trained'"),
+        (("param_groups=frozen", "param_groups.args.frozen_names='['"), r"frozen_names=\[: no regular expression"),
+        ((f"param_groups._target_={__name__}.asleep",), "every group is frozen, so that nothing trains"),
         (("param_groups=layer_decay",), "Sequential does not say which layers it has"),
         (("param_groups=layer_decay", "param_groups.args.decay=1"), "decay=1: give a factor between 0 and 1"),
         (("param_groups=one", "+param_groups.args.x=1"), "param_groups.args"),

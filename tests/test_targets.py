@@ -13,6 +13,7 @@ from lrbench.data.digits import Digits
 from lrbench.errors import ConfigError
 from lrbench.schedules import shapes
 from lrbench.targets import check_arguments, numerics, resolve, with_defaults
+from lrbench.trust import named_in, require_known, targets_in
 
 LR = "torch.optim.lr_scheduler."
 STEP = LR + "StepLR"
@@ -183,3 +184,71 @@ def test_a_name_that_a_module_only_imports_counts_as_where_it_comes_from() -> No
     assert data.__name__ == "lrbench.data"
     assert numerics("transformers.optimization.LambdaLR", "scheduler") is None  # torch's
     assert isinstance(numerics("transformers.optimization.get_wsd_schedule", "scheduler"), str)
+
+
+# ---- who may run code ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "torch.optim.SGD", "torch.optim.lr_scheduler.StepLR", "torch.nn.Linear", "timm.optim.Lamb",
+        "lrbench.models.mlp.mlp", "lrbench.tasks.classification.Classification", "lrbench.param_groups.layer_decay",
+        "lrbench.trackers.WandB",
+        "lrbench.schedules.shapes.stable_decay", "torchvision.models.resnet18", "torch.optim.NotThere",
+    ],
+)  # fmt: skip
+def test_the_parts_of_experiments_are_known(path: str) -> None:
+    require_known({"model": {"target": path}}, (), "start.of", "0123")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "os.system", "builtins.exec", "builtins.eval", "subprocess.run", "torch.os.system",
+        "torch.hub.load", "torch.load", "torch.nn.modules.module.functools.partial", "torchvision.os.system",
+        "timm.models.load_checkpoint", "timm.create_model", "lrbench.cli.main.run", "lrbench.store.files.write_text",
+        "lrbench.data.cifar.pickle.loads", "runpy.run_path", "importlib.import_module", "mine.Net", "torchy.optim.SGD",
+        "torch.nn.modules.module.torch.hub.load", "",
+    ],
+)  # fmt: skip
+def test_what_only_a_file_names_is_not_run(path: str) -> None:
+    experiment = {"optimizer": {"target": "torch.optim.SGD"}, "start": {"of": {"task": {"target": path, "args": {}}}}}
+    with refused("start.of=0123", "names .* as its code", "name its module in this command"):
+        require_known(experiment, (), "start.of", "0123")
+
+
+def test_what_the_persons_own_words_name_is_run() -> None:
+    plain = {"model": {"target": "mine.Net"}, "task": {"target": "mine.Loss"}}
+    require_known(plain, ["mine.Other"], "start.of", "0123")
+    with refused("mine.Net"):
+        require_known(plain, ["mine.deeper.Other", "min.e"], "start.of", "0123")
+    words = [
+        "+arms.x='model._target_=mine.Net'",
+        "task:\n  _target_: yours.Loss\n",
+        '{"_target_": "theirs.Data"}',
+        "a=1",
+    ]
+    assert named_in(words) == ["mine.Net", "yours.Loss", "theirs.Data"]
+    assert [*targets_in({"a": [{"_target_": "x.y"}, {"target": "p.q", "args": {"target": 3}}]})] == ["x.y", "p.q"]
+
+
+def test_the_current_folder_is_looked_in_last_and_only_where_it_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", str(tmp_path))])
+    before = list(sys.path)
+    (tmp_path / "only_here.py").write_text("import beside_it\nclass Mine:\n    pass\n")
+    (tmp_path / "beside_it.py").write_text("")
+    (tmp_path / "calendar.py").write_text("raise SystemExit\n")
+    assert resolve("torch.optim.SGD", "optimizer") is torch.optim.SGD
+    assert resolve("calendar.TextCalendar", "model").__module__ == "calendar"  # Python's own
+    assert sys.path == before
+    with refused("No module named 'not_here'"):
+        resolve("not_here.Mine", "model")
+    assert sys.path == before
+    assert resolve("only_here.Mine", "model").__name__ == "Mine"
+    assert sys.path == [*before, str(tmp_path)]
+    for name in ("only_here", "beside_it"):
+        monkeypatch.delitem(sys.modules, name)

@@ -60,6 +60,7 @@ def mirrored(tracker: trackers.Tracker, run: Mirrored, rows: list[Row], history:
 # ---- Weights & Biases ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_wandb_holds_the_record(run: Mirrored) -> None:
     said = mirrored(WandB(project="speed", tags=["one", "two"]), run, [*ROWS, EVALUATION], [])
     back = segment(run.folder)
@@ -82,6 +83,7 @@ def test_wandb_holds_the_record(run: Mirrored) -> None:
     assert files == {back["path"].name, "debug.log", "debug-internal.log", "debug-core.log"}
 
 
+@pytest.mark.slow
 def test_wandb_passes_on_what_is_not_a_number(run: Mirrored) -> None:
     rows: list[Row] = [{"update": 1, "train/loss": math.inf}, {"update": 2, "train/loss": math.nan}]
     assert mirrored(WandB(), run, rows, []) == []
@@ -90,6 +92,7 @@ def test_wandb_passes_on_what_is_not_a_number(run: Mirrored) -> None:
     assert math.isnan(second["train/loss"])
 
 
+@pytest.mark.slow
 def test_a_resumed_run_has_one_segment_with_all_rows(run: Mirrored) -> None:
     mirrored(WandB(), run, ROWS[:4], [])
     (first,) = (run.folder / "wandb").glob("*run-*")
@@ -101,6 +104,7 @@ def test_a_resumed_run_has_one_segment_with_all_rows(run: Mirrored) -> None:
     assert other.exists()
 
 
+@pytest.mark.slow
 def test_runs_that_overlap_in_a_process_do_not_mix(run: Mirrored, tmp_path: Path) -> None:
     second = Mirrored("z9", "e5f6", "another", CONFIG, tmp_path / "second")
     runs = [run, second]
@@ -117,6 +121,7 @@ def test_runs_that_overlap_in_a_process_do_not_mix(run: Mirrored, tmp_path: Path
     assert [columns(item) for one in runs for item in segment(one.folder)["history"]] == ROWS
 
 
+@pytest.mark.slow
 def test_online_without_a_key_is_offline(run: Mirrored) -> None:
     (said,) = mirrored(WandB(mode="online"), run, ROWS, [])
     assert "offline instead of online" in said
@@ -124,6 +129,7 @@ def test_online_without_a_key_is_offline(run: Mirrored) -> None:
     assert segment(run.folder)["path"].parent.name.startswith("offline-run-")
 
 
+@pytest.mark.slow
 def test_online_without_a_server_is_offline(run: Mirrored, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     monkeypatch.setattr(trackers, "INIT_TIMEOUT", 1.0)
@@ -150,6 +156,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_the_death_of_its_service_is_said_once_and_the_next_run_is_whole(run: Mirrored, tmp_path: Path) -> None:
     run.folder.mkdir()
     said: list[str] = []
@@ -204,6 +211,7 @@ sys.exit(int(sys.argv[3]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ending", "code", "said"),
     [("close", "3", 0), ("close", "raise", 0), ("leave", "4", 0), ("hang", "5", 1)],

@@ -36,6 +36,9 @@ def test_a_wheel_works_elsewhere(tmp_path: Path) -> None:
     ).stdout  # fmt: skip
     assert str(site) in where.split()[0]
     assert str(site) in where.split()[1]
+    advice = [python, "-m", "lrbench", "advise", "--domain", "nlp"]  # with what is published of claims
+    told = subprocess.run(advice, cwd=work, env=env, capture_output=True, text=True, check=True).stdout
+    assert "partly: nlp-lr-range" in told
     command = [python, "-m", "lrbench", "-m", "tracker=none", "model=mlp", "horizon=2ep", "scheduler=constant,cosine"]
     done = subprocess.run(command, cwd=work, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ from typing import Any
 
 from lrbench.config.claim import ClaimDesign
 from lrbench.errors import ConfigError
-from lrbench.store.record import write_json
+from lrbench.store.files import write_json
 
 ASKED = "claims.json"
 

@@ -6,20 +6,20 @@ from importlib import import_module
 
 import torch
 
-from lrbench.claims.ledger import Claim, Rates
-from lrbench.claims.said import Found, Part, part
+from lrbench.claims.ledger import Claim, ClaimedRates
+from lrbench.claims.said import Found, Statement, part
 from lrbench.config.compose import compose
 from lrbench.config.experiments import experiment_from
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.horizon import Clock, span
-from lrbench.plots.schedule import Curve
+from lrbench.plots.curve import ScheduleCurve
 from lrbench.schedules import lr_table
 
 CODE = "lrbench.claims.code"
 BASE = ("optimizer=sgd_plain", "model=mlp", "data=digits", "warmup=none", "scheduler=constant", "device=cpu")
 
 
-def parts_of(claim: Claim) -> tuple[Part, ...]:
+def parts_of(claim: Claim) -> tuple[Statement, ...]:
     """Everything that the claim says of rates and of what code finds. Raises ConfigError where its entry is wrong."""
     try:
         return (*(p for rates in claim.rates for p in of_rates(rates)), *(of_code(claim) if claim.code else ()))
@@ -27,16 +27,16 @@ def parts_of(claim: Claim) -> tuple[Part, ...]:
         raise ConfigError(f"claim {claim.id}: {error.option}", error.value, error.why, error.cure) from error
 
 
-def curve_of(rates: Rates) -> Curve:
+def curve_of(rates: ClaimedRates) -> ScheduleCurve:
     """The schedule that is spoken of. Raises ConfigError for overrides that compose none."""
     plan = experiment_from(compose([*BASE, *rates.set])).schedule
-    return Curve(rates.what or " ".join(rates.set), plan, lr_table(plan))
+    return ScheduleCurve(rates.what or " ".join(rates.set), plan, lr_table(plan))
 
 
-def of_rates(rates: Rates) -> Iterator[Part]:
+def of_rates(rates: ClaimedRates) -> Iterator[Statement]:
     """The rates of a schedule that overrides compose, over lrbench's plainest configuration, at positions in it."""
-    _, plan, table = curve_of(rates)
-    clock = plan.clock
+    drawn = curve_of(rates)
+    clock, table = drawn.plan.clock, drawn.table
     if rates.group and rates.group not in table.groups:
         raise ConfigError("group", rates.group, "there is none such", did_you_mean(rates.group, table.groups))
     lr = table.lr[:, table.groups.index(rates.group) if rates.group else 0]
@@ -54,7 +54,7 @@ def _row(position: str, clock: Clock, rows: int) -> int:
     return int(row)
 
 
-def of_code(claim: Claim) -> Iterator[Part]:
+def of_code(claim: Claim) -> Iterator[Statement]:
     module, _, name = claim.code.partition(".")
     with _one_thread():
         found: dict[str, Found] = getattr(import_module(f"{CODE}.{module}"), name)()

@@ -14,6 +14,7 @@ LEDGER = Path(__file__).parent / "ledger"
 AS_WRITTEN = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # every value a text: 0.10 is not 0.1
 HEADLINES = Path(__file__).parent / "headlines.yaml"
 KINDS = ("trace", "api", "behaviour", "effect", "literature", "advice")
+OWN = "Your own"  # the section of claims that are none of the guide's
 TIERS = ("instant", "tiny", "small", "paper")
 SETTLED_BY = {  # the keys of which a claim of this kind has at least one, once it can be settled
     "trace": ("rates", "code"),
@@ -26,7 +27,7 @@ SETTLED_BY = {  # the keys of which a claim of this kind has at least one, once 
 
 
 @dataclass(frozen=True)
-class Rates:
+class ClaimedRates:
     """What is said of a schedule's rates: overrides that compose it, and values at positions.
 
     at: position -> what is said there. A position is a time as in `horizon` (`30ep`, `400ba`, from 0), or `last`,
@@ -70,7 +71,7 @@ class Claim:
     domain: str
     says: str
     advice: str = ""
-    rates: tuple[Rates, ...] = ()
+    rates: tuple[ClaimedRates, ...] = ()
     code: str = ""
     said: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
@@ -96,7 +97,7 @@ def claims(folder: Path = LEDGER) -> dict[str, Claim]:
 
 def own_claim(name: str, says: str) -> Claim:
     """A claim that is no claim of the guide: studies settle it."""
-    return Claim(name, "Your own", "effect", "small", "any", says)
+    return Claim(name, OWN, "effect", "small", "any", says)
 
 
 def headlines(known: Mapping[str, Claim]) -> list[str]:
@@ -124,7 +125,9 @@ def _read(path: Path) -> Iterator[Claim]:
 def _claim(plain: Any, where: str) -> Claim:
     given = {
         **plain,
-        "rates": tuple(made(Rates, {**r, "set": tuple(r.get("set", ()))}, where) for r in plain.get("rates", ())),
+        "rates": tuple(
+            made(ClaimedRates, {**r, "set": tuple(r.get("set", ()))}, where) for r in plain.get("rates", ())
+        ),
         "citations": tuple(made(Citation, c, where) for c in plain.get("citations", ())),
         **{k: tuple(plain.get(k, ())) for k in ("supported_by", "contradicted_by", "needs")},
     }

@@ -4,21 +4,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 
 from lrbench.claims.asked import was_asked
-from lrbench.claims.settled import Measured
-from lrbench.config.claim import ClaimDesign, ClaimPart, Contrast, claimed
+from lrbench.claims.settled import MeasuredContrast
+from lrbench.config.claim import ClaimContrast, ClaimDesign, ClaimPart, claimed
 from lrbench.errors import ConfigError
 from lrbench.experiment.identity import run_id
 from lrbench.report.study.gains import shown, shown_interval
 from lrbench.stats.verdict import VERDICTS as OF_A_CONTRAST
-from lrbench.stats.verdict import Claim as Range
+from lrbench.stats.verdict import ClaimedEffect
 from lrbench.store.store import Store
 from lrbench.study.bench import Bench
 from lrbench.study.design import Design
-from lrbench.study.result import Contrast as Found
-from lrbench.study.result import Result
+from lrbench.study.result import Contrast, Result
 from lrbench.study.rules import Rules
-from lrbench.study.shelf import frozen
 from lrbench.study.step import asked_again
+from lrbench.study.store import frozen
 
 DEPENDS, IN_PART = "depends on the contrast", "measured in part"
 VERDICTS = (*OF_A_CONTRAST, "no verdict", DEPENDS, IN_PART)
@@ -29,14 +28,14 @@ MOVED = "exploratory: this is not what the claim asked of the study when it was 
 NOT_FRESH = "exploratory, not fresh: runs of both existed when the study was frozen"
 
 
-def measured(design: ClaimDesign, store: Store) -> tuple[Measured, ...]:
+def measured(design: ClaimDesign, store: Store) -> tuple[MeasuredContrast, ...]:
     """What studies found of each contrast of the claim, task by task; nothing unless each part has a study with a
     result. Raises ConfigError for a part that does not fit its study, and for rows that are not of its design."""
     found = [[m for study in part.studies for m in _checked(design, part, study, store)] for part in design.parts]
     return tuple(m for some in found for m in some) if all(found) else ()
 
 
-def verdict_of(found: tuple[Measured, ...], design: ClaimDesign) -> str:
+def verdict_of(found: tuple[MeasuredContrast, ...], design: ClaimDesign) -> str:
     """The verdict that all contrasts have in common. Of a claim that any of them may bear out, one that does is
     enough; else there is none before all of its studies have their results, and nothing is needed for others."""
     verdicts = {m.verdict for m in found}
@@ -48,7 +47,7 @@ def verdict_of(found: tuple[Measured, ...], design: ClaimDesign) -> str:
     return verdicts.pop() if len(verdicts) == 1 else DEPENDS
 
 
-def _checked(design: ClaimDesign, part: ClaimPart, study: str, store: Store) -> Iterator[Measured]:
+def _checked(design: ClaimDesign, part: ClaimPart, study: str, store: Store) -> Iterator[MeasuredContrast]:
     """As a claim that was written down before the study was frozen, and not changed since, or as exploratory."""
     found = [*_of_study(part, study, store)]
     if found and not was_asked(store.studies_folder / study, design):
@@ -56,7 +55,7 @@ def _checked(design: ClaimDesign, part: ClaimPart, study: str, store: Store) -> 
     yield from found
 
 
-def _of_study(part: ClaimPart, study: str, store: Store) -> Iterator[Measured]:
+def _of_study(part: ClaimPart, study: str, store: Store) -> Iterator[MeasuredContrast]:
     design = frozen(store.studies_folder / study)
     own = None if design is None else _bench(design, store).next()
     if design is None or not isinstance(own, Result):
@@ -78,7 +77,7 @@ def _bench(design: Design, store: Store) -> Bench:
     return Bench(design, lambda e: store.done(run_id(e)))
 
 
-def _rules(own: Rules, contrast: Contrast, arm: str, claim: Range, kind: str) -> Rules:
+def _rules(own: Rules, contrast: ClaimContrast, arm: str, claim: ClaimedEffect, kind: str) -> Rules:
     """The study's, were it asked the claim's question: its family, unless the contrast is with another baseline. What
     the baseline gains over an arm is the same contrast, read from the other side."""
     kind = kind or own.kind
@@ -88,14 +87,14 @@ def _rules(own: Rules, contrast: Contrast, arm: str, claim: Range, kind: str) ->
         raise ConfigError("contrasts", f"{contrast.arm} against {contrast.against}", why, f"name {own.baseline} in it")
     baseline = contrast.against if other else own.baseline
     arms = [a for a in own.arms if a != baseline]
-    ranges: Mapping[str, Range] = dict.fromkeys(arms, claim) if kind in ONE_RANGE else {arm: claim}
+    ranges: Mapping[str, ClaimedEffect] = dict.fromkeys(arms, claim) if kind in ONE_RANGE else {arm: claim}
     return replace(
         own, baseline=baseline, kind=kind, claims=ranges, primary=() if other else own.primary,  # type: ignore[arg-type]
         estimand="tuned" if own.estimand == "both" else own.estimand,  # whose two paths no claim is about
     )  # fmt: skip
 
 
-def _remarks(design: Design, contrast: Contrast, arm: str, rules: Rules) -> Iterator[str]:
+def _remarks(design: Design, contrast: ClaimContrast, arm: str, rules: Rules) -> Iterator[str]:
     if rules.baseline != design.rules.baseline:
         yield OTHER_BASELINE
     elif arm not in rules.family:
@@ -105,11 +104,11 @@ def _remarks(design: Design, contrast: Contrast, arm: str, rules: Rules) -> Iter
 
 
 def _told(
-    study: str, design: Design, rules: Rules, task: str, contrast: Contrast, c: Found, remarks: tuple[str, ...]
-) -> Measured:
+    study: str, design: Design, rules: Rules, task: str, contrast: ClaimContrast, c: Contrast, remarks: tuple[str, ...]
+) -> MeasuredContrast:
     tested = c.tested
     interval = shown_interval(rules, tested.interval) if tested else None
-    return Measured(
+    return MeasuredContrast(
         study=study, design=design.hash, task=task, arm=contrast.arm, baseline=contrast.against,
         metric=rules.metric, kind=rules.kind, claim=asdict(c.claim),
         verdict=c.verdict or "no verdict", n=tested.n if tested else 0,

@@ -14,7 +14,7 @@ NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
 
 @dataclass(frozen=True)
-class Part:
+class Statement:
     """One thing that a claim says, and what was found."""
 
     what: str
@@ -23,11 +23,11 @@ class Part:
     agrees: bool
 
 
-def part(what: str, said: str, found: Found) -> Part:
-    return Part(what, said, shown(found), agrees(said, found))
+def part(what: str, said: str, found: Found) -> Statement:
+    return Statement(what, said, shown(found), agrees(said, found))
 
 
-def verdict_of(parts: tuple[Part, ...]) -> str:
+def verdict_of(parts: tuple[Statement, ...]) -> str:
     """`true` where everything agrees, `false` where nothing does, else `partly`."""
     agreeing = sum(p.agrees for p in parts)
     return "true" if agreeing == len(parts) else "partly" if agreeing else "false"

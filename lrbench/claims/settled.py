@@ -7,15 +7,17 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from lrbench.claims.said import Part
+from lrbench.claims.said import Statement
 from lrbench.errors import ConfigError
 
+_PACKAGED = Path(__file__).parents[1] / "verdicts"
+PUBLISHED = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[2] / "results" / "claims"  # in a wheel or not
 VERDICT, DESIGNS = "verdict.json", "designs.json"
 PLAIN: Mapping[Any, Any] = {str: str, int: int, bool: bool, float | None: float | int | None}  # of JSON, by field
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredContrast:
     """One contrast of a study, on one task. kind, claim: what was asked of it, with the claimed range. effect, low,
     high: the gain of the arm over the baseline and its interval at `level`, in the metric's unit (a fraction itself; of
     a threshold doublings; of success a difference of rates), None where there is none. agreement: how often a rerun
@@ -44,11 +46,12 @@ class Measured:
 class Planned:
     """runs: of all stages, a second look included, where the grid does not have to grow. hours: of one core or device,
     as rows of evidence tell of the time of an update; None where some run's kind was never timed. claims: whose they
-    are."""
+    are. done: whether the study has its verdict."""
 
     runs: int
     hours: float | None
     claims: tuple[str, ...]
+    done: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,8 @@ class Settled:
 
     id: str
     verdict: str
-    parts: tuple[Part, ...] = ()
-    studies: tuple[Measured, ...] = ()
+    parts: tuple[Statement, ...] = ()
+    studies: tuple[MeasuredContrast, ...] = ()
     torch: str = ""
 
     def to_json(self) -> str:
@@ -69,6 +72,13 @@ class Settled:
 def stored(folder: Path, known: Iterable[str]) -> dict[str, Settled]:
     """The verdicts that lie in `results/claims`. Raises ConfigError for a file that holds none."""
     return {name: _read(path) for name in known if (path := folder / name / VERDICT).exists()}
+
+
+def published(own: Path, names: Iterable[str], folder: Path = PUBLISHED) -> dict[str, Settled]:
+    """The verdicts of a results folder, else those that come with lrbench. Raises ConfigError for a file that holds
+    none."""
+    names = [*names]
+    return {**stored(folder, names), **stored(own, names)}
 
 
 def keep(folder: Path, found: Settled) -> None:
@@ -111,10 +121,10 @@ def changes(before: Mapping[str, Settled], now: Settled) -> list[str]:
     ]
 
 
-def _measured(plain: Mapping[str, Any]) -> Measured:
+def _measured(plain: Mapping[str, Any]) -> MeasuredContrast:
     if not isinstance(plain["claim"], dict):
         raise TypeError("claim is no mapping")
-    made: Measured = _made(Measured, {**plain, "remarks": tuple(plain["remarks"])})
+    made: MeasuredContrast = _made(MeasuredContrast, {**plain, "remarks": tuple(plain["remarks"])})
     return made
 
 
@@ -131,7 +141,7 @@ def _made(kind: Any, plain: Mapping[str, Any]) -> Any:
 def _read(path: Path) -> Settled:
     try:
         plain: dict[str, Any] = json.loads(path.read_text())
-        parts, studies = (_made(Part, p) for p in plain["parts"]), (_measured(m) for m in plain["studies"])
+        parts, studies = (_made(Statement, p) for p in plain["parts"]), (_measured(m) for m in plain["studies"])
         made: Settled = _made(Settled, {**plain, "parts": tuple(parts), "studies": tuple(studies)})
         if made.id != path.parent.name:
             raise ValueError(f"it is that of {made.id}")

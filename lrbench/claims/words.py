@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from lrbench.claims.ledger import Citation, Claim
-from lrbench.claims.settled import Measured, Planned, Settled
+from lrbench.claims.ledger import OWN, Citation, Claim
+from lrbench.claims.settled import MeasuredContrast, Planned, Settled
 from lrbench.metrics import metric_of
 
 NOT_YET, ADVICE = "not yet run", "advice"
+PROXIES = ("tiny", "small")  # tiers whose studies are of small models on small data
 MOST = 2  # differing parts that are told in a line
 
 
@@ -33,10 +34,10 @@ def finding(claim: Claim, settled: Settled | None, planned: Mapping[str, Planned
     if settled is None:
         if claim.needs:
             return f"needs {', '.join(claim.needs)}"
-        studies = [_cost(name, p) for name, p in (planned or {}).items() if claim.id in p.claims]
+        studies = [_cost(name, p) for name, p in (planned or {}).items() if claim.id in p.claims and not p.done]
         return "; ".join(studies) or (f"rule {claim.rule}" if claim.rule else "")
     if settled.studies:
-        return "; ".join(map(gained, settled.studies))
+        return "; ".join(map(gained, settled.studies)) + "; a proxy" * (claim.tier in PROXIES and claim.section != OWN)
     if settled.parts:
         return _of_parts(settled)
     return "; ".join(f"{c.who} {c.year}: {c.found}" for c in claim.citations)
@@ -60,10 +61,10 @@ def _of_parts(settled: Settled) -> str:
     return "; ".join(told) + more + of
 
 
-def gained(m: Measured) -> str:
+def gained(m: MeasuredContrast) -> str:
     """cosine against constant: test accuracy +1.20 points (0.75 to 1.64), 24 pairs, study decay_fashion."""
     from lrbench.report.study.gains import amount, between, of_kind, subject_of, unit  # with torch: a listing has none
-    from lrbench.stats.intervals import Interval
+    from lrbench.stats.intervals import ConfidenceInterval
 
     metric = of_kind(m.kind, metric_of(m.metric, {}))
     who = f"{m.arm} against {m.baseline}{f' on {m.task}' if m.task else ''}"
@@ -71,13 +72,13 @@ def gained(m: Measured) -> str:
         return f"{who}: {m.verdict}, study {m.study}"
     size = f"{amount(metric, m.effect, sign=m.kind != 'fraction')}{unit(metric)}"
     if m.low is not None and m.high is not None:
-        size += f" ({between(metric, Interval(m.low, m.high))})"
+        size += f" ({between(metric, ConfidenceInterval(m.low, m.high))})"
     seen = "" if m.fresh else " (exploratory, not fresh)"
     what = "fraction of " * (m.kind == "fraction") + subject_of(m.kind, m.metric)
     return f"{who}: {what} {size}, {m.n} pairs, study {m.study}{seen}"
 
 
-def rerun(m: Measured) -> str:
+def rerun(m: MeasuredContrast) -> str:
     """How often two such studies agree, and how to ask a second time."""
     return (
         f"a rerun on other seeds comes to this verdict in about {m.agreement:.0%} of cases: "

@@ -4,13 +4,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from keyword import iskeyword
 
-from lrbench.config.arms import Arm, arm_from, checked
+from lrbench.config.arms import SweepArm, arm_from, checked
 from lrbench.errors import ConfigError
 
 # These take no overrides, so that Hydra is left out.
-PLAIN = ("compare", "claims", "show", "runs", "report", "wandb", "status", "wait", "cancel")
-COMMANDS = ("train", "sweep", "plot", *PLAIN)
+PLAIN = (
+    "compare", "find-lr", "claims", "export", "import", "advise", "diagnose", "show", "eval", "runs", "report", "wandb",
+    "status", "wait", "cancel", "verify",
+)  # fmt: skip
+COMMANDS = ("train", "sweep", "check", "plot", *PLAIN)
 
 # Beside Hydra's: how a sweep is treated.
 FLAGS = {
@@ -20,7 +24,16 @@ FLAGS = {
     "--arm": "'NAME: OVERRIDE OVERRIDE': an arm with options of its own, times the grid; once for each arm",
     "--name": "NAME: what a sweep is called (`lrbench sweep NAME` says it already), else by a hash of its runs",
 }
-VALUED = ("--arm", "--name")  # those that take a value
+# Of a command that takes overrides: how it tells what it found. Handed to its `run` by name.
+OWN = {
+    "plot": {"--json": "the numbers that are drawn, on stdout; a picture only with out=FILE"},
+    "check": {
+        "--json": "the findings, on stdout, for a program",
+        "--rates": "FILE: rates that any training logged, as CSV, instead (lrbench check --rates FILE --help)",
+        "--sarif": "FILE: the findings as SARIF 2.1.0, which code scanning of GitHub and others shows beside the code",
+    },
+}
+VALUED = ("--arm", "--name", "--rates", "--sarif")  # those that take a value
 CONFIG_DIR = ("--config-dir", "-cd")
 
 
@@ -30,7 +43,7 @@ class Flags:
     yes: bool = False
     skip_invalid: bool = False
     name: str | None = None  # of the sweep
-    arms: tuple[Arm, ...] = ()
+    arms: tuple[SweepArm, ...] = ()
 
 
 def take_flags(arguments: Sequence[str]) -> tuple[Flags, list[str]]:
@@ -46,6 +59,24 @@ def take_flags(arguments: Sequence[str]) -> tuple[Flags, list[str]]:
     return flags, [a for a in rest if a.partition("=")[0] not in FLAGS]
 
 
+def take_own(command: str, arguments: Sequence[str]) -> tuple[dict[str, bool | str], list[str]]:
+    """The flags of its own that a command was given, by their names as parameters, and the other arguments. Raises
+    ConfigError for one without its value."""
+    known, given, rest = OWN.get(command, {}), dict[str, bool | str](), list[str]()
+    words = iter(arguments)
+    for word in words:
+        flag, joint, value = word.partition("=")
+        if flag not in known:
+            rest.append(word)
+        elif flag in VALUED:
+            given[flag.removeprefix("--")] = value if joint else next(words, "")
+            if not given[flag.removeprefix("--")]:
+                raise ConfigError(flag, "", "it takes a value", f"{flag} {known[flag]}")
+        else:
+            given[flag.removeprefix("--").replace("-", "_")] = True
+    return given, rest
+
+
 def command_of(arguments: Sequence[str]) -> tuple[str, list[str]]:
     """The command, which may stand behind flags, and the other arguments."""
     rest = list(arguments)
@@ -54,6 +85,11 @@ def command_of(arguments: Sequence[str]) -> tuple[str, list[str]]:
     else:
         place = 0 if rest and rest[0] in COMMANDS else None
     return ("train", rest) if place is None else (rest[place], rest[:place] + rest[place + 1 :])
+
+
+def module_of(command: str) -> str:
+    """Of `lrbench.commands`; a word of Python's own has a line behind it."""
+    return f"{command.replace('-', '_')}{'_' * iskeyword(command)}"
 
 
 def words_of(arguments: Sequence[str]) -> list[str]:

@@ -6,20 +6,28 @@ Hydra composes; its errors are turned into one paragraph and exit code 2. Nothin
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from lrbench import __version__
-from lrbench.cli.flags import COMMANDS, FLAGS, PLAIN, Flags, command_of, config_dir_of, take_flags, take_sweep, words_of
+from lrbench.blame import blame, ended_by_target, named
+from lrbench.cli.flags import (
+    COMMANDS,
+    FLAGS,
+    PLAIN,
+    Flags,
+    command_of,
+    config_dir_of,
+    module_of,
+    take_flags,
+    take_own,
+    take_sweep,
+    words_of,
+)
+from lrbench.cli.task import HydraTask
 from lrbench.errors import ConfigError, did_you_mean
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-    from lrbench.commands import Job
-    from lrbench.sweep.slurm.options import Slurm
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -31,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def run(argv: Sequence[str]) -> int:
     """Run a command; its exit code. Bad usage is said on stderr in one paragraph."""
-    sys.path.append(os.getcwd())  # a user's own classes, by `_target_`; `python -m lrbench` has it already
     try:
+        _require_here()
         code = _run(list(argv))
         sys.stdout.flush()  # so that a reader that has gone is met here and not at the interpreter's end
         return code
@@ -42,11 +50,39 @@ def run(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("lrbench: stopped.", file=sys.stderr)
         return INTERRUPTED
-    except SystemExit as end:  # Hydra's --help and argparse's
-        return int(end.code or 0)
+    except SystemExit as end:
+        if said := blame(end):
+            return _theirs(said)
+        if ended_by_target(end):
+            print(
+                f"lrbench: a _target_ ended the process ({named(end)}); name one that gives something back.",
+                file=sys.stderr,
+            )
+            return 1
+        return int(end.code or 0) if isinstance(end.code, int | None) else 1  # Hydra's --help and argparse's
     except BrokenPipeError:  # `lrbench show RUN | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if said := blame(error):
+            return _theirs(said)
+        raise
+
+
+def _require_here() -> None:
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise ConfigError(
+            "", "", f"the folder you are in is gone ({error.strerror})", "cd into one that exists"
+        ) from error
+
+
+def _theirs(said: str) -> int:
+    """Tell of an error in somebody's own code."""
+    where, _, frames = said.partition("\n")
+    print(f"lrbench: {where}. That is in code of yours:\n{frames}", file=sys.stderr)
+    return 1
 
 
 def _run(argv: list[str]) -> int:
@@ -56,7 +92,9 @@ def _run(argv: list[str]) -> int:
     if rest and rest == argv and re.fullmatch(r"[\w-]*\w", argv[0]) and not argv[0].startswith("-"):
         raise ConfigError(argv[0], "", "neither a command nor key=value", did_you_mean(argv[0], COMMANDS))
     if command in PLAIN:
-        return int(import_module(f"lrbench.commands.{command}").run(rest))
+        return int(import_module(f"lrbench.commands.{module_of(command)}").run(rest))
+    if command == "check" and any(word.partition("=")[0] == "--rates" for word in rest):
+        return int(import_module("lrbench.commands.check_rates").run(rest))
     helps = {"--help", "-h"} & {*rest}
     if helps and (len(rest) == 1 or command == "sweep"):  # with overrides, Hydra's own: the composed config too
         from lrbench.cli.help import help_of
@@ -66,6 +104,7 @@ def _run(argv: list[str]) -> int:
     if rest == ["--version"]:  # Hydra's own stands in `--hydra-help`
         print(f"lrbench {__version__}")
         return 0
+    own, rest = take_own(command, rest)
     flags, rest = take_flags(rest)
     if flags != Flags() and command not in ("train", "sweep"):
         raise ConfigError(command, "", f"{', '.join(FLAGS)} are for training", "leave them out")
@@ -77,9 +116,20 @@ def _run(argv: list[str]) -> int:
             return 0
         flags, rest = _named(flags, rest)
         command = "train"
-    if flags.arms and not {"-m", "--multirun"} & {*rest}:
-        raise ConfigError("--arm", "", "arms make a sweep", "add -m")
-    return _through_hydra(command, rest, flags)
+    if not {"-m", "--multirun"} & {*rest}:
+        for flag, given in (("--arm", flags.arms), ("--name", flags.name), ("--skip-invalid", flags.skip_invalid)):
+            if given:
+                raise ConfigError(flag, "", "this is of a sweep, and here is one run", "add -m, or leave it out")
+    _require_nothing_for_hydra(rest)
+    return _through_hydra(command, rest, flags, own)
+
+
+def _require_nothing_for_hydra(arguments: Sequence[str]) -> None:
+    """Refuse a folder for Hydra's own output, of which there is none: Hydra would make it before it checks anything."""
+    for word in arguments:
+        key, _, value = word.lstrip("+~").partition("=")
+        if key in ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.output_subdir", "hydra.job.chdir"):
+            raise ConfigError(key, value, "Hydra writes nothing here", "results=FOLDER says where records lie")
 
 
 def _named(flags: Flags, arguments: list[str]) -> tuple[Flags, list[str]]:
@@ -93,7 +143,7 @@ def _named(flags: Flags, arguments: list[str]) -> tuple[Flags, list[str]]:
     return replace(flags, name=flags.name or name, arms=arms), [*found.overrides, *rest, "-m"]
 
 
-def _through_hydra(command: str, arguments: list[str], ours: Flags) -> int:
+def _through_hydra(command: str, arguments: list[str], ours: Flags, own: Mapping[str, Any] | None = None) -> int:
     """Let Hydra compose the job, or all jobs of a multirun, and hand them to the command."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that errors reach us instead of being printed by Hydra
     import hydra
@@ -102,8 +152,9 @@ def _through_hydra(command: str, arguments: list[str], ours: Flags) -> int:
     from lrbench.config.hydra_errors import explain
 
     overrides, flags = _overrides_and_flags(arguments)
+    _refuse_folders(overrides)
     to_hydra, to_sweeper = _shared_out(overrides, flags)
-    task = _Task(command, ours, to_sweeper)
+    task = HydraTask(command, ours, to_sweeper, own)
     before = sys.argv
     sys.argv = [before[0], *to_hydra, *flags]
     try:
@@ -144,6 +195,19 @@ def _overrides_and_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
     return [a for a in arguments if a in overrides], flags
 
 
+def _refuse_folders(overrides: list[str]) -> None:
+    """Hydra makes its own folders before anything is looked at: a command that is refused would leave them. Raises
+    ConfigError. (Launchers of somebody else's keep their files there.)"""
+    keys = {o: o.lstrip("+~").partition("=")[0] for o in overrides}
+    chosen = {key: o.partition("=")[2] for o, key in keys.items() if key in ("hydra/launcher", "hydra/sweeper")}
+    others = bool(set(chosen.values()) - {"slurm", "local"})
+    for override, key in keys.items():
+        if key.startswith("hydra.run") or (key.startswith("hydra.sweep.") and not others):
+            why = "Hydra writes nothing here, and would make a folder of this name"
+            cure = "leave it out; results=FOLDER says where records lie"
+            raise ConfigError(key, override.partition("=")[2], why, cure)
+
+
 def _shared_out(overrides: list[str], flags: list[str]) -> tuple[list[str], list[str]]:
     """What Hydra composes before it sweeps, and what only the jobs are composed from. Hydra would try a sweep's other
     overrides on the default levels, and refuse `scheduler=step,multistep scheduler.args.gamma=0.5` for the cosine."""
@@ -151,82 +215,6 @@ def _shared_out(overrides: list[str], flags: list[str]) -> tuple[list[str], list
         return overrides, []
     own = [o for o in overrides if o.lstrip("+~").startswith(("hydra.", "hydra/"))]
     return own, [o for o in overrides if o not in own]
-
-
-class _Task:
-    """What Hydra calls with one composed job, and the local launcher with all of them.
-
-    It keeps the command's exit code, and its error, which Hydra would wrap and announce in its own words.
-    """
-
-    def __init__(self, command: str, flags: Flags, overrides: Sequence[str] = ()) -> None:
-        self._command, self._flags, self.code = command, flags, 0
-        self.overrides, self.yes, self.arms = overrides, flags.yes, flags.arms  # what our sweeper asks for
-        self.error: BaseException | None = None
-        self._elsewhere = False
-
-    def __call__(self, config: "DictConfig") -> int:
-        """One job; its exit code, which nothing else brings home from another process."""
-        from hydra.core.hydra_config import HydraConfig
-
-        from lrbench.commands import job_of
-
-        if self._command == "train" and self._flags.dry_run:
-            node = HydraConfig.get()
-            self.run_all([list(node.overrides.task)], list(node.overrides.hydra), 1, 0)
-        else:
-            self._keeping(lambda: self._execute([job_of(config, HydraConfig.get())]))
-        return self.code
-
-    def hear(self, values: Sequence[Any]) -> None:
-        """What became of all jobs of a sweep: exit codes, where a launcher of somebody else's ran them."""
-        self.code = max([self.code, *(value for value in values if isinstance(value, int))])
-
-    def run_all(
-        self, overrides: Sequence[Sequence[str]], hydra: Sequence[str], workers: "int | Slurm | None", first: int
-    ) -> list[Any]:
-        """All jobs of a sweep, by their overrides and those of Hydra's own node, numbered from `first`; a value for
-        each, or one under each arm."""
-        values: list[Any] = [None] * len(overrides)
-
-        def work() -> None:
-            if self._command == "train":
-                from lrbench.commands.sweep import Asked
-                from lrbench.commands.sweep import run as run_sweep
-
-                flags, typed = self._flags, tuple(self.overrides)
-                asked = Asked(typed, tuple(hydra), workers, first, flags.arms, flags.skip_invalid, flags.name)
-                self.code, values[:] = run_sweep(overrides, asked, flags.dry_run)
-            else:
-                from lrbench.config.composer import composer
-
-                with composer(hydra) as composed:
-                    jobs = [composed(job) for job in overrides]
-                self._execute(jobs)
-
-        self._keeping(work)
-        return values
-
-    def _execute(self, jobs: "list[Job]") -> None:
-        self.code = max(self.code, import_module(f"lrbench.commands.{self._command}").run(jobs))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Carried to another process by a launcher of somebody else's, which has to hear of errors there.
-
-        Raises ConfigError where there is only a plan to be made.
-        """
-        if self._flags.dry_run:
-            why = "this hydra/launcher composes a job only where it is to run, so there is no plan of the sweep before"
-            raise ConfigError("--dry-run", "", why, "leave hydra/launcher out to see it")
-        return {**self.__dict__, "_elsewhere": True}
-
-    def _keeping(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException as error:
-            if self._elsewhere:
-                raise
-            self.error = error
 
 
 def _complete(argv: list[str]) -> int:

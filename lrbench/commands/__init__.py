@@ -3,33 +3,71 @@
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from omegaconf import DictConfig, OmegaConf, open_dict
-
-from lrbench.config.compose import resolved
-from lrbench.config.composer import Job
-from lrbench.config.grid import labels
 from lrbench.errors import ConfigError
 
-__all__ = ["Job", "Parser", "job_of", "labels", "naming"]
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from lrbench.config.composer import Job
+    from lrbench.config.grid import labels
+
+__all__ = ["Job", "Parser", "job_of", "labels", "naming", "require_folder"]
+
+
+def __getattr__(name: str) -> Any:
+    """Job and labels come with Hydra, half a second for which commands that take no overrides do not wait."""
+    if name == "Job":
+        from lrbench.config.composer import Job
+
+        return Job
+    if name == "labels":
+        from lrbench.config.grid import labels
+
+        return labels
+    raise AttributeError(name)
 
 
 class Parser(argparse.ArgumentParser):
-    """Of a command that takes no overrides. Refuses as lrbench does: one paragraph, exit code 2."""
+    """Of a command that takes no overrides. Refuses as lrbench does: one paragraph, exit code 2. A text with examples
+    is shown as its lines are."""
+
+    def __init__(self, **given: Any) -> None:
+        shown = argparse.RawDescriptionHelpFormatter if given.get("epilog") else argparse.HelpFormatter
+        super().__init__(**{"formatter_class": shown, **given})
+
+    def add_results(self, what: str = "records", **given: Any) -> None:
+        self.add_argument("--results", help=f"where {what} live (default: $LRBENCH_RESULTS, else ./results)", **given)
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(self.prog.partition(" ")[2], "", message, f"{self.prog} --help says more")
 
 
-def job_of(config: DictConfig, hydra: Any) -> Job:
+def job_of(config: "DictConfig", hydra: Any) -> "Job":
     """A job from what Hydra composed (with or without its own node). Raises ConfigError for a missing value."""
+    from omegaconf import OmegaConf, open_dict
+
+    from lrbench.config.compose import resolved
+    from lrbench.config.composer import Job
+
     task = config.copy()
     with open_dict(task):
         task.pop("hydra", None)
     overrides = tuple(cast(list[str], OmegaConf.to_container(hydra.overrides.task)))  # as typed: ${...} stays
     typed, node = (cast(dict[str, Any], OmegaConf.to_container(c, enum_to_str=True)) for c in (task, hydra))
     return Job(overrides, resolved(task), typed, node)
+
+
+def require_folder(file: str | None, results: str | None) -> None:
+    """Raise ConfigError for a file `out` in a folder that is not there: a slip of the pen makes no folder, but one in a
+    results folder."""
+    from lrbench.store.folder import results_folder
+
+    inside = file and Path(file).absolute().is_relative_to(results_folder(results).absolute())
+    if file and not inside and not Path(file).parent.is_dir():
+        raise ConfigError("out", file, f"there is no folder {Path(file).parent}", "make it first, or give another file")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lrbench.commands import Parser
 from lrbench.errors import ConfigError
-from lrbench.store.record import results_folder
+from lrbench.store.folder import results_folder
 from lrbench.store.store import Store
 from lrbench.sweep.slurm.jobs import load_arrays
 from lrbench.sweep.slurm.states import ENDED, ask, cancel
@@ -18,7 +18,7 @@ def run(arguments: Sequence[str]) -> int:
         "sweep's command, given again, goes on from there.",
     )
     parser.add_argument("sweep", metavar="SWEEP", help="a sweep's name or its beginning; `lrbench status` lists them")
-    parser.add_argument("--results", help="where records live (default: $LRBENCH_RESULTS, else ./results)")
+    parser.add_results()
     options = parser.parse_args(arguments)
     sweep = read_sweep(Store(results_folder(options.results)).sweep(options.sweep))
     jobs = [job for array in load_arrays(sweep.folder) for job in array.jobs()]

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,11 @@ from rich.progress import track
 
 from lrbench.claims.ledger import KINDS, SETTLED_BY, TIERS, Claim, claim_of, claims, own_claim
 from lrbench.claims.settled import Settled, changes, drop, keep, keep_designs, stored
-from lrbench.claims.words import NOT_YET, again, bearing, cited, counted, counts, gained, rerun, standing
+from lrbench.claims.terminal import listing, one
+from lrbench.claims.words import NOT_YET, counts, standing
 from lrbench.commands import Parser
 from lrbench.errors import ConfigError, did_you_mean
-from lrbench.store.record import results_folder
+from lrbench.store.folder import results_folder
 from lrbench.store.store import Store
 
 COMMANDS = ("show", "run", "designs")
@@ -124,7 +125,7 @@ def _designs(store: Store) -> int:
     found = plan(store.results)
     keep_designs(store.claims_folder, found)
     for study, p in found.items():
-        hours = "time unknown" if p.hours is None else f"{p.hours:.1f} h"
+        hours = "done" if p.done else "time unknown" if p.hours is None else f"{p.hours:.1f} h"
         print(f"  {study:28} {p.runs:5} runs  {hours:>12}  {', '.join(p.claims)}")
     return 0
 
@@ -169,81 +170,11 @@ def _listed(option: str, given: str | None, known: Sequence[str]) -> Sequence[st
     return given.split(",")
 
 
-def listing(some: Sequence[Claim], verdicts: Mapping[str, Settled]) -> str:
-    """A line for each claim, under the part of the guide that it stands in, and counts."""
-    width, told, section = max((len(c.id) for c in some), default=0), list[str](), ""
-    for c in some:
-        if c.section != section:
-            section = c.section
-            told += ["", section]
-        told.append(f"  {c.id:{width}}  {standing(c, verdicts):12}  {c.kind}")
-    return "\n".join([*told[1:], "", counted(some, verdicts)])
-
-
-def one(
-    claim: Claim, known: Mapping[str, Claim], verdicts: Mapping[str, Settled], own: "ClaimDesign | None" = None
-) -> str:
-    """Everything about a claim. verdicts: its own, and those of the claims that bear on it."""
-    settled = verdicts.get(claim.id)
-    told = [f"{claim.id}: {standing(claim, verdicts)}", f"  {claim.says}"]
-    told += [f"  {claim.section}; {claim.kind}, {claim.tier}, {claim.domain}"]
-    told += _computed(claim, settled) if settled else []
-    told += [f"  {cited(c)}" for c in claim.citations]
-    told += _design(claim, own) if claim.kind == "effect" else []
-    for words, text in (("not found", claim.missing), ("note", claim.note), ("advice", claim.advice)):
-        told += [f"  {words}: {text}"] if text else []
-    told += [f"  {line}" for line in bearing(claim, known, verdicts)]
-    if claim.rule:
-        told.append(f"  rule {claim.rule}")
-    if claim.kind != "advice":
-        told.append(f"  again: {again(claim)}")
-    return "\n".join(told)
-
-
-def _computed(claim: Claim, settled: Settled) -> Iterator[str]:
-    """What its verdict rests on, with a figure: schedules, or intervals."""
-    for p in settled.parts:
-        yield f"  {'agrees' if p.agrees else 'DIFFERS':8} {p.what}: said {p.said}, found {p.found}"
-    if settled.torch:
-        yield f"  torch {settled.torch}"
-    if claim.rates:
-        from lrbench.claims.exact import curve_of
-        from lrbench.plots.terminal import chart
-
-        yield chart([curve_of(r) for r in claim.rates])
-    for m in settled.studies:
-        yield f"  {gained(m)}: {m.verdict}"
-        if m.effect is not None and m.low is not None and m.high is not None:
-            from lrbench.plots.terminal import interval_line
-
-            yield f"    {interval_line(m.low, m.effect, m.high)}"
-        yield from (f"    {remark}" for remark in m.remarks)
-        if m.agreement is not None:
-            yield f"    {rerun(m)}"
-
-
-def _design(claim: Claim, own: "ClaimDesign | None") -> Iterator[str]:
-    """Of an effect: what settles it, and the studies that do."""
-    from lrbench.config.claim import FOLDER, read_claim
-
-    design = own or read_claim(FOLDER / f"{claim.id}.yaml")
-    for words, text in (("settled by", design.settles), ("design", design.design), ("why", design.why)):
-        if text:
-            yield f"  {words}: {text}"
-    if claim.needs:
-        yield f"  needs {', '.join(claim.needs)}"
-    for study in dict.fromkeys(study for part in design.parts for study in part.studies):
-        yield f"  study: lrbench compare {study}"
-    if design.paper:
-        yield f"  at the paper's scale: {' '.join(design.paper)}"
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="lrbench claims",
         description="What the guide claims about learning-rate schedules, and what became of each claim.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     words = "what to do; or words that the claims have"
     parser.add_argument("words", nargs="*", metavar="show ID | run [ID ...] | WORD", help=words)
@@ -254,5 +185,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--check", action="store_true", help="with run: write nothing, fail where a verdict is another")
     own = "a folder with claims of your own: DIR/claim/ID.yaml, and their studies in DIR/study/"
     parser.add_argument("--config-dir", "-cd", metavar="DIR", help=own)
-    parser.add_argument("--results", help="where results live (default: $LRBENCH_RESULTS, else ./results)")
+    parser.add_results("results")
     return parser

@@ -2,19 +2,21 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 
 from lrbench.claims.asked import keep_asked
 from lrbench.commands import Parser, wandb_report
 from lrbench.commands.compare_design import design_of
-from lrbench.config.asked import apart
+from lrbench.commands.notes import linter_of, print_notes
 from lrbench.config.claim import claim_designs, own_designs
 from lrbench.config.compose import compose
 from lrbench.config.experiments import settings_from
 from lrbench.config.launcher import workers_of
-from lrbench.config.study import studies
+from lrbench.config.study import studies, study_files
+from lrbench.config.typed_study import apart
 from lrbench.errors import ConfigError
 from lrbench.experiment import Settings
 from lrbench.experiment.identity import run_id
@@ -22,13 +24,14 @@ from lrbench.store.store import Store
 from lrbench.study.bench import TARGET, Bench
 from lrbench.study.design import Design
 from lrbench.study.result import Result
-from lrbench.study.shelf import existing, freeze, frozen, keep_rows
+from lrbench.study.store import existing, freeze, frozen, keep_rows
 from lrbench.sweep.carry_out import worker_count
 from lrbench.sweep.display import Display
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.freeze import as_trained
 from lrbench.sweep.slurm.options import Slurm
 from lrbench.sweep.stages import Staged, carry_out_stages, staged
+from lrbench.trust import named_in, require_known
 
 INTERRUPTED = 130  # as in cli
 KEPT_EVERY = 10  # runs, after which their rows are added to the study's evidence
@@ -57,11 +60,15 @@ def run(arguments: Sequence[str]) -> int:
         wandb_report.require(options.dry_run)
     settings = _settings(here)
     design, folder = design_of(options, words, settings)
+    if frozen(folder) is not None:
+        require_known(design.to_plain(), named_in(_own_words(options)), "study", folder.name)
     workers = workers_of(hydra)
     if options.noise is not None and not options.dry_run:
         raise ConfigError("--noise", options.noise, "it tells what can be found beforehand", "add --dry-run")
     if options.dry_run:
-        print(_forecast(design, folder, settings, workers, options.noise))
+        forecast = _forecast(design, folder, settings, workers, options.noise)
+        _tell(design, settings)
+        print(forecast)
         return 0
     if frozen(folder) is None:
         _require_own_name(folder, settings)
@@ -69,7 +76,20 @@ def run(arguments: Sequence[str]) -> int:
         design = replace(design, fresh=not existed, existed=existed)
         keep_asked(folder, {**claim_designs(), **(own_designs(options.config_dir) if options.config_dir else {})})
         freeze(design, folder)
+        _tell(design, settings)
     return _carry_out(design, folder, settings, workers, options)
+
+
+def _own_words(options: argparse.Namespace) -> Iterator[str]:
+    """What the person says: on the command line, in levels and studies of their own."""
+    yield from (*options.words, *options.arm)
+    own = Path(options.config_dir).rglob("*.yaml") if options.config_dir else ()
+    yield from (path.read_text(errors="replace") for path in (*own, *study_files(None).values()))
+
+
+def _tell(design: Design, settings: Settings) -> None:
+    """What the linter has against the arms."""
+    print_notes(design.each_arm(), linter_of(settings.results), repeat(settings.accepts))
 
 
 def _require_own_name(folder: Path, settings: Settings) -> None:
@@ -167,7 +187,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="lrbench compare",
         description="Compare arms fairly: each at its own tuned rate, in pairs on fresh seeds, with a verdict.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("words", nargs="*", metavar="NAME | key=value", help="a study's name, or overrides: what has "
                         "several values makes the arms, the rest they share")  # fmt: skip

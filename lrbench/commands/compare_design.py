@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from lrbench.config.arms import arm_from, checked
-from lrbench.config.asked import asked_of
 from lrbench.config.study import compile_study, read_study, same_design, study_files
+from lrbench.config.typed_study import typed_study
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Settings
 from lrbench.store.store import Store
 from lrbench.study.design import Design
-from lrbench.study.shelf import frozen, set_aside
+from lrbench.study.store import frozen, set_aside
 
 
 def design_of(options: argparse.Namespace, words: Sequence[str], settings: Settings) -> tuple[Design, Path]:
     """What is asked for, as it is frozen or would be, and its folder. Raises ConfigError."""
     named = len(words) == 1 and "=" not in words[0]
     if not named:
-        asked = _with_options(asked_of(words, checked(map(arm_from, options.arm), "--arm")), options)
-        design = compile_study(asked, "", options.config_dir)
+        asked = _with_options(typed_study(words, checked(map(arm_from, options.arm), "--arm")), options)
+        design = compile_study(asked, "", options.config_dir, settings.results)
         name = options.name or f"{'-'.join(design.rules.arms)[:60]}-{design.hash[:6]}"
         return _as_frozen(replace(design, name=_checked_name(name)), settings, options)
     if options.arm:
@@ -37,7 +37,7 @@ def design_of(options: argparse.Namespace, words: Sequence[str], settings: Setti
     kept = frozen(folder)
     if kept is not None and same_design(kept.asked, asked):  # nothing is composed again
         return kept, folder
-    return _as_frozen(compile_study(asked, name, options.config_dir), settings, options)
+    return _as_frozen(compile_study(asked, name, options.config_dir, settings.results), settings, options)
 
 
 def _kept(options: argparse.Namespace, settings: Settings, name: str) -> Design:

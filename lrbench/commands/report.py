@@ -10,7 +10,8 @@ from lrbench.errors import ConfigError
 from lrbench.report import html, markdown, words
 from lrbench.report.compare import compare
 from lrbench.report.selection import runs_of, sweep_named
-from lrbench.store.record import results_folder, write_json, write_text
+from lrbench.store.files import write_json, write_text
+from lrbench.store.folder import results_folder
 from lrbench.store.store import Store
 
 EPILOG = """examples:
@@ -56,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         why = f"the report cannot be written ({error})"
         raise ConfigError("--out", folder, why, "give another folder") from error
-    print(words.finding(found))
+    print(*filter(None, (words.answer(found), words.finding(found))), sep="\n")
     print(*(f"  {remark}" for remark in words.remarks(found)), sep="\n")
     print(
         f"page      {folder / 'index.html'}\nmarkdown  {folder / 'report.md'}\ndata      {folder / 'comparison.json'}"
@@ -107,7 +108,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="lrbench report",
         description="Compare the arms of some runs: means, intervals, failures, curves, paired differences.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "runs",
@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--name", help="of the report and its folder (default: the sweep's, else runs)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: RESULTS/reports/NAME)")
-    parser.add_argument("--results", help="where records live (default: $LRBENCH_RESULTS, else ./results)")
+    parser.add_results()
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON, write nothing")
     parser.add_argument("--claims", action="store_true", help="every claim of the guide and its verdict instead: "
                         "RESULTS/claims.html and RESULTS/README.md")  # fmt: skip

@@ -17,25 +17,19 @@ from lrbench.commands import Parser
 from lrbench.errors import ConfigError
 from lrbench.metrics import Metric, declared_in, metric_of
 from lrbench.store.export import write_rows
+from lrbench.store.filters import missing, parse
+from lrbench.store.folder import results_folder
 from lrbench.store.index import Flat
-from lrbench.store.record import DONE, results_folder
-from lrbench.store.runs import (
-    choose,
-    columns_of,
-    missing,
-    ordered,
-    parse,
-    read,
-    require,
-    telling,
-    unmatched,
-    write_parquet,
-)
+from lrbench.store.record import DONE
+from lrbench.store.runs import LAST, choose, columns_of, ordered, read, require, telling, unmatched, write_parquet
 from lrbench.store.store import Store
 
 DESCRIPTION = """Find runs by any option or metric, and print them as a table or for a program.
 
 A FILTER is KEY=VALUE with one of = != < <= > >=; all of them must hold. Quote < and >, which a shell takes for itself.
+A run's state says how it went: finished; diverged (the loss was no longer finite); failed (an error ended it); running,
+interrupted. (In a comparison a run fails that diverged, or finished no better than chance.)
+
 KEY is an option (optimizer.lr, scheduler.args.T_max), a component by its level or class (scheduler=cosine,
 scheduler=CosineAnnealingLR), a metric (test/accuracy), or run_id, arm, state, seconds. Commas separate values, and
 none stands for a missing one. A level stands for the runs of its class; where several levels have that class, for those
@@ -85,20 +79,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(
-        prog="lrbench runs",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser(prog="lrbench runs", description=DESCRIPTION, epilog=EXAMPLES)
     parser.add_argument("filters", nargs="*", metavar="FILTER", help="a condition, such as seed=0,1 or 'test/loss<0.1'")
     parser.add_argument("--columns", metavar="A,B", help="what to show of each run (default: what tells them apart)")
     parser.add_argument("--sort", metavar="KEY", help="by this column, those without it last (default: by title)")
     parser.add_argument("--reverse", action="store_true", help="the other way round: the largest first")
     parser.add_argument("--limit", type=_count, metavar="N", help="the first N only")
-    parser.add_argument(
-        "--results", metavar="DIR", help="where records live (default: $LRBENCH_RESULTS, else ./results)"
-    )
+    parser.add_results(metavar="DIR")
     parser.add_argument("--committed", action="store_true", help="rows of a runs.csv that have no record here, too")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print CSV, all columns unless --columns chooses")
@@ -140,11 +127,15 @@ def _put(chosen: list[Flat], names: list[str], options: argparse.Namespace, ever
         writer.writerow(names or every)
         writer.writerows(["" if missing(v := row.get(k)) else v for k in names or every] for row in chosen)
     elif chosen:
-        _table(chosen, names or telling(chosen))
+        _table(chosen, names or _that_fit(chosen, telling(chosen)))
 
 
 def _export(chosen: list[Flat], store: Store, path: Path) -> None:
-    done = [store.record(row["run_id"]) for row in chosen if row["state"] in DONE and "evidence" not in row]
+    asked = [store.record(row["run_id"]) for row in chosen if row["state"] in DONE and "evidence" not in row]
+    damaged = {record.run_id: why for record in _progress(asked, "checking") if (why := record.examine())}
+    for name, why in damaged.items():
+        print(f"lrbench: {name} is corrupt, and left out: {why}.", file=sys.stderr)
+    done = [record for record in asked if record.run_id not in damaged]
     if not done:
         why = f"no record of a finished or diverged run is among the {len(chosen)} chosen"
         raise ConfigError("--export", path, why)
@@ -158,6 +149,20 @@ def _export(chosen: list[Flat], store: Store, path: Path) -> None:
 
 def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _that_fit(chosen: list[Flat], names: list[str]) -> list[str]:
+    """The columns, without the last numbers where a terminal has no room for them; which, is said."""
+    if not sys.stdout.isatty():
+        return names
+    width, kept = Console().width, [*names]
+    lengths = {n: max(len(n), *(len(_cell(n, row.get(n), declared_in(row))) for row in chosen)) for n in names}
+    for name in reversed([n for n in LAST if n in names][1:]):
+        if sum(lengths[n] + 2 for n in kept) - 2 > width:
+            kept.remove(name)
+    if left := [n for n in names if n not in kept]:
+        print(f"lrbench: no room for {', '.join(left)}; --columns chooses.", file=sys.stderr)
+    return kept
 
 
 def _table(chosen: list[Flat], names: list[str]) -> None:

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from lrbench.commands import Parser
 from lrbench.errors import ConfigError
-from lrbench.store.record import results_folder, to_json
+from lrbench.store.files import to_json
+from lrbench.store.folder import results_folder
 from lrbench.store.store import Store
 from lrbench.sweep.status import (
     ORDER,
@@ -39,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "sweep", nargs="?", metavar="SWEEP", help="a sweep's name or its beginning; without, all of them"
     )
-    parser.add_argument("--results", help="where records live (default: $LRBENCH_RESULTS, else ./results)")
+    parser.add_results()
     parser.add_argument("--once", action="store_true", help="print and end, in a terminal too")
     parser.add_argument("--json", action="store_true", help="for a program: counts, pace, every run")
     options = parser.parse_args(arguments)

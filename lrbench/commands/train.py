@@ -3,29 +3,33 @@
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import yaml
 
 from lrbench.commands import Job
-from lrbench.commands.notes import tell_of
+from lrbench.commands.notes import linter_of, print_handed_on, print_notes
+from lrbench.config.auto import with_found_rate
 from lrbench.config.experiments import experiment_from, settings_from
 from lrbench.engine.attempt import Interrupted, RunFailed
-from lrbench.engine.ranks import leads
-from lrbench.engine.train import train
-from lrbench.errors import ConfigError
+from lrbench.engine.ranks import is_rank_zero
+from lrbench.engine.train import to_stderr, train
+from lrbench.engine.weights import kept_best
+from lrbench.errors import ConfigError, printable
 from lrbench.experiment import Experiment, Settings
 from lrbench.experiment.identity import run_id
 from lrbench.metrics import declared_in
-from lrbench.progress import Reporter, numbers
+from lrbench.progress import numbers
 from lrbench.store.record import DONE, Record
 from lrbench.store.store import Store
 from lrbench.sweep.checks import Checks
 from lrbench.sweep.origin import Origin
 
 OTHERS = ("constant", "cosine", "linear")  # schedules for a comparison: they go with every horizon and every warmup
-NOT_COMPARED = ("scheduler", "seed", "test", "force", "retry", "out")  # what a comparison sets anew, or has no use for
+# What a comparison sets anew, or has no use for.
+NOT_COMPARED = ("scheduler", "seed", "test", "force", "retry", "out", "plot", "find_lr", "accepts")
 EXIT = {"finished": 0, "diverged": 1, "failed": 1}
 
 
@@ -34,11 +38,15 @@ def run(jobs: Sequence[Job]) -> int:
     (job,) = jobs
     if "lrbench_slurm" in job.hydra["launcher"]["_target_"]:
         raise ConfigError("hydra/launcher", "slurm", "it submits sweeps, and one run is a small one", "add -m")
+    job = with_found_rate(job, to_stderr)
     experiment, settings = experiment_from(job.plain), settings_from(job.plain)
-    Checks()(experiment, settings)
-    settings = replace(settings, hydra=Origin(job.overrides, job.typed, job.hydra).files())
-    tell_of([experiment])
-    if not leads():  # rank 0 shows and tells
+    linter = linter_of(settings.results)
+    Checks(linter)(experiment, settings)
+    origin = Origin(job.overrides, job.typed, job.hydra)
+    settings = replace(settings, hydra=origin.files())
+    print_handed_on(origin)
+    print_notes([experiment], linter, [settings.accepts])
+    if not is_rank_zero():  # rank 0 shows and tells
         train(experiment, settings)
         return 0
     return _one(experiment, settings)
@@ -49,7 +57,7 @@ def _one(experiment: Experiment, settings: Settings) -> int:
     before = asked.standing()
     untested = before == "finished" and not asked.tested()
     try:
-        record = _train(experiment, settings)
+        record = train(experiment, settings)
     except (Interrupted, RunFailed) as error:
         print(f"lrbench: {error}", file=sys.stderr)
         return 130 if isinstance(error, Interrupted) else 1
@@ -64,11 +72,6 @@ def _one(experiment: Experiment, settings: Settings) -> int:
 
         picture_of(record)
     return EXIT.get(standing, 1)
-
-
-def _train(experiment: Experiment, settings: Settings) -> Record:
-    with Reporter(experiment) as reporter:
-        return train(experiment, settings, reporter, reporter.say)
 
 
 def describe(record: Record) -> str:
@@ -95,12 +98,30 @@ def describe(record: Record) -> str:
             f"  {numbers(finals, declared_in(s))}",
             f"  {s['updates']} updates, {epochs}{s['seconds']:.1f} s of training, "
             f"{s['samples_per_second']:,.0f} samples/s; schedule: {s['audit']}",
+            *([f"  {early}"] if (early := stopped_early(record, s)) else []),
             *([f"  resumed at update {', '.join(resumed)}"] if resumed else []),
             f"  record   {record.folder}",
+            *([f"  best     {best}"] if (best := best_weights(record)) else []),
             f"  look     lrbench show {record.run_id[:8]}",
             *([f"  compare  {command}"] if (command := comparison(record)) else []),
         ]
     )
+
+
+def stopped_early(record: Record, summary: Mapping[str, Any]) -> str | None:
+    """That the run ended before its horizon, and by which rule; None where it did not."""
+    rule = record.experiment().early_stop
+    if rule is None or not summary.get("stopped_early"):
+        return None
+    least = f" by more than {rule.min_delta:g}" if rule.min_delta else ""
+    planned = record.status()["updates"]
+    return f"stopped early, of {planned} updates: {rule.monitor} was no better{least} for {rule.patience} (early_stop)"
+
+
+def best_weights(record: Record) -> str | None:
+    """The file of the best weights, and of which evaluation they are; None where none are kept."""
+    best = kept_best(record)
+    return best and f"{record.weights('best')} ({best.monitor} {best.value:.4g} at update {best.update})"
 
 
 def comparison(record: Record) -> str | None:
@@ -109,8 +130,8 @@ def comparison(record: Record) -> str | None:
     try:
         files = {name: record.folder / ".hydra" / f"{name}.yaml" for name in ("overrides", "hydra")}
         overrides, node = (yaml.safe_load(path.read_text()) for path in files.values())
-        choice, sources = node["hydra"]["runtime"]["choices"]["scheduler"], node["hydra"]["runtime"]["config_sources"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        choice = node["hydra"]["runtime"]["choices"]["scheduler"]
+    except (OSError, yaml.YAMLError, ValueError, KeyError, TypeError):
         return None
     keys = {o: o.lstrip("+~").partition("=")[0] for o in overrides or ()}
     kept = [o for o, key in keys.items() if re.split(r"[./]", key)[0] not in NOT_COMPARED]
@@ -119,6 +140,6 @@ def comparison(record: Record) -> str | None:
     schedules = dict.fromkeys([*OTHERS, *([] if changed else [choice])])
     seed = record.experiment().seed
     seeds = range(3) if seed < 3 else range(seed, seed + 3)
-    folders = [word for s in sources if s["provider"] == "command-line" for word in ("--config-dir", s["path"])]
+    folders = [word for folder in record.config_dirs() for word in ("--config-dir", folder)]
     grid = [f"scheduler={','.join(schedules)}", f"seed={','.join(map(str, seeds))}"]
-    return shlex.join(["lrbench", "-m", *folders, *kept, *grid])
+    return printable(shlex.join(["lrbench", "-m", *folders, *kept, *grid]))

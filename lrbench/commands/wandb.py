@@ -14,7 +14,8 @@ from lrbench.commands import Parser
 from lrbench.errors import ConfigError
 from lrbench.experiment import Component
 from lrbench.report.selection import records_of
-from lrbench.store.record import DONE, Record, results_folder
+from lrbench.store.folder import results_folder
+from lrbench.store.record import DONE, Record
 from lrbench.store.store import Store, store_of
 
 WANDB = "lrbench.trackers.WandB"
@@ -28,7 +29,10 @@ Exit codes: 0 fine, 1 a run could not be sent, 2 bad usage."""
 def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_intermixed_args(arguments)
     records = records_of(Store(results_folder(options.results)), options.runs, options.where)
-    done = [r for r in records if r.standing() in DONE]
+    damaged = {r.run_id: why for r in records if (why := r.examine())}
+    for name, why in damaged.items():
+        print(f"lrbench: {name} is corrupt, and left out: {why}.", file=sys.stderr)
+    done = [r for r in records if r.run_id not in damaged and r.standing() in DONE]
     if not done:
         raise ConfigError(f"wandb {options.what}", "", f"none of the {len(records)} runs is finished or diverged")
     if len(done) < len(records):
@@ -75,12 +79,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="lrbench wandb",
         description="Bring finished runs to Weights & Biases after the fact.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("what", choices=("export", "sync"), help="write offline segments, or send them to the server")
     parser.add_argument("runs", nargs="*", metavar="RUN", help="run ids, record or results folders; default: all")
     parser.add_argument("--where", action="append", default=[], metavar="KEY=VALUE", help="only runs that have this")
-    parser.add_argument("--results", help="where records live (default: $LRBENCH_RESULTS, else ./results)")
+    parser.add_results()
     parser.add_argument("--project", default="lrbench", help="the W&B project (lrbench)")
     parser.add_argument("--entity", help="the W&B entity (default: your own)")
     parser.add_argument("--tag", action="append", default=[], help="a tag for every run exported; may be repeated")

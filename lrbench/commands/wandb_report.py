@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lrbench.errors import ConfigError
 from lrbench.report.wandb import WandBReport, require_installed
-from lrbench.store.record import write_json
+from lrbench.store.files import write_json
 
 SPEC = "wandb.json"
 

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 from lrbench.errors import ConfigError
 
 
-class Arm(NamedTuple):
+class SweepArm(NamedTuple):
     """One arm of a sweep: what its runs have in common beside the grid."""
 
     name: str
     overrides: tuple[str, ...]
 
 
-def arm_from(text: str) -> Arm:
+def arm_from(text: str) -> SweepArm:
     """The arm of `NAME: OVERRIDE OVERRIDE`, the overrides split as a shell does. Raises ConfigError."""
     name, colon, rest = text.partition(":")
     try:
@@ -26,19 +26,19 @@ def arm_from(text: str) -> Arm:
     if not colon:
         cure = "give its name, a colon and its overrides, as in --arm 'warm: scheduler=cosine warmup=linear5'"
         raise ConfigError("--arm", text, "this names no arm", cure)
-    return checked([Arm(name.strip(), overrides)], "--arm")[0]
+    return checked([SweepArm(name.strip(), overrides)], "--arm")[0]
 
 
-def arms_from(content: Any, where: str) -> tuple[Arm, ...]:
+def arms_from(content: Any, where: str) -> tuple[SweepArm, ...]:
     """The arms of a sweep's file: a mapping from names to lists of overrides. Raises ConfigError."""
     lists = content.values() if isinstance(content, Mapping) else [None]
     if not all(isinstance(given, list) and all(isinstance(o, str) for o in given) for given in lists):
         cure = "give each arm a name and a list of overrides, as in {warm: [scheduler=cosine, warmup=linear5]}"
         raise ConfigError(where, "", f"arms is no mapping from names to lists of overrides: {content}", cure)
-    return checked([Arm(str(name), tuple(given)) for name, given in content.items()], where)
+    return checked([SweepArm(str(name), tuple(given)) for name, given in content.items()], where)
 
 
-def checked(arms: Iterable[Arm], where: str) -> tuple[Arm, ...]:
+def checked(arms: Iterable[SweepArm], where: str) -> tuple[SweepArm, ...]:
     """The arms. Raises ConfigError for a name that is none, or that two of them have, and for an arm without overrides.
 
     where: they come from, for the error message.

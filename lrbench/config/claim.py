@@ -5,7 +5,7 @@ file has `parts`, each a list of `contrasts` (`cosine against constant`) of `stu
 with the claimed range, and what of lrbench it still `needs`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from lrbench.config.files import made, own_folder, read_mapping, shown
 from lrbench.config.plain import claim_of, texts
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.metrics import Metric
-from lrbench.stats.verdict import Claim
+from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.design import Design
 
 FOLDER = CONF / "claim"
@@ -27,7 +27,7 @@ EXAMPLES = {"studies": "decay_fashion", "contrasts": "cosine against constant", 
 
 
 @dataclass(frozen=True)
-class Contrast:
+class ClaimContrast:
     """The first arm's gain over the second's is what the claimed range is of."""
 
     arm: str
@@ -40,7 +40,7 @@ class ClaimPart:
     studies, or of `tasks`. kind: that of the studies where it is left out. what: in words."""
 
     studies: tuple[str, ...]
-    contrasts: tuple[Contrast, ...]
+    contrasts: tuple[ClaimContrast, ...]
     claim: Mapping[str, Any] = field(default_factory=dict)
     kind: str = ""
     tasks: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ def read_claim(path: Path) -> ClaimDesign:
     return found
 
 
-def claimed(part: ClaimPart, design: Design) -> dict[Contrast, Claim]:
+def claimed(part: ClaimPart, design: Design) -> dict[ClaimContrast, ClaimedEffect]:
     """What a part claims of the contrasts of one of its studies. Raises ConfigError for arms, tasks and a kind that the
     study does not have, and for a range that no interval could be held against."""
     rules, where = design.rules, f"study {design.name}"
@@ -120,11 +120,6 @@ def claimed(part: ClaimPart, design: Design) -> dict[Contrast, Claim]:
     return found
 
 
-def at_scale(asked: Mapping[str, Any], paper: Sequence[str]) -> dict[str, Any]:
-    """A study at the paper's scale: its overrides come after the study's own, for every task."""
-    return {**asked, "set": [*asked.get("set", []), *paper]}
-
-
 def _part(plain: Any, where: str) -> ClaimPart:
     part: ClaimPart = made(ClaimPart, plain, where)
     lists = {key: tuple(texts(f"{where}: {key}", plain.get(key, []), EXAMPLES[key])) for key in EXAMPLES}
@@ -139,8 +134,8 @@ def _part(plain: Any, where: str) -> ClaimPart:
     return replace(part, studies=lists["studies"], tasks=lists["tasks"], contrasts=contrasts)
 
 
-def _contrast(text: str, where: str) -> Contrast:
+def _contrast(text: str, where: str) -> ClaimContrast:
     arm, word, against = text.partition(" against ")
     if not (arm and word and against):
         raise ConfigError(f"{where}: contrasts", text, "this is no contrast", "as in 'cosine against constant'")
-    return Contrast(arm, against)
+    return ClaimContrast(arm, against)

@@ -112,7 +112,7 @@ class _Base:
         """The configuration with overrides applied in order: resolved, and as typed."""
         effects = [self._effect(o) for o in overrides]
         if self._plain is None or None in effects:
-            config = _applied(self.config, overrides)
+            config = applied(self.config, overrides)
             return resolved(config), _typed(config)
         plain: Mapping[str, Any] = self._plain
         typed = self.typed
@@ -143,7 +143,7 @@ class _Base:
         if not plain or self._plain is None or not _has(self._plain, path):
             return None
         try:
-            value: Any = resolved(_applied(self.config, [override]))
+            value: Any = resolved(applied(self.config, [override]))
         except ConfigError:  # `key=???`: another override may give the value
             return None
         for key in path:
@@ -151,7 +151,7 @@ class _Base:
         return path, value
 
 
-def _applied(config: DictConfig, overrides: Sequence[Override]) -> DictConfig:
+def applied(config: DictConfig, overrides: Sequence[Override]) -> DictConfig:
     """A copy with overrides applied by Hydra's own function."""
     copy = config.copy()
     try:

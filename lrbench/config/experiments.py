@@ -4,35 +4,48 @@ It imports no torch until an Experiment is made.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass, replace
 from functools import cache
-from inspect import Parameter
-from typing import TYPE_CHECKING, Any, get_type_hints
+from pathlib import Path
+from typing import Any, get_type_hints
 
 from omegaconf import DictConfig
 
 from lrbench import experiment as ex
+from lrbench.config.components import (
+    Grouped,
+    component_from,
+    data_from,
+    model_from,
+    optimizer_from,
+    own_metrics_from,
+    param_groups_from,
+    scheduler_from,
+    warmup_from,
+    weight_decay_from,
+)
 from lrbench.config.compose import compose, resolved
-from lrbench.config.hydra_errors import explain
-from lrbench.config.schema import Config, StartConfig
+from lrbench.config.hydra_errors import composing, explain
+from lrbench.config.schema import Config, EarlyStopConfig, StartConfig
 from lrbench.errors import ConfigError, did_you_mean
-from lrbench.metrics import Metric, metric_of, mode_of
-from lrbench.store.record import results_folder
+from lrbench.experiment.identity import to_plain
+from lrbench.metrics import Metric, mode_of
+from lrbench.store.files import Damaged
+from lrbench.store.folder import results_folder
+from lrbench.store.record import Record
 from lrbench.store.store import Store
 
-if TYPE_CHECKING:
-    from lrbench.data import DataInfo
 
-
-def experiment(*overrides: str) -> ex.Experiment:
-    """The Experiment of some overrides: `experiment("scheduler=cosine", "warmup=linear5")`."""
-    return experiment_from(compose(overrides))
-
-
-# Grouping, model and data: each group's share of the peak, and those without weight decay.
-Grouped = tuple[tuple[ex.Component, ...], tuple[dict[str, float], tuple[str, ...] | None]]
+def experiment(*overrides: str, config_dir: str | Path | None = None) -> ex.Experiment:
+    """The Experiment of some overrides: `experiment("scheduler=cosine", "warmup=linear5")`. config_dir: a folder with
+    levels of your own, as `--config-dir`. Raises ConfigError."""
+    if config_dir is not None and not Path(config_dir).is_dir():
+        raise ConfigError("config_dir", config_dir, "there is no such folder")
+    search = [] if config_dir is None else [f"hydra.searchpath=[file://{Path(config_dir).absolute()}]"]
+    with composing(overrides):
+        return experiment_from(compose([*search, *overrides]))
 
 
 def experiment_from(cfg: DictConfig | Mapping[str, Any], grouped: list[Grouped] | None = None) -> ex.Experiment:
@@ -51,26 +64,25 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any], grouped: list[Grouped] 
 
     plain = _typed(resolved(cfg))
     _refuse_unknown(plain, Config)
-    data, info = _data(plain["data"])
-    model = _model(plain["model"], data, info.spec)
+    data, info = data_from(plain["data"])
+    model = model_from(plain["model"], data, info.spec)
+    given = {**plain, "ranks": rank_count()}
+    left: dict[str, Any] = {k: given[k] if given[k] != neutral else None for k, neutral in ex.NEUTRAL.items()}
     made = ex.Experiment(
         model=model,
         data=data,
-        task=_component(plain["task"], "task"),
-        optimizer=_optimizer(plain["optimizer"]),
-        scheduler=_scheduler(plain["scheduler"]),
-        warmup=_warmup(plain["warmup"]),
-        weight_decay=_weight_decay(plain["weight_decay"]),
-        param_groups=_param_groups(plain["param_groups"], model, data, [] if grouped is None else grouped),
+        task=component_from(plain["task"], "task"),
+        optimizer=optimizer_from(plain["optimizer"]),
+        scheduler=scheduler_from(plain["scheduler"]),
+        warmup=warmup_from(plain["warmup"]),
+        weight_decay=weight_decay_from(plain["weight_decay"]),
+        param_groups=param_groups_from(plain["param_groups"], model, data, [] if grouped is None else grouped),
         lr_scaling=None if plain["lr_scaling"]["rule"] == "none" else ex.LRScaling(**plain["lr_scaling"]),
-        start=_start(plain["start"], plain["results"], plain["seed"]),
+        start=_start(plain),
+        own_metrics=own_metrics_from(plain["own_metrics"]),
         numerics=of_the_loop(),
-        # Neutral values are None, so that a run without these keeps the identity it had before they existed.
-        accumulate=plain["accumulate"] if plain["accumulate"] != 1 else None,
-        ranks=rank_count() if rank_count() != 1 else None,
         amp=plain["amp"] if plain["amp"] != "none" else None,
-        channels_last=plain["channels_last"] or None,
-        compile=plain["compile"] or None,
+        **left,
         **{k: plain[k] for k in _SCALARS},
     )
     metrics = measured(made)
@@ -79,10 +91,26 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any], grouped: list[Grouped] 
     if made.monitor in metrics and (declared := mode_of(metrics[made.monitor])) != made.schedule.mode:
         made = replace(made, monitor_mode=declared)
     check_feedback(made.schedule, [*metrics])
+    if plain["early_stop"] != asdict(EarlyStopConfig()):
+        made = replace(made, early_stop=_early_stop(plain["early_stop"], made.monitor, metrics))
     if not hears_metric(made.schedule):  # what nobody listens to is not part of the run's identity
         made = replace(made, monitor=None, monitor_mode=None)
     check(made.schedule)
     return made
+
+
+def schedule_of(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """What of a composed configuration is its schedule, checked, by the names that a SchedulePlan has for it. Neither
+    data nor a model is looked at. Raises ConfigError."""
+    plain = _typed(resolved(cfg))
+    _refuse_unknown(plain, Config)
+    return {
+        "optimizer": optimizer_from(plain["optimizer"]),
+        "scheduler": scheduler_from(plain["scheduler"]),
+        "warmup": warmup_from(plain["warmup"]),
+        "weight_decay": weight_decay_from(plain["weight_decay"]),
+        "monitor": plain["monitor"],
+    }
 
 
 def _typed(value: Any) -> Any:
@@ -99,7 +127,7 @@ _SCALARS = (
 )  # fmt: skip
 
 
-_SETTINGS = ("device", "log_every", "checkpoint_every", "workers", "test", "force", "retry", "strict")
+_SETTINGS = ("device", "log_every", "checkpoint_every", "workers", "test", "force", "retry", "audit", "strict")
 
 
 def settings_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Settings:
@@ -108,26 +136,48 @@ def settings_from(cfg: DictConfig | Mapping[str, Any]) -> ex.Settings:
     tracker = plain["tracker"]
     return ex.Settings(
         results=results_folder(plain["results"]),
-        tracker=_component(tracker, "tracker") if tracker["_target_"] else None,
+        tracker=component_from(tracker, "tracker") if tracker["_target_"] else None,
         keep=tuple(plain["keep"]),
+        best_by=plain["monitor"],
+        accepts=_accepted(plain["accepts"]),
         **{k: plain[k] for k in _SETTINGS},
     )
 
 
-def measured(experiment: ex.Experiment) -> dict[str, Metric]:
-    """The metrics a run measures on its way, as its task declares them (the test set is evaluated once, at the end)."""
-    from lrbench.targets import resolve
-    from lrbench.tasks.returns import declared
+def _accepted(accepts: Any) -> Mapping[str, str]:
+    """Raises ConfigError for what is no rule, and for one without a reason."""
+    if not accepts:
+        return {}
+    from lrbench.check.linter import IDS
 
-    data, task = experiment.data, experiment.task
-    spec = resolve(data.target, "data")(**data.args).info().spec
-    try:
-        metrics = declared(resolve(task.target, "task")(**task.args), spec, task.target)
-    except KeyError as error:
-        why = f"it needs {error.args[0]}, which {data.name} does not give (it gives {', '.join(spec) or 'nothing'})"
-        cure = "choose data for this task, or the task of these"
-        raise ConfigError("task._target_", task.target, why, cure) from error
-    return {"train/loss": metric_of("loss", metrics), **{f"val/{name}": m for name, m in metrics.items()}}
+    if not isinstance(accepts, Mapping):
+        raise ConfigError("accepts", accepts, "give the ids of findings, each with its reason", "as {ID: REASON}")
+    for rule, reason in accepts.items():
+        if rule not in IDS:
+            raise ConfigError(f"accepts.{rule}", reason, f"there is no such rule.{did_you_mean(rule, IDS)}")
+        if not (isinstance(reason, str) and reason.strip()):
+            raise ConfigError(f"accepts.{rule}", reason, "say why the finding is meant")
+    return accepts
+
+
+def measured(experiment: ex.Experiment) -> dict[str, Metric]:
+    """The metrics a run measures on its way (the test set is evaluated once, at the end). Raises ConfigError."""
+    from lrbench.engine.measuring import measured_by
+
+    return measured_by(experiment)
+
+
+def _early_stop(plain: Mapping[str, Any], monitor: str | None, metrics: Mapping[str, Metric]) -> ex.EarlyStop:
+    """Raises ConfigError for a monitor that nobody evaluates, or of which nobody knows which way it is better."""
+    if plain["patience"] is None:
+        why = "there is no patience, so nothing ends early"
+        raise ConfigError(
+            "early_stop.min_delta", plain["min_delta"], why, "add early_stop.patience=5ep, or leave it out"
+        )
+    from lrbench.engine.measuring import mode_of_monitor
+
+    mode = mode_of_monitor(monitor, metrics, f"early_stop.patience={plain['patience']}")
+    return ex.EarlyStop(monitor=str(monitor), mode=mode, **plain)
 
 
 def _refuse_unknown(plain: dict[str, Any], schema: type, prefix: str = "") -> None:
@@ -143,117 +193,37 @@ def _refuse_unknown(plain: dict[str, Any], schema: type, prefix: str = "") -> No
 _kinds = cache(get_type_hints)
 
 
-def _checked(plain: dict[str, Any], option: str, given: Sequence[str]) -> dict[str, Any]:
-    """The fields every component has, its arguments bound against its signature."""
-    from lrbench import targets
-
-    path, args = plain["_target_"], plain["args"]
-    targets.check_arguments(path, args, given, option)
-    return {"target": path, "args": args, "numerics": targets.numerics(path, option)}
-
-
-def _component(plain: dict[str, Any], option: str, given: Sequence[str] = ()) -> ex.Component:
-    return ex.Component(**_checked(plain, option, given))
-
-
-def _data(plain: dict[str, Any]) -> tuple[ex.Data, "DataInfo"]:
-    from lrbench.targets import resolve
-
-    checked = _checked(plain, "data", ())
-    info = resolve(plain["_target_"], "data")(**plain["args"]).info()
-    known = {"n_train": info.n_train, "tokens": info.tokens, "fingerprint": info.fingerprint}
-    return ex.Data(**checked, **known, augment=ex.Augment(**plain["augment"])), info
-
-
-def _model(plain: dict[str, Any], data: ex.Data, spec: Mapping[str, Any]) -> ex.Component:
-    """The model, for which the data's spec gives the parameters that have a name in it."""
-    from lrbench.targets import named_parameters
-
-    path, name = plain["_target_"], plain["_target_"].rpartition(".")[2]
-    for needed, parameter in named_parameters(path, "model").items():
-        if parameter.default is Parameter.empty and needed not in {*spec, *plain["args"]}:
-            raise ConfigError(
-                "model._target_",
-                path,
-                f"{name} needs {needed}, which data={data.target.rpartition('.')[2]} does not give (it gives "
-                f"{', '.join(spec) or 'nothing'})",
-                f"choose a model for these data or data for this model, or add '+model.args.{needed}=...'",
-            )
-    return _component(plain, "model", tuple(spec))
-
-
-def _optimizer(plain: dict[str, Any]) -> ex.Optimizer:
-    return ex.Optimizer(**_checked(plain, "optimizer", ("params", "lr")), lr=plain["lr"])
-
-
-def _scheduler(plain: dict[str, Any]) -> ex.Scheduler:
-    given = ["optimizer", *([plain["peak_arg"]] if plain["peak_arg"] else [])]
-    rest = {k: plain[k] for k in ("interval", "own_warmup", "peak_arg", "floor_arg", "mode_arg", "only_falls", "still")}
-    return ex.Scheduler(**_checked(plain, "scheduler", given), **rest)
-
-
-def _warmup(plain: dict[str, Any]) -> ex.Warmup | None:
-    if plain["_target_"] is None:
-        for option in ("length", "join"):
-            if plain[option] is not None or plain["args"]:
-                why = "there is no warmup to set it for"
-                raise ConfigError(f"warmup.{option}", plain[option], why, "choose a level such as warmup=linear5 first")
-        return None
-    if plain["length"] is None:
-        raise ConfigError("warmup.length", None, "say how long the warmup is, such as 5ep or 10%, or use warmup=none")
-    rest = {k: plain[k] for k in ("interval", "length", "join")}
-    return ex.Warmup(**_checked(plain, "warmup", ("optimizer",)), **rest)
-
-
-def _weight_decay(plain: dict[str, Any]) -> ex.WeightDecay | None:
-    if plain["_target_"] is None:
-        if plain["args"]:
-            cure = "choose another level, such as weight_decay=cosine"
-            raise ConfigError("weight_decay.args", plain["args"], "a constant takes no arguments", cure)
-        return None
-    return ex.WeightDecay(**_checked(plain, "weight_decay", ("optimizer",)), interval=plain["interval"])
-
-
-def _param_groups(
-    plain: dict[str, Any], model: ex.Component, data: ex.Data, grouped: list[Grouped]
-) -> ex.ParamGroups | None:
-    """The grouping, with the groups that it makes of this model: only a model tells which layers it has."""
-    if plain["_target_"] is None:
-        if plain["args"]:
-            raise ConfigError(
-                "param_groups.args", plain["args"], "one group takes no arguments", "choose another level"
-            )
-        return None
-    spec = _component(plain, "param_groups", ("model",))
-    asked = (spec, model, data)
-    found = next((found for key, found in grouped if key == asked), None)
-    if found is None:
-        from lrbench.engine.state import build_model
-        from lrbench.optim import group_parameters
-
-        groups = group_parameters(build_model(model, data), spec)
-        spared = tuple(g.name for g in groups if not g.weight_decay)
-        found = {g.name: g.lr_scale for g in groups}, spared or None
-        grouped.append((asked, found))
-    scales, no_decay = found
-    return ex.ParamGroups(**vars(spec), lr_scales=scales, no_decay=no_decay)
-
-
-def _start(plain: dict[str, Any], results: str | None, seed: int) -> ex.Start | None:
+def _start(config: dict[str, Any]) -> ex.Start | None:
     """The fork's parent: composed from overrides or a recipe, with the fork's own seed unless they name another; or
     read from its record."""
+    plain, seed = config["start"], config["seed"]
     of = plain["of"]
     if of is None:
         if plain != asdict(StartConfig()):
             raise ConfigError("start.of", None, "there is nothing to begin from", "give a run, a recipe or overrides")
         return None
     if isinstance(of, str) and re.fullmatch(r"[0-9a-f]{4,16}", of):
-        parent = Store(results_folder(results)).find(of).experiment()
+        parent = _parent(Store(results_folder(config["results"])).find(of), of, config)
     else:
         overrides = [f"recipe={of}"] if isinstance(of, str) and "=" not in of else _as_list(of)
         with _naming("start.of", of):
-            parent = experiment(f"seed={seed}", *overrides)
-    return ex.Start(of=parent, at=plain["at"], carry=tuple(plain["carry"]))
+            parent = experiment_from(compose([f"seed={seed}", *overrides]))
+    head = {"new_head": plain["new_head"] or None, "head_names": plain["head_names"]}
+    return ex.Start(of=parent, at=plain["at"], carry=tuple(plain["carry"]), **head)
+
+
+def _parent(record: Record, of: str, config: dict[str, Any]) -> ex.Experiment:
+    """The Experiment of a record. Raises ConfigError for one that is damaged, and for code that only it names."""
+    from lrbench.trust import require_known, targets_in
+
+    if why := record.examine():
+        raise ConfigError("start.of", of, f"its record is damaged: {why}", "give its overrides, start.of=[...]")
+    try:
+        parent, *_ = record.read()
+    except Damaged as damage:
+        raise ConfigError("start.of", of, str(damage), "give its overrides, start.of=[...]") from damage
+    require_known(to_plain(parent), targets_in(config), "start.of", of)
+    return parent
 
 
 def _as_list(of: Any) -> list[str]:

@@ -22,7 +22,7 @@ MOST = 100_000  # jobs above which only `--yes` goes on
 
 
 @dataclass(frozen=True)
-class Axis:
+class GridAxis:
     """One key of the grid: an override with one value, or with several."""
 
     override: Override
@@ -41,9 +41,9 @@ class Axis:
         return (f"{key}={value}" for value in self.override.sweep_string_iterator())
 
 
-def axes(parser: OverridesParser, arguments: Sequence[str]) -> list[Axis]:
+def axes(parser: OverridesParser, arguments: Sequence[str]) -> list[GridAxis]:
     """One axis a key. Raises ConfigError for an axis that cannot be counted or has no value."""
-    by_key = {o.get_key_element(): Axis(o) for o in parser.parse_overrides(list(arguments))}
+    by_key = {o.get_key_element(): GridAxis(o) for o in parser.parse_overrides(list(arguments))}
     for axis in by_key.values():
         given = axis.override.input_line
         if axis.override.is_sweep_override() and not axis.override.is_discrete_sweep():
@@ -54,12 +54,12 @@ def axes(parser: OverridesParser, arguments: Sequence[str]) -> list[Axis]:
     return list(by_key.values())
 
 
-def count(grid: Sequence[Axis]) -> int:
+def count(grid: Sequence[GridAxis]) -> int:
     """How many jobs the grid has; nothing is expanded."""
     return prod(map(len, grid))
 
 
-def jobs(grid: Sequence[Axis]) -> Iterator[tuple[str, ...]]:
+def jobs(grid: Sequence[GridAxis]) -> Iterator[tuple[str, ...]]:
     """The overrides of every job."""
     return product(*grid)
 

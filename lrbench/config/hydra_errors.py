@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import cache
 
@@ -10,15 +11,29 @@ from omegaconf import DictConfig, OmegaConf
 from yaml import MarkedYAMLError
 
 from lrbench import CONF
-from lrbench.config.compose import compose
+from lrbench.blame import blame
+from lrbench.config.compose import compose, hydra_apart
 from lrbench.config.levels import levels
 from lrbench.config.schema import Config, LocalLauncherConfig
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.sweep.slurm.options import Slurm
 
 
+@contextmanager
+def composing(overrides: Sequence[str]) -> Iterator[None]:
+    """With a Hydra of lrbench's own; whatever goes wrong, in our words."""
+    with hydra_apart():
+        try:
+            yield
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise explain(error, overrides) from error
+
+
 def explain(error: Exception, arguments: Sequence[str]) -> ConfigError:
-    """What an error that composing raised means for who typed the arguments."""
+    """What an error that composing raised means for who typed the arguments. One in somebody's own code that says
+    nothing of a configuration is raised as it is."""
     text = "\n".join(str(e) for e in _chain(error))
     if isinstance(error, MissingConfigException) and "/" in str(error.missing_cfg_file):
         group, _, level = str(error.missing_cfg_file).rpartition("/")
@@ -30,17 +45,25 @@ def explain(error: Exception, arguments: Sequence[str]) -> ConfigError:
         return _refusal(found[1], "several values are a sweep", cure)
     if "Config group override must be" in text:
         given = next((a for a in arguments if not _names_a_level(a)), "")
-        return _refusal(given, "a group takes the name of one of its levels")
+        group, _, level = given.lstrip("+").partition("=")
+        return _refusal(given, "a group takes the name of one of its levels", did_you_mean(level, levels(group)))
     if found := re.search(r"Error merging override (\S+)[\s\S]* is not Optional", text):
         return _refusal(found[1], "this option needs a value")
     if mistyped := _mistyped(text):
         return mistyped
+    inside = r"Could not override '([^'@]+)'[\s\S]*Key '([^']+)' (?:not in '\w+'|is not in struct)"
+    if (found := re.search(inside, text)) and any(a.lstrip("+").startswith(f"{found[1]}={{") for a in arguments):
+        return _unknown_key(found[2], text, arguments)  # of a value that is a mapping
     if found := re.search(r"Could not override '([^'@]+)'|Key '([^']+)' is not in struct", text):
         return _unknown_option(found[1] or found[2], arguments)
     if found := re.search(r"Key '([^']+)' not in '(\w+)'", text):
         return _unknown_key(found[1], text, arguments)
     if found := re.search(r"Could not find (?:dictionary|override|match for override) '?([^'\n]+)'?", text):
         return _refusal(found[1], "there is no such group to override", _first_line(text))
+    if isinstance(error, OverrideParseException) and not str(error.override).isascii():
+        key, _, value = str(error.override).partition("=")
+        cure = f"put the value in quotes of its own: '{key}=\"{value}\"'"
+        return ConfigError(key, value, "without quotes a value is of ASCII letters", cure)
     if isinstance(error, OverrideParseException):
         cure = "quote a value that has spaces, brackets or '=' in it, as in 'key=\"a=b\"'"
         return ConfigError(str(error.override), "", "this cannot be read as key=value or group=level", cure)
@@ -48,6 +71,9 @@ def explain(error: Exception, arguments: Sequence[str]) -> ConfigError:
         if isinstance(cause, MarkedYAMLError) and cause.problem_mark is not None:
             where = f"{cause.problem_mark.name}, line {cause.problem_mark.line + 1}"
             return ConfigError(where, "", f"this is no YAML: {cause.problem}", "a list is [a, b], a mapping {a: 1}")
+    of_hydra = isinstance(error, Warning) or type(error).__module__.partition(".")[0] in ("hydra", "omegaconf", "yaml")
+    if not of_hydra and blame(error):
+        raise error
     return ConfigError("", "", _first_line(text))
 
 
@@ -71,6 +97,7 @@ WANTED = (  # OmegaConf's word on a value of the wrong type, and what would be r
     (r"Invalid value '(.*)', expected one of \[(?P<known>.*)\]", "there is no such choice; give one of {known}"),
     (r"Invalid value assigned: \w+ is not a ListConfig, list or tuple", "give a list, as in {key}=[{value}]"),
     (r"Cannot convert '\w+' to string: '(.*)'", "give one plain value, without brackets"),
+    (r"Key (.*) \(\w+\) is incompatible with \(str\)", "its keys are names; {value} has one that is none"),
     (r"Cannot assign \w+ to Dict", "it holds several options; set one of them, as in {key}.NAME=VALUE"),
 )
 
@@ -118,14 +145,14 @@ def _unknown_key(key: str, text: str, arguments: Sequence[str]) -> ConfigError:
     file = re.search(r"In '([^']+)'", text)
     name = full[1] if full else key
     where = f"conf/{file[1]}.yaml" if file else ""
-    if file and file[1].split("/")[0] == name == "recipe":  # an empty file has none either
-        return ConfigError(where, "", "this is no recipe", f"begin it with the line {PACKAGE!r}")
+    if file and file[1].split("/")[0] == name and name in ("recipe", "pitfall"):  # an empty file has none either
+        return ConfigError(where, "", f"this is no {name}", f"begin it with the line {PACKAGE!r}")
     return ConfigError(where, "", f"there is no option '{name}'", _nearest(name, arguments))
 
 
 def _nearest(key: str, arguments: Sequence[str]) -> str:
     """The nearest of all options; if none is near, those on the same level."""
-    groups = {"recipe", *(f.name for f in fields(Config))}
+    groups = {"recipe", "pitfall", *(f.name for f in fields(Config))}
     known = _known_options(tuple(a for a in arguments if a.partition("=")[0] in groups and _picks_a_level(a)))
     parent = key.rpartition(".")[0]
     siblings = [k for k in known if k.rpartition(".")[0] == parent]

@@ -2,7 +2,8 @@
 
 A run keeps its components, not the names that chose them: it may be made by hand or restored from evidence, and two
 commands may make the same run. So a level stands for the runs of its class, and where several levels have that class,
-for those with the very arguments (and the length) that tell it from the others.
+for those with the very arguments (and the length) that tell it from the others. A rate does not, which people
+tune: two levels that differ in nothing else stand for the same runs.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -13,6 +14,7 @@ import yaml
 
 from lrbench import CONF
 from lrbench.errors import ConfigError, did_you_mean
+from lrbench.experiment import class_name
 from lrbench.store.index import flatten
 
 OPEN = "???"  # a value that a level leaves to the user
@@ -76,4 +78,4 @@ def _content(group: str, level: str) -> Mapping[str, Any]:
 
 
 def _class(target: str | None) -> str:
-    return (target or "").rpartition(".")[2]
+    return class_name(target or "")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from lrbench.config.arms import Arm, arms_from
+from lrbench.config.arms import SweepArm, arms_from
 from lrbench.config.files import files_of, listed, read_mapping, shown
 from lrbench.errors import ConfigError, did_you_mean
 
@@ -35,7 +35,7 @@ class Named(NamedTuple):
     """A grid with a name: overrides that all jobs have, those with several values, and arms."""
 
     overrides: list[str]
-    arms: tuple[Arm, ...]
+    arms: tuple[SweepArm, ...]
 
 
 def _read(path: Path) -> Named:

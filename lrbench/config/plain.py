@@ -8,9 +8,9 @@ from typing import Any
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
 from lrbench.metrics import Metric
-from lrbench.stats.verdict import Claim
+from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.design import RATE
-from lrbench.study.rules import Tuning
+from lrbench.study.rules import TuningRules
 
 MOST_OF_A_SHARE = 0.2  # a larger gain of a share was meant in points
 
@@ -60,18 +60,18 @@ def require_fractions(name: str, metric: Metric) -> None:
         raise ConfigError("kind", "fraction", why, "ask for the difference, kind: difference, or declare its low")
 
 
-def claim_of(arm: str, plain: Any, metric: Metric, kind: str) -> Claim:
+def claim_of(arm: str, plain: Any, metric: Metric, kind: str) -> ClaimedEffect:
     try:
-        if unknown := {*plain} - {f.name for f in fields(Claim)}:
+        if unknown := {*plain} - {f.name for f in fields(ClaimedEffect)}:
             raise ValueError(f"a claim has no {', '.join(map(str, unknown))}")
         own: dict[str, Any] = {k: v and gain_of(f"claims.{arm}.{k}", v, metric, kind) for k, v in plain.items()}
-        return Claim(**own)
+        return ClaimedEffect(**own)
     except (AttributeError, TypeError, ValueError) as error:
         cure = "as in {low: 0.005, high: 0.02, margin: 0.002}, gains in the metric's own unit"
         raise ConfigError(f"claims.{arm}", plain, str(error), cure) from error
 
 
-def tuning_of(asked: Mapping[str, Any], baseline: Experiment | None) -> Tuning | None:
+def tuning_of(asked: Mapping[str, Any], baseline: Experiment | None) -> TuningRules | None:
     """As given; without a first value, a grid with the baseline's own rate in its middle."""
     plain = asked.get("tuning")
     given = asked.get("kind") != "threshold" and asked.get("estimand") == "swap"
@@ -79,7 +79,7 @@ def tuning_of(asked: Mapping[str, Any], baseline: Experiment | None) -> Tuning |
         return None
     plain = dict(plain or {})
     for key in plain:
-        if key not in (known := [f.name for f in fields(Tuning)]):
+        if key not in (known := [f.name for f in fields(TuningRules)]):
             raise ConfigError(f"tuning.{key}", plain[key], "there is no such key", did_you_mean(str(key), known))
     for name in ("first", "factor"):
         if name in plain:
@@ -90,6 +90,6 @@ def tuning_of(asked: Mapping[str, Any], baseline: Experiment | None) -> Tuning |
     if "first" not in plain:
         if baseline is None or not str(plain.get("key", RATE)).endswith(RATE):
             raise ConfigError("tuning.first", None, "give the lowest value of the first grid")
-        points, factor = plain.get("points", Tuning.points), plain.get("factor", Tuning.factor)
+        points, factor = plain.get("points", TuningRules.points), plain.get("factor", TuningRules.factor)
         plain["first"] = float(f"{baseline.optimizer.lr / math.pow(factor, points // 2):.6g}")
-    return Tuning(**plain)
+    return TuningRules(**plain)

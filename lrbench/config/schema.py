@@ -3,9 +3,9 @@
 Open only are the `args` beside a `_target_`; they are bound to its signature when the Experiment is made.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
@@ -43,7 +43,7 @@ class ComponentConfig:
 
 @dataclass
 class OptimizerConfig(ComponentConfig):
-    lr: float = MISSING  # the peak rate under every scheduler
+    lr: Any = MISSING  # the peak rate under every scheduler, a number; or auto
 
 
 @dataclass
@@ -55,6 +55,7 @@ class SchedulerConfig(ComponentConfig):
     mode_arg: str | None = None  # an argument that, where it is null, says which way the monitored metric is better
     still: bool = False  # it is meant never to move the rate
     only_falls: bool | None = None  # whether the rate never rises: then a rise is refused; null: it is told
+    first_row: int | None = None  # 1: the scheduler is stepped before the optimizer, a mistake (conf/pitfall)
 
 
 @dataclass
@@ -105,11 +106,48 @@ class LRScalingConfig:
     base_batch: int = 256
 
 
+class Variant(Enum):
+    lrbench = "lrbench"
+    guide = "guide"
+
+
+@dataclass
+class FindLRConfig:
+    """What `lrbench.find_lr.range_test.RangeTest` is; null is the variant's own."""
+
+    start: float | None = None
+    end: float = 10.0
+    iterations: int = 100
+    smoothing: float | None = None
+    stop: float | None = 4.0
+    seeds: int = 5
+    variant: Variant = Variant.lrbench
+    rule: str | None = None
+
+
 @dataclass
 class StartConfig:
     of: Any = None  # a run id, a recipe's name, or a list of overrides; null begins from scratch
     at: str = "end"  # 30ep, 500ba, end or plateau
     carry: list[str] = field(default_factory=lambda: ["model", "optimizer", "stream"])
+    new_head: bool = False
+    head_names: str | None = None
+
+
+@dataclass
+class EarlyStopConfig:
+    patience: str | None = None
+    min_delta: float = 0.0
+
+
+class Scale(Enum):
+    linear = "linear"
+    log = "log"
+
+
+@dataclass
+class PlotConfig:
+    scale: Scale = Scale.linear  # of the rate's axis
 
 
 @dataclass
@@ -136,6 +174,8 @@ class Config:
     channels_last: bool = True
     compile: bool = False
     start: StartConfig = field(default_factory=StartConfig)
+    early_stop: EarlyStopConfig = field(default_factory=EarlyStopConfig)
+    own_metrics: list[Any] = field(default_factory=list)  # dotted paths, or {_target_: PATH, args: {}}
     device: str = "auto"
     results: str | None = None
     log_every: str = "0.1%"
@@ -145,8 +185,12 @@ class Config:
     test: bool = True
     force: bool = False
     retry: bool = False
-    strict: bool = True
+    audit: bool = True
+    strict: bool = False
+    accepts: Any = None  # findings of `lrbench check` that are meant, by id, each with the reason
     out: str | None = None
+    plot: PlotConfig = field(default_factory=PlotConfig)
+    find_lr: FindLRConfig = field(default_factory=FindLRConfig)
 
 
 @dataclass
@@ -158,6 +202,17 @@ class LocalLauncherConfig:
 @dataclass
 class SlurmLauncherConfig(Slurm):
     _target_: str = MISSING
+
+
+def choices(option: str) -> tuple[str, ...]:
+    """The values of an option with few, by its dotted name; none for any other, and for what is no option."""
+    kind: Any = Config
+    for name in option.split("."):
+        kind = get_type_hints(kind).get(name) if is_dataclass(kind) else None
+    kinds = [k for k in get_args(kind) or (kind,) if isinstance(k, type)]
+    if bool in kinds:
+        return "false", "true"
+    return tuple(member.name for k in kinds if issubclass(k, Enum) for member in k)
 
 
 ConfigStore.instance().store(name="schema", node=Config)

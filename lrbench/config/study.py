@@ -1,13 +1,15 @@
 """From a study as a person writes it to a frozen Design: every arm composed once, under every task."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lrbench.config.arms import Arm, checked
+from lrbench.config.arms import SweepArm, checked
+from lrbench.config.auto import found_rate, is_auto, with_rate
+from lrbench.config.components import Grouped
 from lrbench.config.composer import Composer, composer
-from lrbench.config.experiments import Grouped, experiment_from, measured
+from lrbench.config.experiments import experiment_from, measured
 from lrbench.config.files import files_of, listed, read_mapping
 from lrbench.config.hydra_errors import explain
 from lrbench.config.plain import claim_of, gain_of, require_fractions, texts, tuning_of, whole
@@ -45,17 +47,21 @@ def same_design(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     return ours == theirs
 
 
-def compile_study(asked: Mapping[str, Any], name: str, config_dir: str | None = None) -> Design:
-    """Compose and check every arm under every task, and fix the rules. Raises ConfigError."""
+def compile_study(
+    asked: Mapping[str, Any], name: str, config_dir: str | None = None, results: Path | None = None
+) -> Design:
+    """Compose and check every arm under every task, and fix the rules. results: where the range tests are kept whose
+    rates stand for `optimizer.lr=auto`. Raises ConfigError."""
     arms = _arms(asked.get("arms", {}))
     tasks = _tasks(asked)
     keys = {arm.name: arm.key or _tuning_key(asked) for arm in arms}
     search = [f"hydra.searchpath=[file://{Path(config_dir).absolute()}]"] if config_dir else []
     with composer(search) as composed:
-        made = _Made(composed, [])
+        made = _Made(composed, [], results)
         given = {task: {arm.name: made([*shared, *arm.overrides], task, arm.name) for arm in arms}
                  for task, shared in tasks.items()}  # fmt: skip
         rules = _rules(asked, [a.name for a in arms], given)
+        _require_given(rules, keys, made.found)
         compiled = {
             task: {
                 arm.name: dict(_values(made, rules, keys, [*shared, *arm.overrides], task, arm.name)) for arm in arms
@@ -81,6 +87,8 @@ class _Made:
 
     composed: Composer
     grouped: list[Grouped]
+    results: Path | None = None
+    found: set[str] = field(default_factory=set)  # the arms whose rate a range test found
 
     def __call__(self, overrides: Sequence[str], task: str, arm: str) -> Experiment:
         for override in overrides:
@@ -88,12 +96,33 @@ class _Made:
                 why = "a study has seeds and a results folder of its own, and says itself when the test set is asked"
                 raise ConfigError(f"arm {arm}", override, why, "leave it out (--replicate 1 gives other seeds)")
         try:
-            return experiment_from(self.composed(overrides).plain, self.grouped)
+            plain = self.composed(overrides).plain
+            if is_auto(plain) and self.results is not None:
+                self.found.add(arm)
+                plain = with_rate(plain, found_rate({**plain, "results": str(self.results)}, None))
+            return _to_the_end(experiment_from(plain, self.grouped))
         except ConfigError as error:
             where = f"arm {arm}" if task == "" else f"arm {arm} of task {task}"
             raise ConfigError(where, "", str(error)) from error
         except Exception as error:
             raise explain(error, list(overrides)) from error
+
+
+def _to_the_end(experiment: Experiment) -> Experiment:
+    """The experiment. Raises ConfigError where it may stop early: arms are compared at one budget."""
+    if experiment.early_stop is not None:
+        why = "arms are compared at one budget, and runs that stop early each have their own"
+        raise ConfigError("early_stop.patience", experiment.early_stop.patience, why, "leave it out")
+    return experiment
+
+
+def _require_given(rules: Rules, keys: Mapping[str, str], found: Collection[str]) -> None:
+    """Raises ConfigError for an arm whose rate is a range test's, and which the study would give others."""
+    for arm in rules.arms if rules.varies else ():
+        if arm in found and keys[arm] == RATE:
+            why = "a range test finds its rate, and the study tunes it"
+            cure = "give the rate, or compare the arms as they are given (--swap; estimand: swap, rate: as given)"
+            raise ConfigError(f"arm {arm}", "optimizer.lr=auto", why, cure)
 
 
 def _arms(content: Any) -> list[_Arm]:
@@ -112,7 +141,7 @@ def _arms(content: Any) -> list[_Arm]:
             cure = "give a list of overrides, or {set: [overrides], tuned: start.of.optimizer.lr}"
             raise ConfigError(f"arms.{name}", given, "this is no list of overrides", cure)
         found.append(_Arm(str(name), tuple(overrides), own.get("tuned")))
-    checked([Arm(a.name, a.overrides) for a in found], "arms")
+    checked([SweepArm(a.name, a.overrides) for a in found], "arms")
     return found
 
 

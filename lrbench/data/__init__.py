@@ -7,11 +7,13 @@ A data set is a class whose constructor takes its options by keyword, with two m
 - `load(seed) -> Splits`: three disjoint splits, CPU tensors where they fit in memory. They depend on nothing but the
   seed and the options.
 
-There are three kinds of splits in `kinds`, and a class of yours with a method `stream` is a fourth (`Split`):
+There are five kinds of splits in `kinds`, and a class of yours with a method `stream` is a sixth (`Split`):
 
 - `Samples(tree)`: tensors in memory, in tuples, lists and dicts; row i of each is sample i. A batch is the same tree.
 - `Images(x, y, mean, std, num_classes)`: images in memory; normalised and augmented by tensor operations.
+- `Masked(x, mask, mean, std)`: images in memory with a class for every pixel.
 - `ImageFiles(source, mean, std, num_classes)`: images read by worker processes when they are needed.
+- `Boxed(images, boxes, labels, crowd, begins)`: `Images` or `ImageFiles` with boxes of classes.
 
 To bring your own, write such a class in a module of yours and name it in a config level:
 
@@ -28,7 +30,10 @@ A text of which 10 characters predict the next, for instance:
             blocks = torch.tensor(list(TEXT[:11000])).view(1000, 11)[draw_order(1000, seed)]
             return Splits(*(Samples({"tokens": part}) for part in blocks.split([900, 50, 50])))
 
-An argument named `root` is where the data lie; a run's identity leaves it out and takes the fingerprint instead.
+An argument named `root` (in this package also `path`) is where the data lie; a run's identity leaves it out and takes
+the fingerprint instead. A class may name in `later` options that it did not have before: at their defaults they are
+left out, so that no run gets another identity by them. `in_memory = False` says that its splits are no tensors, which a
+sweep's workers could share.
 A module of this package says `NUMERICS = 1`, and raises it with every change of a number that it gives: it is part of
 the runs' identity. Of a module of yours the source is, so that it needs nothing. `draw_order` below and
 `kinds.labelled_images` are there to write `load` with. Importing this package, or a module of the data sets in it, does
@@ -111,7 +116,7 @@ class Split(Protocol):
         ...
 
 
-class Source(Protocol):
+class ImageSource(Protocol):
     """Images that do not fit in memory. Worker processes get a copy: it must pickle."""
 
     shape: tuple[int, int, int]  # of every image that is read: channels, height, width

@@ -91,6 +91,10 @@ class Augmentation:
             x = torch.cat([x, x.flip(-1)]).index_select(0, places)
         return x
 
+    def mirrored(self, rows: Tensor) -> Tensor:
+        """Which of these rows `moved` mirrors, (b,) bool."""
+        return self._mirrored[rows] if self._augment.hflip else torch.zeros_like(rows, dtype=torch.bool)
+
     def mixed(self, x: Tensor, y: Tensor, rows: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """Normalised images (b, C, H, W) of these rows, changed in place, and their labels (b,), erased and mixed: the
         first `size` of them.

@@ -14,6 +14,7 @@ from torch import Tensor
 from lrbench.data import Reading, require_whole
 from lrbench.data.augment import Augmentation
 from lrbench.data.samples import CHUNK, Order, part_of
+from lrbench.errors import ConfigError
 
 # Part of the identity of every run. Raise it with any change that alters the batches of a seed.
 NUMERICS = 1
@@ -80,6 +81,15 @@ def augmentation(reading: Reading, n: int, height: int, width: int, num_classes:
     """The changes of n training images. Raises `ConfigError` unless each crop shows some of the image."""
     require_whole("data.augment.crop", reading.augment.crop, 0, min(height, width) - 1)  # beyond: padding alone
     return Augmentation(reading.augment, n, height, width, num_classes, reading.seed, reading.device)
+
+
+def require_mirrored(reading: Reading, images: str) -> None:
+    """Raise `ConfigError` for changes other than mirroring, of images of which a target says where something is."""
+    for name in ("crop", "mixup", "cutmix", "erase"):
+        if value := getattr(reading.augment, name):
+            why = f"{images} are mirrored (data.augment.hflip), and changed in no other way"
+            off = 0 if name == "crop" else "null"
+            raise ConfigError(f"data.augment.{name}", value, why, f"give data.augment.{name}={off}")
 
 
 def normaliser(mean: Tensor, std: Tensor, reading: Reading) -> Callable[[Tensor], Tensor]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -41,6 +42,7 @@ SHA256 = {  # of the unzipped files
 FINGERPRINT = sha256("".join(SHA256.values()).encode()).hexdigest()
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 POOL, TEST, SIDE, CLASSES = 60_000, 10_000, 28, 10
+ALL = tuple(range(CLASSES))
 
 
 class FashionMNIST:
@@ -48,40 +50,87 @@ class FashionMNIST:
 
     resolution: height and width in pixels, 1 to 28; below 28 the images are averaged over areas.
     train_size, val_size: number of images; together at most 60,000.
+    classes: the labels whose images there are, [5, 6, 7, 8, 9] say, which become 0, 1, ... in the order they are given;
+    null for all. The public files have as many images of each. What is pretrained on some can be fine-tuned on others.
     Raises `ConfigError` for values that do not fit.
     """
 
-    def __init__(self, resolution: int = 28, train_size: int = 55000, val_size: int = 5000) -> None:
+    later = ("classes",)
+
+    def __init__(
+        self,
+        resolution: int = 28,
+        train_size: int = 55000,
+        val_size: int = 5000,
+        classes: Sequence[int] | None = None,
+    ) -> None:
+        self.classes = _required_classes(classes)
+        pool = POOL // CLASSES * len(self.classes)
         require_whole("data.args.resolution", resolution, 1, SIDE)
-        require_whole("data.args.train_size", train_size, 1, POOL - 1)
-        require_whole("data.args.val_size", val_size, 1, POOL - 1)
-        if train_size + val_size > POOL:
+        require_whole("data.args.train_size", train_size, 1, pool - 1)
+        require_whole("data.args.val_size", val_size, 1, pool - 1)
+        if train_size + val_size > pool:
             raise ConfigError(
                 "data.args.train_size",
                 f"{train_size} with data.args.val_size={val_size}",
-                f"Fashion-MNIST has {POOL} images beside its test set",
-                f"make their sum at most {POOL}",
+                f"Fashion-MNIST has {pool} images of {len(self.classes)} classes beside its test set",
+                f"make their sum at most {pool}",
             )
         self.resolution, self.train_size, self.val_size = resolution, train_size, val_size
 
     def info(self) -> DataInfo:
         """Sizes and shapes; nothing is read."""
-        spec = image_spec(1, self.resolution, self.resolution, CLASSES)
-        return DataInfo(self.train_size, self.val_size, TEST, spec, FINGERPRINT)
+        spec = image_spec(1, self.resolution, self.resolution, len(self.classes))
+        return DataInfo(self.train_size, self.val_size, TEST // CLASSES * len(self.classes), spec, FINGERPRINT)
 
     def load(self, seed: int) -> Splits[Split]:
         """The splits of this seed. Raises `ConfigError` where the files cannot be had, or have changed."""
+        import torch
+
         folder = _find() or _download()
         x, y = _images(folder, "train", POOL), _labels(folder, "train")
         # Training comes first, validation from the end: a larger training set includes a smaller one, and
         # neither size changes which images are in the other split.
-        order = draw_order(POOL, seed)
+        order = self._of_classes(y, draw_order(POOL, seed))
         train, val = (
-            (shrink(x[rows], self.resolution), y[rows])
-            for rows in (order[: self.train_size], order[POOL - self.val_size :])
+            (shrink(x[rows], self.resolution), self._renamed(y[rows]))
+            for rows in (order[: self.train_size], order[len(order) - self.val_size :])
         )
-        test = shrink(_images(folder, "t10k", TEST), self.resolution), _labels(folder, "t10k")
-        return labelled_images(train, val, test, CLASSES)
+        x, y = _images(folder, "t10k", TEST), _labels(folder, "t10k")
+        if self.classes != ALL:
+            rows = self._of_classes(y, torch.arange(TEST))
+            x, y = x[rows], self._renamed(y[rows])
+        return labelled_images(train, val, (shrink(x, self.resolution), y), len(self.classes))
+
+    def _of_classes(self, y: Tensor, rows: Tensor) -> Tensor:
+        """Of the rows, in their order, those whose label is one of the classes."""
+        import torch
+
+        return rows if self.classes == ALL else rows[torch.isin(y[rows], torch.tensor(self.classes))]
+
+    def _renamed(self, y: Tensor) -> Tensor:
+        """Labels as places in the classes."""
+        import torch
+
+        if self.classes == ALL:
+            return y
+        place = torch.zeros(CLASSES, dtype=torch.int64)
+        place[list(self.classes)] = torch.arange(len(self.classes))
+        return place[y]
+
+
+def _required_classes(classes: Sequence[int] | None) -> tuple[int, ...]:
+    """Raises ConfigError."""
+    if classes is None:
+        return ALL
+    cure = f"give two or more of the labels 0 to {CLASSES - 1}, each once, such as [5,6,7,8,9], or null for all"
+    if isinstance(classes, str) or not isinstance(classes, Sequence):
+        raise ConfigError("data.args.classes", repr(classes), "this is no list of labels", cure)
+    wrong = [c for c in classes if type(c) is not int or not 0 <= c < CLASSES]
+    if wrong or len(set(classes)) != len(classes) or len(classes) < 2:
+        why = f"{wrong[0]!r} is no label" if wrong else "a class is named twice" if len(classes) > 1 else "too few"
+        raise ConfigError("data.args.classes", list(classes), why, cure)
+    return tuple(classes)
 
 
 def shrink(images: Tensor, resolution: int) -> Tensor:

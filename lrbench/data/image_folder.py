@@ -2,45 +2,39 @@
 
 It is read by worker processes while it is trained on (see `loader`). Training images are random resized crops, whose
 place is drawn by the keyed generators of the run; in evaluation the shorter side is resized and the centre cut out.
+What the pixels of a file mean: `pixels`.
 
-The folder is listed once a process, sizes of files included: seconds for ImageNet on a local disk.
+The folder is listed once a process, sizes of files included: seconds for ImageNet on a local disk. Before the first
+update every file is looked at (`look`), once a process too. The fingerprint covers all of them, those of the test set
+as well: a run whose test set is another has other numbers. So a file that is mended to the bytes it had goes on with
+the run that met it (`retry=true`), and one that is replaced or removed makes another run, of which nothing is lost,
+since the look comes before all training.
 """
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from lrbench.data import DataInfo, Split, Splits, draw_order, image_spec, require_whole
 from lrbench.data.kinds import ImageFiles
+from lrbench.data.listing import SUFFIXES, listing
+from lrbench.data.look import Image, copies, look_at, say
+from lrbench.data.pixels import Convention, convention, read, truth
 from lrbench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from torch import Tensor
 
 # Part of the identity of every run that uses this module. Raise it with any change that alters the tensors it
 # returns for the same options and seed, so that old runs are not taken for new ones.
 NUMERICS = 1
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # those of torchvision
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as torchvision's pretrained models take them
-SAMPLED = 64 * 2**20  # bytes of content, about, that the fingerprint reads
-
-
-class Listing(NamedTuple):
-    """What lies in a folder: class names, and each image's path below the root with its class, sorted by path."""
-
-    classes: tuple[str, ...]
-    train: tuple[tuple[str, int], ...]
-    val: tuple[tuple[str, int], ...]
-    fingerprint: str
 
 
 class ImageFolder:
@@ -49,8 +43,13 @@ class ImageFolder:
     root: the folder that holds `train` and `val`. val_size: images of `train` held out for validation (10,000 is usual
     for ImageNet). size: height and width that the network sees, in pixels. resize: the shorter side in evaluation,
     before the centre is cut out. scale, ratio: of the random crops, the share of the image's area, and width / height;
-    torchvision's and timm's by default. Raises `ConfigError` for values that do not fit and for another layout.
+    torchvision's and timm's by default. white, background, upright: what files leave open (`pixels.Convention`).
+    verify: read every image whole before the first update, where otherwise of the training images the header and the
+    end are. Raises `ConfigError` for values that do not fit and for another layout.
     """
+
+    in_memory = False  # a process that only hands runs out has no use for it
+    later = ("white", "background", "upright", "verify")  # options that say nothing by default (see `lrbench.data`)
 
     def __init__(
         self,
@@ -60,6 +59,10 @@ class ImageFolder:
         resize: int = 256,
         scale: Sequence[float] = (0.08, 1.0),
         ratio: Sequence[float] = (3 / 4, 4 / 3),
+        white: float | None = None,
+        background: Sequence[int] | None = None,
+        upright: bool | None = None,
+        verify: bool = False,
     ) -> None:
         require_whole("data.args.size", size, 1, 4096)
         require_whole("data.args.resize", resize, size, 8192)
@@ -67,7 +70,8 @@ class ImageFolder:
         _require_range("data.args.ratio", ratio, math.inf, "width / height, such as [0.75, 1.3333333333333333]")
         require_whole("data.args.val_size", val_size, 1, 2**62)
         self.root, self.val_size, self.size, self.resize = Path(str(root)).expanduser(), val_size, size, resize
-        self.scale, self.ratio = tuple(scale), tuple(ratio)
+        self.scale, self.ratio, self.verify = tuple(scale), tuple(ratio), truth("data.args.verify", verify)
+        self.convention = convention(white, background, upright)
 
     def info(self) -> DataInfo:
         """Sizes and shapes. Lists the folder, once a process. Raises `ConfigError` for another layout.
@@ -76,33 +80,35 @@ class ImageFolder:
         order of names, k so that about 64 MiB are read: all of a small folder. In a larger one it cannot see an image
         whose bytes change and whose size does not, unless it is one of those.
         """
-        listing = _listing(self.root)
-        n_train = len(listing.train) - self.val_size
+        found = listing(self.root)
+        _first_looked(self.root, self.convention)
+        n_train = len(found.train) - self.val_size
         if n_train < 1:
             raise ConfigError(
                 "data.args.val_size",
                 self.val_size,
-                f"{self.root / 'train'} holds {len(listing.train)} images, so none would be left for training",
+                f"{self.root / 'train'} holds {len(found.train)} images, so none would be left for training",
                 "hold fewer out for validation",
             )
-        spec = image_spec(3, self.size, self.size, len(listing.classes))
-        return DataInfo(n_train, self.val_size, len(listing.val), spec, listing.fingerprint)
+        spec = image_spec(3, self.size, self.size, len(found.classes))
+        return DataInfo(n_train, self.val_size, len(found.val), spec, found.fingerprint)
 
     def load(self, seed: int) -> Splits[Split]:
-        """The splits of this seed, read when they are needed: the test images once now, a process, so that a run does
-        not end at one. Raises `ConfigError` as `info` does, and for a test image that cannot be read."""
+        """The splits of this seed, read when they are needed. Every image is looked at once now, a process, so that a
+        run does not end at one, and what is odd about the folder is said on stderr. Raises `ConfigError` as `info`
+        does, and for an image that cannot be read."""
         import torch
 
-        n_train, listing = self.info().n_train, _listing(self.root)
-        _require_readable(self.root)
-        order = draw_order(len(listing.train), seed).tolist()
-        train, val = ([listing.train[i] for i in rows] for rows in (order[:n_train], order[n_train:]))
-        how = torch.tensor(MEAN), torch.tensor(STD), len(listing.classes)
-        return Splits(*(ImageFiles(Files(self, images), *how) for images in (train, val, listing.val)))
+        n_train, found = self.info().n_train, listing(self.root)
+        _looked(self.root, self.convention, self.verify)
+        order = draw_order(len(found.train), seed).tolist()
+        train, val = ([found.train[i] for i in rows] for rows in (order[:n_train], order[n_train:]))
+        how = torch.tensor(MEAN), torch.tensor(STD), len(found.classes)
+        return Splits(*(ImageFiles(FolderImages(self, images), *how) for images in (train, val, found.val)))
 
 
-class Files:
-    """A `Source`: the images of one split, with their labels `y`."""
+class FolderImages:
+    """An `ImageSource`: the images of one split, with their labels `y`."""
 
     def __init__(self, folder: ImageFolder, images: Sequence[tuple[str, int]]) -> None:
         import torch
@@ -118,7 +124,7 @@ class Files:
         from torchvision.transforms import functional
 
         folder = self._folder
-        image = _opened(folder.root / self.paths[row])
+        image = read(folder.root / self.paths[row], folder.convention)
         if draws is None:
             image = functional.center_crop(functional.resize(image, [folder.resize]), [folder.size])
         else:
@@ -143,114 +149,33 @@ def crop_window(
     return (height - tall) // 2, (width - wide) // 2, tall, wide
 
 
-def _opened(path: Path, whole: bool = True) -> Image:
-    """An image in RGB; with `whole` false, only what stands in its header is read. Raises `ConfigError`."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            _require_bytes(path, image.mode)
-            return image.convert("RGB") if whole else image
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ConfigError(
-            "data", "image_folder", f"{path} cannot be read as an image ({error})", "repair or remove it"
-        ) from error
+@cache
+def _first_looked(root: Path, convention: Convention) -> None:
+    """Look at the first image of each class, already where a schedule is only laid out. Raises ConfigError."""
+    found = listing(root)
+    for images in (found.train, found.val):
+        first = {label: path for path, label in reversed(images)}
+        look_at(root, [Image(path, label, False) for label, path in sorted(first.items())], convention)
 
 
 @cache
-def _require_readable(root: Path) -> None:
-    """Read every test image: training images are met in the first epoch, validation at the first evaluation, and these
-    at the end of all. Pillow decodes outside of Python's lock, so threads help."""
-    with ThreadPoolExecutor() as pool:
-        for _ in pool.map(_opened, [root / path for path, _ in _listing(root).val]):
-            pass
+def _looked(root: Path, convention: Convention, verify: bool) -> None:
+    """Look at every image, at the test set's whole: training images are met in the first epoch, validation at the first
+    evaluation, and these at the end of all. Say what is odd. Raises ConfigError."""
+    found = listing(root)
+    images = [Image(path, label, verify) for path, label in found.train]
+    images += [Image(path, label, True) for path, label in found.val]
+    for remark in (*copies(look_at(root, images, convention), "val/"), *_passed_over(found.others)):
+        say(f"{root}: {remark}")
 
 
-def _require_bytes(path: Path, mode: str) -> None:
-    """Raise `ConfigError` for pixels that do not fit in a byte: Pillow would clip them to black and white."""
-    if mode.startswith(("I", "F")):
-        raise ConfigError(
-            "data",
-            "image_folder",
-            f"{path} has pixels of more than 8 bits (Pillow's mode {mode})",
-            "scale them to 0 ... 255 and save them with 8 bits",
-        )
-
-
-@cache
-def _listing(root: Path) -> Listing:
-    """What lies below a root. Raises `ConfigError` where that is not ImageNet's layout, or cannot be read."""
-    try:
-        return _listed(root)
-    except OSError as error:
-        raise ConfigError("data.args.root", root, f"cannot be read ({error})") from error
-
-
-def _listed(root: Path) -> Listing:
-    layout = f"the layout is {root}/train/CLASS/IMAGE and {root}/val/CLASS/IMAGE"
-    for part in ("train", "val"):
-        if not (root / part).is_dir():
-            raise ConfigError("data.args.root", root, f"there is no folder {root / part}", layout)
-    classes, others = (_folders(root / part) for part in ("train", "val"))
-    if not classes:
-        raise ConfigError("data.args.root", root, f"{root / 'train'} holds no folders, one for each class", layout)
-    if classes != others:
-        alone = [f"{name} only in train" for name in classes if name not in others]
-        alone += [f"{name} only in val" for name in others if name not in classes]
-        shown = ", ".join(alone[:3]) + (f", and {len(alone) - 3} more" if len(alone) > 3 else "")
-        raise ConfigError(
-            "data.args.root",
-            root,
-            f"train and val must hold the same classes ({shown}). (ImageNet's validation images come "
-            f"in one folder: sort them by class first.) For lrbench {layout}",
-        )
-    found = {part: [_images(root, part, name) for name in classes] for part in ("train", "val")}
-    for part, of_class in found.items():
-        for name, images in zip(classes, of_class, strict=True):
-            if not images:
-                raise ConfigError(
-                    "data.args.root",
-                    root,
-                    f"{root / part / name} holds no image ({', '.join(SUFFIXES)})",
-                    "add some, or remove the class from train and val",
-                )
-            _opened(root / images[0][0], whole=False)
-    everything = [image for part in found.values() for of_class in part for image in of_class]
-    train, val = (
-        tuple((path, label) for label, images in enumerate(found[part]) for path, _ in images) for part in found
-    )
-    return Listing(tuple(classes), train, val, _fingerprint(root, everything))
-
-
-def _folders(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
-
-
-def _images(root: Path, part: str, name: str) -> list[tuple[str, int]]:
-    """The images of a class, at any depth, but for hidden files and folders: path below the root and size in bytes,
-    sorted."""
-    found, waiting = [], [f"{part}/{name}"]
-    while waiting:
-        below = waiting.pop()
-        for entry in list(os.scandir(root / below)):
-            if entry.name.startswith("."):  # a notebook keeps copies in such a folder
-                continue
-            if entry.is_dir():
-                waiting.append(f"{below}/{entry.name}")
-            elif entry.name.lower().endswith(SUFFIXES):
-                found.append((f"{below}/{entry.name}", entry.stat().st_size))
-    return sorted(found)
-
-
-def _fingerprint(root: Path, images: Sequence[tuple[str, int]]) -> str:
-    """See `ImageFolder.info`. images: path below the root and size in bytes."""
-    every = max(1, math.ceil(sum(size for _, size in images) / SAMPLED))
-    content = sha256()
-    for i, (path, size) in enumerate(images):
-        content.update(f"{path}\0{size}\n".encode(errors="surrogateescape"))
-        if i % every == 0:
-            content.update((root / path).read_bytes())
-    return content.hexdigest()
+def _passed_over(others: Sequence[str]) -> Iterator[str]:
+    """What is told of files that are taken for no images."""
+    if others:
+        kinds = Counter(Path(path).suffix.lower() or "no ending" for path in others).most_common(3)
+        listed = ", ".join(f"{many:,} of {kind}" for kind, many in kinds)
+        files = "1 file that is" if len(others) == 1 else f"{len(others):,} files that are"
+        yield f"{files} taken for no image ({listed}; {others[0]}): an image in a class ends in {', '.join(SUFFIXES)}"
 
 
 def _require_range(option: str, values: Sequence[float], high: float, cure: str) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from lrbench.data import Reading, Source
+from lrbench.data import ImageSource, Reading
 from lrbench.data.batches import asked_rows, augmentation, formatted, normaliser
 from lrbench.data.samples import Order
 from lrbench.errors import ConfigError
@@ -33,12 +33,14 @@ class Loader:
 
     Asked for the parts of this process (`Reading.mine`) one after the other, or for one and the same part of every
     update, it finds them read ahead by `workers` processes; after a jump they start anew. 0 workers: images are read
-    when they are asked for, in this process. Raises `ConfigError` where the crop is not smaller than the image, or an
-    image cannot be read.
+    when they are asked for, in this process. chunk: images evaluated at a time. Raises `ConfigError` where the crop is
+    not smaller than the image, or an image cannot be read.
     """
 
-    def __init__(self, source: Source, mean: Tensor, std: Tensor, num_classes: int, reading: Reading) -> None:
-        self._source, self._reading, self._n = source, reading, len(source.y)
+    def __init__(
+        self, source: ImageSource, mean: Tensor, std: Tensor, num_classes: int, reading: Reading, chunk: int = CHUNK
+    ) -> None:
+        self._source, self._reading, self._n, self._chunk = source, reading, len(source.y), chunk
         _, height, width = source.shape
         self._order = Order(self._n, reading.batch_size, reading.seed)
         self.per_epoch = self._order.per_epoch
@@ -60,10 +62,10 @@ class Loader:
         return formatted(x, self._reading), y
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        asked: list[Request] = [(rows.numpy(), None) for rows in torch.arange(self._n).split(CHUNK)]
+        asked: list[Request] = [(rows.numpy(), None) for rows in torch.arange(self._n).split(self._chunk)]
         workers = self._reading.workers if len(asked) > 1 else 0  # starting them takes longer than a few images
         images = read(self._source, asked, self._device, workers)
-        for x, y in zip(images, self._source.y.split(CHUNK), strict=True):
+        for x, y in zip(images, self._source.y.split(self._chunk), strict=True):
             yield formatted(self._normalise(x.to(self._device)), self._reading), y.to(self._device)
 
     def _raw(self, key: Key) -> Tensor:
@@ -91,7 +93,7 @@ def keys_from(key: Key, reading: Reading) -> Iterator[Key]:
     yield from ((later, p, parts) for later in count(update + 1) for p in mine)
 
 
-def requests(keys: Iterable[Key], source: Source, mixes: bool, reading: Reading) -> Iterator[Request]:
+def requests(keys: Iterable[Key], source: ImageSource, mixes: bool, reading: Reading) -> Iterator[Request]:
     """What the workers are asked for."""
     n = len(source.y)
     order, drawn, epoch = Order(n, reading.batch_size, reading.seed), torch.empty(0), -1
@@ -103,7 +105,7 @@ def requests(keys: Iterable[Key], source: Source, mixes: bool, reading: Reading)
         yield rows.numpy(), drawn[rows].numpy()
 
 
-def read(source: Source, asked: Iterable[Request], device: torch.device, workers: int) -> Iterator[Tensor]:
+def read(source: ImageSource, asked: Iterable[Request], device: torch.device, workers: int) -> Iterator[Tensor]:
     """The images of each request, (b, C, H, W) uint8, in memory from which they are copied fast to `device`."""
     loader: DataLoader[Any] = DataLoader(
         _Reading(source),
@@ -131,7 +133,7 @@ def read(source: Source, asked: Iterable[Request], device: torch.device, workers
 class _Reading(Dataset[Any]):
     """What a worker does with a request. A refusal is returned: raised, it would come back inside a traceback."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ImageSource) -> None:
         self._source = source
 
     def __getitem__(self, request: Request) -> Tensor | ConfigError:

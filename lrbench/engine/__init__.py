@@ -4,5 +4,5 @@
 record, `fork` begins from another run's state, and `train` puts them together: `train(experiment) -> Record`.
 """
 
-# Raised when the loop's numbers change for the same Experiment (design section 6).
+# Raised when the loop's numbers change for the same Experiment: it makes other run ids.
 NUMERICS = 2

@@ -26,13 +26,13 @@ def evaluating(setup: Setup, state: State) -> Iterator[None]:
             with torch.no_grad():
                 for tensor, before in kept:  # going to the average and back is not exact
                     tensor.copy_(before)
-        state.model.train()
+        state.train()
 
 
 def _average(setup: Setup, state: State) -> list[tuple[Tensor, Tensor]]:
     """Put the averaged weights into the model; what has to be put back, as (tensor, its value before)."""
     assert isinstance(state.optimizer, Averaging)
-    norms = [m for m in state.model.modules() if isinstance(m, _BatchNorm)]
+    norms = [m for m in state.model.modules() if isinstance(m, _BatchNorm) and m not in state.resting]
     tensors = [*state.model.parameters(), *(b for m in norms for b in m.buffers())]
     kept = [(t, t.detach().clone()) for t in tensors]
     state.optimizer.eval()

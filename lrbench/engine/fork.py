@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lrbench.engine.carried import carried
 from lrbench.engine.evaluation import evaluation_updates
 from lrbench.engine.legs import legs
 from lrbench.engine.state import Setup, State, load, new_state, save, set_up, wrap
@@ -14,7 +15,9 @@ from lrbench.experiment import Experiment, Start
 from lrbench.experiment.identity import run_id
 from lrbench.horizon import moment
 from lrbench.optim import Averaging
+from lrbench.store.files import Damaged
 from lrbench.store.record import Record
+from lrbench.targets import resolve, with_defaults
 
 
 def kept_name(update: int) -> str:
@@ -28,7 +31,15 @@ def at_update(at: str, parent: Experiment, record: Record | None, option: str = 
     `plateau` is the first update with a lower rate than the one before, in a parent whose schedule hears a metric.
     """
     if at != "plateau":
-        return moment(at, parent.clock, option)
+        try:
+            return moment(at, parent.clock, option)
+        except ConfigError as error:
+            if option == "start.at":
+                raise
+            cure = (
+                f"{error.cure}; or best, for the weights with the best monitor"  # which `keep` and --weights take too
+            )
+            raise ConfigError(option, error.value, error.why, cure) from error
     if record is None:
         raise ConfigError(option, "plateau", "unknown before the run", "give end or an update such as 30ep")
     _require_monitor(parent)
@@ -66,8 +77,8 @@ def start_state(setup: Setup, record: Record) -> State:
     if "optimizer" not in start.carry and isinstance(theirs.optimizer, Averaging):
         theirs.optimizer.eval()  # without the optimizer that averages, the model is what it evaluates
     state = new_state(setup.experiment, setup.device)
+    state.model.load_state_dict(carried(state.model, theirs.model.state_dict(), start))
     try:
-        state.model.load_state_dict(theirs.model.state_dict())
         if "optimizer" in start.carry:
             _carry_moments(state.optimizer, theirs.optimizer.state_dict())
             if state.scaler and theirs.scaler:
@@ -85,14 +96,18 @@ def kept_state(experiment: Experiment, update: int, record: Record, setup: Setup
     the same bits, and kept. `setup`: of whoever asks, for the device and the workers."""
     path = record.checkpoint(kept_name(update))
     if not path.exists():
-        save(_replayed(experiment, update, record, setup), path)
+        save(replayed(experiment, update, record, setup), path)
     try:
-        return load(experiment, setup.device, path)
+        state = load(experiment, setup.device, path)
+        if state.update != update:
+            raise Damaged(f"it is the state after update {state.update}")
+        return state
     except Exception as error:
+        why = error if isinstance(error, Damaged) else f"{type(error).__name__}: it may be damaged"
         raise ConfigError(
             str(path),
             "",
-            f"the checkpoint cannot be read ({type(error).__name__}: it may be damaged)",
+            f"the checkpoint cannot be read ({why})",
             "remove it, and it is made again from the run's experiment",
         ) from error
 
@@ -115,6 +130,13 @@ def check_start(experiment: Experiment, start: Start) -> None:
             "on what this run is tested on",
             "give both the same seed",
         )
+    if parent.data.fingerprint == experiment.data.fingerprint:
+        _require_same_splits(experiment, parent, start)
+    words = [resolve(e.data.target, "data")(**e.data.args).info().spec.get("vocabulary") for e in (experiment, parent)]
+    if None not in words and words[0] != words[1]:
+        why = "the parent reads its text by other tokens, so that its weights mean nothing to these"
+        cure = "give both the same tokenizer: data.args.tokenizer=byte is one for every text, or a tokenizer.json"
+        raise ConfigError("data.args.tokenizer", experiment.data.args.get("tokenizer"), why, cure)
     if "optimizer" in start.carry and parent.optimizer.target != experiment.optimizer.target:
         ours, theirs = (e.optimizer.target.rpartition(".")[2] for e in (experiment, parent))
         raise ConfigError(
@@ -123,6 +145,32 @@ def check_start(experiment: Experiment, start: Start) -> None:
             f"the parent trains with {theirs}, whose moments mean nothing to {ours}",
             "use start.carry=[model,stream]",
         )
+
+
+# Arguments of data sets by which other samples of the same data are held out.
+SPLITS = ("val_size", "test_size", "val_share", "test_share", "classes")
+
+
+def _require_same_splits(experiment: Experiment, parent: Experiment, start: Start) -> None:
+    """Refuse to evaluate on what the parent was trained on, and classes under the names of others."""
+    ours, theirs = (with_defaults(e.data.target, e.data.args, "data") for e in (experiment, parent))
+    if _have_no_class_in_common(ours.get("classes"), theirs.get("classes")):
+        if not start.new_head:
+            why = f"the parent tells {theirs['classes']} apart, so that its classifier means others"
+            raise ConfigError("data.args.classes", ours["classes"], why, "give start.new_head=true start.carry=[model]")
+        return
+    for name in SPLITS:
+        if name in ours and name in theirs and ours[name] != theirs[name]:
+            why = (
+                f"the parent has {theirs[name]}, which holds out other samples of the same data, so it may have "
+                "trained on what this run is evaluated on"
+            )
+            cure = "give both the same" + (", or classes of which the parent has none" if name == "classes" else "")
+            raise ConfigError(f"data.args.{name}", ours[name], why, cure)
+
+
+def _have_no_class_in_common(ours: object, theirs: object) -> bool:
+    return isinstance(ours, list | tuple) and isinstance(theirs, list | tuple) and not {*ours} & {*theirs}
 
 
 def _require_monitor(parent: Experiment) -> None:
@@ -145,7 +193,7 @@ def _carry_moments(optimizer: torch.optim.Optimizer, parent: dict[str, Any]) -> 
     optimizer.load_state_dict({"state": parent["state"], "param_groups": merged})
 
 
-def _replayed(experiment: Experiment, update: int, record: Record, asking: Setup) -> State:
+def replayed(experiment: Experiment, update: int, record: Record, asking: Setup) -> State:
     """The state of a run at an update that it kept no checkpoint of: trained again up to there."""
     if experiment.ranks is not None:
         raise ConfigError(

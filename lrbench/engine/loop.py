@@ -16,7 +16,7 @@ from lrbench.engine.state import Setup, State
 from lrbench.errors import ConfigError
 from lrbench.randomness import seed_of
 from lrbench.schedules.build import momentum_of
-from lrbench.store.record import LOSS, NORM, Series, series_type
+from lrbench.store.series import LOSS, NORM, Series, series_type
 from lrbench.tasks.returns import require_loss, require_weights
 
 NORM_EVERY = 16  # updates between two looks at the gradient's norm where it is not clipped: each costs a few percent
@@ -25,7 +25,7 @@ TRIES = 20  # of one update, before a run whose steps are all skipped counts as 
 PATIENCE = 0.5  # seconds at most, for what is shown and for a prompt answer to Ctrl-C
 
 
-class Block(NamedTuple):
+class UpdateBlock(NamedTuple):
     """What happened in updates [start, start + n)."""
 
     start: int
@@ -41,7 +41,7 @@ class Block(NamedTuple):
         bad = np.flatnonzero(~good)
         return int(self.start + bad[0]) if bad.size else None
 
-    def cut(self, update: int) -> "Block":
+    def cut(self, update: int) -> "UpdateBlock":
         """Only what happened before `update`."""
         n = update - self.start
         return self._replace(series=self.series[:n], seconds=self.seconds[:n])
@@ -66,7 +66,7 @@ def hears_loss(setup: Setup) -> bool:
     return setup.experiment.monitor == "train/loss"
 
 
-def advance(setup: Setup, state: State, until: int) -> Block:
+def advance(setup: Setup, state: State, until: int) -> UpdateBlock:
     """Train from `state.update` up to `until`, or for half a second; what was done and read back.
 
     The losses stay on the device until the end of the block, so that a GPU is not waited for at every update.
@@ -108,7 +108,7 @@ def advance(setup: Setup, state: State, until: int) -> Block:
     if state.feedback and hears_loss(setup) and start >= setup.table.warmup:
         state.feedback.step(float(columns[0, 0]))
     series = np.hstack([columns, read]).view(series_type(setup.table.names))[:, 0]
-    return Block(start, series, seconds, setup.experiment.clip is not None)
+    return UpdateBlock(start, series, seconds, setup.experiment.clip is not None)
 
 
 def _measured(
@@ -182,8 +182,8 @@ def _gradients(
     The loss is the sum over the update's batch divided by the batch's weight: exact however unequal the parts are.
     """
     experiment, ranks, at = setup.experiment, setup.ranks, setup.shift + update
-    accumulate, parts = experiment.accumulate or 1, experiment.parts
-    batches = [setup.splits.train.batch(at, ranks.rank * accumulate + i, parts) for i in range(accumulate)]
+    many, parts = experiment.micro_batches, experiment.parts
+    batches = [setup.splits.train.batch(at, ranks.rank * many + i, parts) for i in range(many)]
     weights = [setup.task.weight(batch) for batch in batches]
     if state.update == update:  # the first of a block
         require_weights(weights, experiment.task.target)
@@ -194,9 +194,9 @@ def _gradients(
     for micro, batch in enumerate(batches):
         if generator:
             generator.manual_seed(seed_of("noise", experiment.seed, at, micro, ranks.rank))
-        with _unsynchronised(state) if micro + 1 < accumulate else nullcontext():
+        with _unsynchronised(state) if micro + 1 < many else nullcontext():
             losses.append(_backward(setup, state, batch, weight))
-    return losses[0] if accumulate == 1 else torch.stack(losses).sum(), weight
+    return losses[0] if many == 1 else torch.stack(losses).sum(), weight
 
 
 def _backward(setup: Setup, state: State, batch: Batch, weight: Tensor | float) -> Tensor:

@@ -1,7 +1,7 @@
 """The tracker of one attempt: handed the record's rows as they come, and closed however the attempt ends."""
 
 from lrbench.engine.legs import Leg
-from lrbench.engine.log import Row
+from lrbench.engine.log import LogRow
 from lrbench.engine.state import State
 from lrbench.experiment import Experiment, Settings
 from lrbench.experiment.identity import arm_id, title, to_plain
@@ -19,7 +19,9 @@ class Mirroring:
     rows: those of the whole record, which grow: after a resume the mirror begins with the rows of earlier attempts.
     """
 
-    def __init__(self, experiment: Experiment, settings: Settings, record: Record, rows: list[Row], say: Say) -> None:
+    def __init__(
+        self, experiment: Experiment, settings: Settings, record: Record, rows: list[LogRow], say: Say
+    ) -> None:
         self._experiment, self._tracker, self._record, self._say = experiment, settings.tracker, record, say
         self._mirror: Mirror | None = None
         self._rows, self._sent = rows, 0

@@ -5,7 +5,7 @@ from lrbench.data import batches
 from lrbench.errors import ConfigError
 from lrbench.experiment import Component, Experiment
 from lrbench.experiment.identity import run_id
-from lrbench.targets import numerics
+from lrbench.targets import numerics_with
 
 
 def of_the_loop() -> dict[str, int]:
@@ -23,7 +23,11 @@ def require_current(experiment: Experiment) -> None:
         "model": e.model, "data": e.data, "task": e.task, "optimizer": e.optimizer, "scheduler": e.scheduler,
         "warmup": e.warmup, "weight_decay": e.weight_decay, "param_groups": e.param_groups,
     }  # fmt: skip
-    found = {name: (part.numerics, numerics(part.target, name)) for name, part in parts.items() if part is not None}
+    there = {name: part for name, part in parts.items() if part is not None}
+    found: dict[str, tuple[int | str | None, ...]] = {
+        name: (part.numerics, numerics_with(part.target, part.args if name == "scheduler" else {}, name))
+        for name, part in there.items()
+    }
     found |= {name: (e.numerics.get(name), now) for name, now in of_the_loop().items()}
     changed = [name for name, (then, now) in found.items() if then != now]
     if changed:

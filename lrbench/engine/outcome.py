@@ -18,8 +18,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lrbench import __version__
 from lrbench.engine.evaluation import evaluation_updates
-from lrbench.engine.log import Row
+from lrbench.engine.log import LogRow
 from lrbench.engine.state import Setup, State
+from lrbench.engine.stopping import last_update
 from lrbench.experiment.identity import arm_id, run_id, title
 from lrbench.metrics import metric_of, to_plain
 from lrbench.schedules import lr_table
@@ -28,7 +29,7 @@ from lrbench.store.record import Record
 LAST_K = 5  # evaluations averaged beside the last one
 
 
-def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[str]:
+def audit(setup: Setup, state: State, record: Record, rows: list[LogRow]) -> list[str]:
     """What differs between the run and its plan, in words; empty when the run was as planned.
 
     The plan is the table; for a feedback schedule it is traced anew from the metrics it heard, which are compared
@@ -39,8 +40,10 @@ def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[s
     plan = lr_table(experiment, metrics) if state.feedback else setup.table
     columns, used = plan.columns, record.rates()
     found = []
-    if len(used) != clock.updates:
-        found.append(f"{len(used)} updates were made and {clock.updates} planned")
+    evaluated = {int(r["update"]): r for r in rows if any(k.startswith("val/") for k in r)}
+    planned = last_update(experiment, evaluated)
+    if len(used) != planned:
+        found.append(f"{len(used)} updates were made and {planned} planned")
     n = min(len(used), len(columns))
     differ = np.flatnonzero((used[:n] != columns[:n]).any(axis=1))
     if differ.size:
@@ -48,9 +51,9 @@ def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[s
         found.append(f"update {t} used the rates {used[t].tolist()} and {columns[t].tolist()} were planned")
     if setup.splits.train.per_epoch != clock.per_epoch:
         found.append(f"an epoch had {setup.splits.train.per_epoch} updates and {clock.per_epoch} were planned")
-    evaluated = {int(r["update"]): r for r in rows if any(k.startswith("val/") for k in r)}
-    if list(evaluated) != evaluation_updates(experiment):
-        found.append(f"evaluations were made after updates {list(evaluated)}, planned {evaluation_updates(experiment)}")
+    due = [update for update in evaluation_updates(experiment) if update <= planned]
+    if list(evaluated) != due:
+        found.append(f"evaluations were made after updates {list(evaluated)}, planned {due}")
     if experiment.monitor is not None and not found:
         if experiment.scheduler.interval == "batch":
             heard = record.series()["train/loss"][plan.warmup :].tolist()
@@ -61,7 +64,9 @@ def audit(setup: Setup, state: State, record: Record, rows: list[Row]) -> list[s
     return found
 
 
-def summary(setup: Setup, state: State, record: Record, rows: list[Row], final: Row, bad: int | None) -> dict[str, Any]:
+def summary(
+    setup: Setup, state: State, record: Record, rows: list[LogRow], final: LogRow, bad: int | None
+) -> dict[str, Any]:
     """The run's numbers: final weights first; best and mean-of-last evaluations on validation beside them."""
     experiment, clock = setup.experiment, setup.experiment.clock
     evaluations = [r for r in rows if any(k.startswith("val/") for k in r)]
@@ -74,6 +79,7 @@ def summary(setup: Setup, state: State, record: Record, rows: list[Row], final: 
         "updates": state.update,
         **({"epochs": round(state.update / clock.per_epoch, 6)} if clock.per_epoch else {}),
         **({} if bad is None else {"first_bad_update": bad}),
+        **({"stopped_early": True} if state.ended and state.update < clock.updates else {}),
         **final,
         **{k: v for r in evaluations[-1:] for k, v in r.items() if k.startswith("val/")},
         **({"train/loss": trained[-1]} if trained else {}),

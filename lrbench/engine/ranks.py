@@ -20,7 +20,7 @@ class Ranks(NamedTuple):
     size: int = 1
     local: int = 0
 
-    def tell(self, value: Any = None) -> Any:
+    def broadcast(self, value: Any = None) -> Any:
         """Rank 0's value, on every rank. A meeting point: nobody goes on before all are here."""
         if self.size == 1:
             return value
@@ -44,7 +44,7 @@ def rank_count() -> int:
     return _from_environment().size
 
 
-def leads() -> bool:
+def is_rank_zero() -> bool:
     """Whether this process is rank 0, before any of them have met."""
     return _from_environment().rank == 0
 

@@ -9,19 +9,25 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 
+from lrbench.blame import blame, named
 from lrbench.data import DataInfo, Reading, Split, Splits, Stream
+from lrbench.engine.measuring import task_of
 from lrbench.engine.ranks import ALONE, Ranks
+from lrbench.engine.stopping import Stopping, stopping_of
 from lrbench.errors import ConfigError
 from lrbench.experiment import Component, Experiment
+from lrbench.experiment.identity import run_id
 from lrbench.metrics import Metric
 from lrbench.optim import build_optimizer
 from lrbench.randomness import seed_of
 from lrbench.schedules import Feedback, LRTable, hears_metric, lr_table
-from lrbench.store.record import write_bytes
+from lrbench.store.checkpoint import close, open_checked
+from lrbench.store.files import Damaged, write_bytes
 from lrbench.targets import named_parameters, resolve
 from lrbench.tasks import Task
-from lrbench.tasks.returns import declared
+from lrbench.tasks.returns import declared, kind_of
 
 FULL = nullcontext()  # the precision without autocast
 
@@ -37,10 +43,25 @@ class State:
     seconds: float = 0.0
     skipped: int = 0  # steps that the fp16 scaler refused and that were tried again
     scaler: torch.amp.GradScaler | None = None  # of fp16's loss
+    stopping: Stopping | None = None  # where the run may end early
+    run_id: str = ""  # of the run that it is a state of
+    log: Mapping[str, Any] = field(default_factory=dict)  # what the log held when it was saved (`Log.held`)
+    resting: tuple[nn.Module, ...] = ()  # norms of a frozen part: in evaluation mode, so that their statistics stay
     forward: Callable[..., Any] = field(init=False)
 
     def __post_init__(self) -> None:
         self.forward = self.model  # `wrap` puts a compiler or DDP around it
+
+    def train(self) -> None:
+        """Put the model into training mode, but for what is frozen."""
+        self.model.train()
+        for module in self.resting:
+            module.eval()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run ends here, before its horizon does."""
+        return self.stopping is not None and self.stopping.over
 
 
 @dataclass(frozen=True)
@@ -59,10 +80,14 @@ class Setup:
 
     def autocast(self) -> AbstractContextManager[None]:
         """The precision of forward passes."""
-        amp = self.experiment.amp
-        if amp is None:
-            return FULL
-        return torch.autocast(self.device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[amp])
+        return autocast(self.experiment, self.device)
+
+
+def autocast(experiment: Experiment, device: torch.device) -> AbstractContextManager[None]:
+    """The precision of an experiment's forward passes."""
+    if experiment.amp is None:
+        return FULL
+    return torch.autocast(device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[experiment.amp])
 
 
 def choose_device(name: str, ranks: Ranks = ALONE) -> torch.device:
@@ -103,28 +128,53 @@ def set_up(
         )
     reading = _reading(experiment, device, ranks, workers)
     streams = Splits(*(split.stream(reading) for split in splits or data.load(experiment.seed)))
-    task: Task = resolve(experiment.task.target, "task")(**experiment.task.args)
+    task = task_of(experiment, info.spec)
     metrics = declared(task, info.spec, experiment.task.target)
     return Setup(experiment, device, table, task, metrics, streams, ranks, workers, shift)
 
 
 def _reading(experiment: Experiment, device: torch.device, ranks: Ranks, workers: int) -> Reading:
     """How this rank reads the data: its own parts of every update."""
-    e, accumulate = experiment, experiment.accumulate or 1
-    mine = range(ranks.rank * accumulate, (ranks.rank + 1) * accumulate)
+    e, many = experiment, experiment.micro_batches
+    mine = range(ranks.rank * many, (ranks.rank + 1) * many)
     return Reading(e.batch_size, e.seed, e.data.augment, bool(e.channels_last), device, workers, mine, e.parts)
 
 
 def new_state(experiment: Experiment, device: torch.device) -> State:
     """The state at update 0, a function of the experiment's seed alone (forks: see `fork`)."""
+    model = new_model(experiment, device)
+    feedback = Feedback(experiment.schedule) if hears_metric(experiment.schedule) else None
+    scaler = torch.amp.GradScaler(device.type) if experiment.amp == "fp16" else None
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    optimizer = build_optimizer(model, experiment)
+    freezes = any(not p.requires_grad for p in trainable)  # by its grouping, not in the model itself
+    resting = _resting(model) if freezes else ()
+    stopping = stopping_of(experiment)
+    of = run_id(experiment)
+    state = State(model, optimizer, feedback, scaler=scaler, stopping=stopping, run_id=of, resting=resting)
+    state.train()
+    return state
+
+
+def _resting(model: nn.Module) -> tuple[nn.Module, ...]:
+    """The norms whose parameters are not trained; one without parameters goes with the layer before it."""
+    found, trained = [], True
+    for module in model.modules():
+        if own := [*module.parameters(recurse=False)]:
+            trained = any(p.requires_grad for p in own)
+        if isinstance(module, _NormBase) and not trained:
+            found.append(module)
+    return tuple(found)
+
+
+def new_model(experiment: Experiment, device: torch.device) -> nn.Module:
+    """The model at update 0, on the device."""
     torch.manual_seed(seed_of("init", experiment.seed))
     model = build_model(experiment.model, experiment.data)
     model.to(device)
     if experiment.channels_last:
         model.to(memory_format=torch.channels_last)
-    feedback = Feedback(experiment.schedule) if hears_metric(experiment.schedule) else None
-    scaler = torch.amp.GradScaler(device.type) if experiment.amp == "fp16" else None
-    return State(model, build_optimizer(model, experiment), feedback, scaler=scaler)
+    return model
 
 
 def build_model(model: Component, data: Component) -> nn.Module:
@@ -132,7 +182,18 @@ def build_model(model: Component, data: Component) -> nn.Module:
     there. Its weights are drawn from torch's default generator."""
     spec = resolve(data.target, "data")(**data.args).info().spec
     asked = {name: value for name, value in spec.items() if name in named_parameters(model.target, "model")}
-    made: nn.Module = resolve(model.target, "model")(**asked, **model.args)
+    try:
+        made: nn.Module = resolve(model.target, "model")(**asked, **model.args)
+    except ConfigError:
+        raise
+    except Exception as error:
+        if blame(error):
+            raise
+        name, said = model.args.get("name", model.name), named(error).splitlines()[0][:300]
+        raise ConfigError("model", name, f"it cannot be built ({said})", "change model.args") from error
+    if not isinstance(made, nn.Module):
+        why = f"what it makes is {kind_of(made)}, no torch.nn.Module"
+        raise ConfigError("model._target_", model.target, why, "what a model is: the head of conf/model/custom.yaml")
     return made
 
 
@@ -158,8 +219,9 @@ def _require_compiler(device: torch.device) -> None:
         ) from error
 
 
-def save(state: State, path: Path) -> None:
-    """Write a checkpoint, in one step. Raises OSError where the disk refuses (torch.save alone would hide it)."""
+def save(state: State, path: Path, log: Mapping[str, Any] | None = None) -> None:
+    """Write a checkpoint, in one step; `log`: what the record's log holds at this moment, for one to go on from. Raises
+    OSError where the disk refuses (torch.save alone would hide it)."""
     content = {
         "model": state.model.state_dict(),
         "optimizer": state.optimizer.state_dict(),
@@ -168,21 +230,40 @@ def save(state: State, path: Path) -> None:
         "seconds": state.seconds,
         "skipped": state.skipped,
         "scaler": state.scaler.state_dict() if state.scaler else {},
+        **({"heard": state.stopping.heard} if state.stopping else {}),
     }
+    about = {"run_id": state.run_id, "update": state.update, **({} if log is None else {"log": log})}
+    write_tensors(path, content, about)
+
+
+def write_tensors(path: Path, content: Any, about: Mapping[str, Any]) -> None:
+    """In one step, what `torch.load(path, weights_only=True)` reads, with what is said of it and a hash. Raises OSError
+    where the disk refuses."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    write_bytes(path, buffer.getbuffer())
+    write_bytes(path, close(buffer, about))
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
-    content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    return content
+    """What a checkpoint holds. Raises Damaged before a number of it is used, if it is not what was saved."""
+    return _read(path, device)[0]
+
+
+def _read(path: Path, device: torch.device) -> tuple[dict[str, Any], dict[str, Any]]:
+    """And what it says of itself."""
+    content, about = open_checked(path)
+    held: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+    return held, about
 
 
 def load(experiment: Experiment, device: torch.device, path: Path) -> State:
-    """The state a checkpoint holds: the same bits as if training had never stopped."""
-    content = read_checkpoint(path, device)
+    """The state a checkpoint holds: the same bits as if training had never stopped. Raises Damaged for one that is not
+    what was saved, or is of another run."""
+    content, about = _read(path, device)
     state = new_state(experiment, device)
+    if about.get("run_id", state.run_id) != state.run_id:
+        raise Damaged(f"it is a state of the run {about['run_id']}")
+    state.log = about.get("log", {})
     state.model.load_state_dict(content["model"])
     state.optimizer.load_state_dict(content["optimizer"])
     state.update, state.seconds, state.skipped = content["update"], content["seconds"], content["skipped"]
@@ -190,4 +271,5 @@ def load(experiment: Experiment, device: torch.device, path: Path) -> State:
         state.scaler.load_state_dict(content["scaler"])
     if state.feedback:
         state.feedback = Feedback(experiment.schedule, content["metrics"])
+    state.stopping = stopping_of(experiment, content.get("heard"))
     return state

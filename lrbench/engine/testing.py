@@ -1,7 +1,6 @@
 """The test set of a run that is done, evaluated when somebody first asks and added to its record."""
 
 from math import isclose
-from typing import Any
 
 from lrbench.engine.evaluation import evaluate
 from lrbench.engine.fork import kept_state
@@ -10,8 +9,9 @@ from lrbench.engine.state import Setup
 from lrbench.errors import ConfigError
 from lrbench.experiment import Settings
 from lrbench.progress import Say
+from lrbench.store.files import Damaged
 from lrbench.store.lease import Lease
-from lrbench.store.record import Record, write_json
+from lrbench.store.record import Record
 
 SAME = 1e-4  # relative: what the order of additions alone may change in a short run
 
@@ -22,27 +22,31 @@ def add_test(setup: Setup, settings: Settings, record: Record, lease: Lease, say
     Raises ConfigError where the weights cannot be had.
     """
     experiment = setup.experiment
-    state = kept_state(experiment, experiment.clock.updates, record, setup)
+    try:
+        record.require_whole(record.status())
+    except Damaged as damage:
+        raise ConfigError(
+            record.run_id, "", str(damage), "force=true keeps the record aside and trains anew"
+        ) from damage
     before = record.summary()
+    state = kept_state(experiment, before["updates"], record, setup)
     if record.restored_from():
-        _require_same(evaluate(setup, state, setup.splits.val, "val"), before, record)
+        for name, value in evaluate(setup, state, setup.splits.val, "val").items():
+            require_same(name, value, before.get(name, value), record.run_id)
     summary = {**before, **evaluate(setup, state, setup.splits.test, "test")}
     lease.check()
-    write_json(record.folder / "summary.json", summary)
+    record.add_to_summary(summary)
     record.mirrored.unlink(missing_ok=True)  # what was mirrored lacks the test
     with Mirroring(experiment, settings, record, record.rows(), say) as mirror:
         mirror.send()
         mirror.close(summary)
 
 
-def _require_same(again: dict[str, float], before: dict[str, Any], record: Record) -> None:
+def require_same(name: str, again: float, before: float, run_id: str) -> None:
     """Another processor adds in another order: weights that were trained again may be others than the recorded ones.
 
-    Raises ConfigError where their validation says so.
+    Raises ConfigError where a metric of theirs says so.
     """
-    for name, value in again.items():
-        if name in before and not isclose(value, before[name], rel_tol=SAME, abs_tol=SAME):
-            why = f"its evidence has {name} {before[name]:.6g}, and trained again here it comes to {value:.6g}"
-            raise ConfigError(
-                record.run_id, "", f"{why}: these are other weights", "force=true makes them the record's"
-            )
+    if not isclose(again, before, rel_tol=SAME, abs_tol=SAME):
+        why = f"its evidence has {name} {before:.6g}, and trained again here it comes to {again:.6g}"
+        raise ConfigError(run_id, "", f"{why}: these are other weights", "force=true makes them the record's")

@@ -7,15 +7,18 @@ from dataclasses import replace
 
 from lrbench.data import Splits
 from lrbench.engine.attempt import RunFailed, assist, attempt, cadence_of, refused_by_disk
+from lrbench.engine.carried import require_fit
 from lrbench.engine.fork import check_start, start_state, stream_start
-from lrbench.engine.legs import Observer
+from lrbench.engine.legs import LegObserver
 from lrbench.engine.ranks import Ranks, join
 from lrbench.engine.state import Setup, choose_device, load, set_up, wrap
 from lrbench.engine.testing import add_test
+from lrbench.engine.weights import add_best, best_in, lacks_best, require_monitor
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings, Start
 from lrbench.experiment.identity import run_id, title
-from lrbench.progress import Say, Show, View, silent
+from lrbench.experiment.settings import BEST
+from lrbench.progress import Reporter, Say, Show, View
 from lrbench.store.export import restore
 from lrbench.store.lease import Lease, LeaseLost, alone
 from lrbench.store.locks import check_locks
@@ -23,7 +26,6 @@ from lrbench.store.record import DONE, Record, Standing
 from lrbench.store.rows import Row
 from lrbench.store.store import Store, store_of
 
-DEFAULTS = Settings()
 FOLLOW = 0.5  # seconds between two looks at a run that another process trains
 
 
@@ -34,32 +36,51 @@ def to_stderr(text: str) -> None:
 
 def train(
     experiment: Experiment,
-    settings: Settings = DEFAULTS,
-    show: Show = silent,
-    say: Say = to_stderr,
+    settings: Settings | None = None,
+    show: Show | None = None,
+    say: Say | None = None,
     splits: Splits | None = None,
-    probes: Sequence[Observer] = (),
+    probes: Sequence[LegObserver] = (),
     store: Store | None = None,
 ) -> Record:
-    """Train an experiment, or return, resume or follow the run that is there already (design section 6).
+    """Train an experiment, or return, resume or follow the run that is there already: a question is trained once.
 
-    A finished or diverged run is returned, its test set evaluated first where `settings.test` asks and nobody did; one
-    that stands in evidence is restored from its row. An interrupted one is resumed from its checkpoint, a failed one
-    only with `settings.retry`. `settings.force` moves the old record aside first, and trains whatever the evidence
-    says. A run that another process trains is followed, and taken over if that process dies. A parent to fork from is
-    trained first.
+    A finished or diverged run is returned, its test set evaluated first where `settings.test` asks and nobody did, and
+    its best weights kept where `settings.keep` asks; one that stands in evidence is restored from its row. An
+    interrupted one is resumed from its checkpoint, a failed one only with `settings.retry`. `settings.force` moves the
+    old record aside first, and trains whatever the evidence says. A run that another process trains is followed, and
+    taken over if that process dies. A parent to fork from is trained first.
 
+    settings: by default those of `Settings()`. show, say: told of the run's progress, and of what a person should know;
+    by default a live line on a terminal, lines elsewhere, in a notebook too (`lrbench.progress.silent` shows nothing).
     splits: the experiment's data, where they are loaded already. probes: told of every leg that this call trains.
     store: that of `settings.results`, where its evidence has been read already.
 
     Raises ConfigError for input that cannot work, RunFailed when the run cannot go on, Interrupted after a signal.
     """
+    settings = settings or Settings()
     ranks, store = join(settings.device), store or Store(settings.results)
     if ranks.rank > 0:
         return _assist(experiment, settings, ranks)
-    if experiment.start is not None:
-        check_start(experiment, experiment.start)
-        _train_parent(experiment.start, settings, show, say, store)
+    if experiment.start is not None:  # before the run is shown: the parent's progress has times of its own
+        _train_parent(experiment, experiment.start, settings, show, say or to_stderr, store)
+    if show is not None:
+        return _trained(experiment, settings, show, say or to_stderr, splits, probes, store, ranks)
+    with Reporter(experiment) as reporter:
+        return _trained(experiment, settings, reporter, say or reporter.say, splits, probes, store, ranks)
+
+
+def _trained(
+    experiment: Experiment,
+    settings: Settings,
+    show: Show,
+    say: Say,
+    splits: Splits | None,
+    probes: Sequence[LegObserver],
+    store: Store,
+    ranks: Ranks,
+) -> Record:
+    """`train` on rank 0, once there is a parent where one is needed."""
     record = store.record(run_id(experiment))
     cadence = cadence_of(experiment, settings)
     setup, force = None, settings.force
@@ -67,8 +88,8 @@ def train(
     def work(lease: Lease, standing: Standing) -> None:
         assert setup is not None
         if standing == "finished":
-            ranks.tell(None)
-            add_test(setup, settings, record, lease, say)
+            ranks.broadcast(None)
+            _add_what_is_asked(setup, settings, record, lease, say)
         else:
             attempt(setup, cadence, settings, record, lease, show, say, probes)
 
@@ -77,7 +98,7 @@ def train(
         if standing == "running":
             _follow(record, show)
         elif not force and _is_enough(record, standing, settings):
-            ranks.tell(None)
+            ranks.broadcast(None)
             return record
         elif standing == "new" and not settings.force and (row := store.evidence.find(record.run_id)):
             _tell_modified(record, store, say)
@@ -96,8 +117,16 @@ def train(
 def _is_enough(record: Record, standing: Standing, settings: Settings) -> bool:
     """Whether a run that stands so has all that is asked for."""
     if standing == "finished":
-        return record.tested() or not settings.test
+        return (record.tested() or not settings.test) and not lacks_best(record, settings)
     return standing == "diverged" or (standing == "failed" and not settings.retry)
+
+
+def _add_what_is_asked(setup: Setup, settings: Settings, record: Record, lease: Lease, say: Say) -> None:
+    """The test set, and the best weights, of a run that is done."""
+    if settings.test and not record.tested():
+        add_test(setup, settings, record, lease, say)
+    if lacks_best(record, settings):
+        add_best(setup, record, best_in(record.summary(), str(settings.best_by)), say)
 
 
 def _claim(record: Record, standing: Standing, force: bool, say: Say) -> tuple[Lease | None, bool]:
@@ -144,7 +173,10 @@ def _set_up(
     experiment: Experiment, settings: Settings, ranks: Ranks, record: Record, splits: Splits | None = None
 ) -> Setup:
     device = choose_device(settings.device, ranks)
-    return set_up(experiment, device, ranks, settings.workers, splits, stream_start(experiment, record))
+    setup = set_up(experiment, device, ranks, settings.workers, splits, stream_start(experiment, record))
+    if BEST in settings.keep:
+        require_monitor(setup.metrics, settings)
+    return setup
 
 
 def _tell_modified(record: Record, store: Store, say: Say) -> None:
@@ -189,7 +221,7 @@ def _assist(experiment: Experiment, settings: Settings, ranks: Ranks) -> Record:
     if experiment.start is not None:
         _assist(experiment.start.of, settings, ranks)
     record = Store(settings.results).record(run_id(experiment))
-    begun = ranks.tell()
+    begun = ranks.broadcast()
     if begun is not None:
         setup = _set_up(experiment, settings, ranks, record)
         state = load(experiment, setup.device, record.checkpoint()) if begun else start_state(setup, record)
@@ -197,8 +229,14 @@ def _assist(experiment: Experiment, settings: Settings, ranks: Ranks) -> Record:
     return record
 
 
-def _train_parent(start: Start, settings: Settings, show: Show, say: Say, store: Store) -> None:
+def _train_parent(
+    experiment: Experiment, start: Start, settings: Settings, show: Show | None, say: Say, store: Store
+) -> None:
+    """Train what is forked from, unless that is done. Raises ConfigError where it cannot be."""
+    check_start(experiment, start)
+    require_fit(experiment, start)
     parent = store.record(run_id(start.of))
+    parent.examine()  # what is damaged in it is trained anew
     if parent.standing() not in DONE:
         say(f"{parent.run_id}: the parent that this run forks from is trained first ({title(start.of)}).")
     keep = ("end",) if start.at == "plateau" else ("end", start.at)
@@ -212,6 +250,6 @@ def _train_parent(start: Start, settings: Settings, show: Show, say: Say, store:
 def _follow(record: Record, show: Show) -> None:
     """Show the progress of a run that another process trains, until that process is done or gone."""
     while record.standing() == "running":
-        latest = {k: v for row in record.rows()[-50:] for k, v in row.items()}
+        latest = {k: v for row in record.latest(50) for k, v in row.items()}
         show(View(int(latest.get("update", 0)), latest, "(another process trains it)"))
         time.sleep(FOLLOW)

@@ -9,17 +9,19 @@ from lrbench.experiment.components import (
     Augment,
     Component,
     Data,
+    EarlyStop,
     LRScaling,
     Optimizer,
     ParamGroups,
     Scheduler,
     Warmup,
     WeightDecay,
+    class_name,
 )
-from lrbench.experiment.experiment import Experiment, Start
+from lrbench.experiment.experiment import NEUTRAL, Experiment, Start
 from lrbench.experiment.settings import Settings
 
 __all__ = [
-    "Augment", "Component", "Data", "Experiment", "LRScaling", "Optimizer", "ParamGroups", "Scheduler", "Settings",
-    "Start", "Warmup", "WeightDecay",
+    "NEUTRAL", "Augment", "Component", "Data", "EarlyStop", "Experiment", "LRScaling", "Optimizer", "ParamGroups",
+    "Scheduler", "Settings", "Start", "Warmup", "WeightDecay", "class_name",
 ]  # fmt: skip

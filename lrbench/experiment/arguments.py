@@ -10,6 +10,7 @@ from typing import Any
 
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.horizon import GRAMMAR, Phase, factor_per_step, is_time, looks_numeric, position, steps
+from lrbench.targets import MARKS, is_target
 
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)  # no sign, no nan, no inf
 
@@ -17,9 +18,12 @@ _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 def value(raw: Any, phase: Phase, group: str, peaks: Mapping[str, float], option: str) -> Any:
     """One argument, for one parameter group: time words become steps, `0.01x` a share of the group's peak.
 
-    Bare numbers, booleans, None and plain words go to torch untouched. Raises ConfigError for what starts like a
-    number and is none, for a mapping that does not name every group, and for times that do not fall on a step.
+    Bare numbers, booleans, None and plain words go to torch untouched. A mapping with a `_target_` is something to be
+    built, its other keys arguments like these. Raises ConfigError for what starts like a number and is none, for a
+    mapping that does not name every group, and for times that do not fall on a step.
     """
+    if is_target(raw):
+        return {k: v if k in MARKS else value(v, phase, group, peaks, f"{option}.{k}") for k, v in raw.items()}
     if isinstance(raw, Mapping):
         return value(_of_group(raw, group, peaks, option), phase, group, peaks, option)
     if isinstance(raw, list | tuple):

@@ -2,11 +2,20 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from lrbench.errors import ConfigError
 from lrbench.horizon import Interval
+from lrbench.metrics import Mode
+
+CALLED = {"stable_decay": "wsd"}  # by its level: the ids of runs hold the function's own name, which so has to stay
+
+
+def class_name(target: str) -> str:
+    """How a person is told of a class or function: by its name without its module."""
+    own = target.rpartition(".")[2]
+    return CALLED.get(own, own)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +29,7 @@ class Component:
     @property
     def name(self) -> str:
         """Of the class or function, without its module."""
-        return self.target.rpartition(".")[2]
+        return class_name(self.target)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +49,9 @@ class Scheduler(Component):
     better, min or max, and follows the metric where it is null. `only_falls`: whether the rate never rises; a rise is
     refused if so. None, where no level says it, as of a class that a person names: then a rise is only told. `still`:
     it is meant never to move; of any other that never does, it is told.
+
+    `first_row`: which row the first update uses, None for row 0, as it should be. 1 is a loop that steps the scheduler
+    before the optimizer, as people did before torch 1.1: every update uses the rate of the next step.
     """
 
     interval: Interval
@@ -49,6 +61,12 @@ class Scheduler(Component):
     mode_arg: str | None = None
     only_falls: bool | None = None
     still: bool = False
+    first_row: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.first_row is not None and self.first_row < 1:
+            cure = "give 1 for a scheduler that steps before the optimizer, or null"
+            raise ConfigError("scheduler.first_row", self.first_row, "row 0 is the first without it", cure)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,13 +129,25 @@ class Data(Component):
     """`n_train`: samples of an epoch, None for an endless stream. `fingerprint`: the content's hash, taken into the
     identity instead of a path. `tokens`: of each sample, where all have equally many.
 
-    An argument named `root` says where the data lie: the identity leaves it out.
+    An argument named `root` says where the data lie: the identity leaves it out (`placeless`).
     """
 
     n_train: int | None = None
     fingerprint: str
     tokens: int | None = None
     augment: Augment = Augment()
+
+    @property
+    def placeless(self) -> "Data":
+        """Itself without where it lies; of lrbench's own data sets also without `path`, and a tokenizer that is a file:
+        the fingerprint holds their content."""
+        ours = self.target.startswith("lrbench.")
+        places = {"root", "path"} if ours else {"root"}
+        if ours and str(self.args.get("tokenizer")).endswith(".json"):
+            places.add("tokenizer")
+        if not places & self.args.keys():
+            return self
+        return replace(self, args={k: v for k, v in self.args.items() if k not in places})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +157,21 @@ class ParamGroups(Component):
 
     lr_scales: Mapping[str, float]
     no_decay: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStop:
+    """The run ends after evaluations for `patience` (`5ep`) in a row in which `monitor` was no better than before them.
+    `mode`: which way it is better; `min_delta`: by how much at least, to count."""
+
+    patience: str
+    monitor: str
+    mode: Mode
+    min_delta: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.min_delta) and self.min_delta >= 0):
+            raise ConfigError("early_stop.min_delta", self.min_delta, "give a number of at least 0")
 
 
 @dataclass(frozen=True, kw_only=True)

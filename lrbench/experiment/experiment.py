@@ -3,15 +3,16 @@
 No torch and no Hydra here: an Experiment can be made and read anywhere.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
-from lrbench.errors import ConfigError
+from lrbench.errors import ConfigError, printable
 from lrbench.experiment.components import (
     Component,
     Data,
+    EarlyStop,
     LRScaling,
     Optimizer,
     ParamGroups,
@@ -20,9 +21,13 @@ from lrbench.experiment.components import (
     WeightDecay,
     require_positive,
 )
-from lrbench.experiment.schedule_plan import SchedulePlan
+from lrbench.experiment.schedule_plan import SchedulePlan, require_fit
 from lrbench.horizon import Clock, horizon_updates, moment, whole_updates
 from lrbench.metrics import Mode
+
+# What leaving a field out means: it is None then and not in the identity, which so is that of before the field was.
+NEUTRAL = {"accumulate": 1, "ranks": 1, "channels_last": False, "compile": False}
+MOST_THREADS = 1024  # above it the library of threads may end the process for want of memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +37,23 @@ class Start:
     `at` is an update of the parent (`30ep`, `500ba`), `end`, or `plateau` (where its feedback schedule first cut).
     `carry`: `optimizer`, its moments; `stream`, its place in the batches and the noise of its seed, where data, batch
     and seed are the same: a run cut in two so equals the uncut one.
+    `new_head`: the classifier is not carried but begins anew, as in fine-tuning on other classes; `head_names`: a
+    regular expression that the names of the head's parameters match from their beginning, None for the classifier.
     """
 
     of: "Experiment"
     at: str
     carry: tuple[str, ...] = ("model", "optimizer", "stream")
+    new_head: Literal[True] | None = None
+    head_names: str | None = None
 
     def __post_init__(self) -> None:
+        if self.head_names is not None and not self.new_head:
+            why = "the head is carried, so that nobody asks for its names"
+            raise ConfigError("start.head_names", self.head_names, why, "add start.new_head=true, or leave it out")
+        if self.new_head and "optimizer" in self.carry:
+            why = "the parent's moments are those of the old head too, and mean nothing to a new one"
+            raise ConfigError("start.carry", self.carry, why, "use start.carry=[model]")
         if "model" not in self.carry or set(self.carry) - {"model", "optimizer", "stream"}:
             raise ConfigError(
                 "start.carry", self.carry, "a fork carries the model", "carry [model], with optimizer, stream or both"
@@ -69,18 +84,25 @@ class Experiment:
     param_groups: ParamGroups | None = None  # None for one group, `all`
     lr_scaling: LRScaling | None = None
     threads: int = 1
-    accumulate: int | None = None  # micro-batches an update, None for 1
+    accumulate: int | None = None  # micro-batches an update on each rank, None for 1
     ranks: int | None = None  # processes, None for 1
     amp: Literal["bf16", "fp16"] | None = None
     channels_last: Literal[True] | None = None
     compile: Literal[True] | None = None
     start: Start | None = None
+    own_metrics: tuple[Component, ...] | None = None  # measured beside the task's, None for none
+    early_stop: EarlyStop | None = None  # None where the run goes to the end of its horizon
     numerics: Mapping[str, int] = field(default_factory=dict)  # of the loop, the batches, the optimizer groups
 
     def __post_init__(self) -> None:
         """Refuse what can be refused without loading anything; clock and phases are made once, here."""
+        self._require_printable()
         require_positive("batch_size", self.batch_size, "give the samples of one update, such as 64")
         require_positive("threads", self.threads, "give a number of CPU threads, such as 1")
+        if self.threads > MOST_THREADS:
+            raise ConfigError(
+                "threads", self.threads, "no machine has so many cores", "give those of one run, such as 1"
+            )
         if self.seed < 0:
             raise ConfigError("seed", self.seed, "a seed is a whole number from 0")
         if self.clip is not None:
@@ -89,16 +111,22 @@ class Experiment:
             why = f"the training set has only {self.data.n_train} samples"
             raise ConfigError("batch_size", self.batch_size, why, "take a batch no larger than that")
         self._require_even_parts()
-        self._require_epochs()
-        if self.scheduler.own_warmup and self.warmup is not None:
-            raise ConfigError(
-                "warmup.length",
-                self.warmup.length,
-                f"{self.scheduler.name} warms up by itself",
-                "use warmup=none with this scheduler",
-            )
+        per_epoch = None if self.data.n_train is None else self.data.n_train // self.batch_size
+        require_fit(self.scheduler, self.warmup, per_epoch)
         _ = self.schedule.main
         _ = self.start and self.start.update
+        _ = self.patience
+        if self.start is not None and self.start.of.early_stop is not None:
+            why = "the parent may stop early, so that nobody knows beforehand which of its updates there will be"
+            raise ConfigError("start.of", "", why, "fork from a run without early_stop")
+
+    def _require_printable(self) -> None:
+        """An experiment's texts are told wherever it is: in a terminal, in pages."""
+        everything = " ".join(_texts(vars(self)))
+        if printable(everything) != everything:
+            text = next(text for text in _texts(vars(self)) if printable(text) != text)
+            why = "it holds characters that a terminal obeys instead of showing them"
+            raise ConfigError("experiment", text, why, "write it without")
 
     def _require_even_parts(self) -> None:
         for option in ("accumulate", "ranks"):
@@ -107,27 +135,21 @@ class Experiment:
                 require_positive(option, parts, "give how many equal parts a batch is cut into")
         if self.batch_size % self.parts:
             why = (
-                f"batch_size={self.batch_size} is cut into {self.parts} equal parts ({self.accumulate or 1} "
+                f"batch_size={self.batch_size} is cut into {self.parts} equal parts ({self.micro_batches} "
                 f"micro-batches on each of {self.ranks or 1} ranks), and they must come out even"
             )
             cure = "change one of the three. (batch_size counts all samples of an update.)"
-            raise ConfigError("accumulate", self.accumulate or 1, why, cure)
+            raise ConfigError("accumulate", self.micro_batches, why, cure)
 
-    def _require_epochs(self) -> None:
-        """Refuse to step once an epoch where there are none."""
-        for option, part in (("scheduler", self.scheduler), ("warmup", self.warmup)):
-            if self.data.n_train is None and part is not None and part.interval == "epoch":
-                raise ConfigError(
-                    f"{option}.interval",
-                    "epoch",
-                    "these data have no end, so no epochs",
-                    f"use {option}.interval=batch",
-                )
+    @property
+    def micro_batches(self) -> int:
+        """How many of them each rank accumulates the gradient of, in one update."""
+        return self.accumulate or 1
 
     @property
     def parts(self) -> int:
         """Into how many equal parts each update's batch is cut, over ranks and micro-batches."""
-        return (self.accumulate or 1) * (self.ranks or 1)
+        return self.micro_batches * (self.ranks or 1)
 
     @cached_property
     def clock(self) -> Clock:
@@ -141,6 +163,23 @@ class Experiment:
             why = f"that is {per_eval} updates and the horizon only {clock.updates}: nothing would be measured underway"
             raise ConfigError("eval_every", self.eval_every, why, "evaluate more often or lengthen `horizon`")
         return replace(clock, per_eval=per_eval)
+
+    @cached_property
+    def patience(self) -> int | None:
+        """After how many evaluations in a row that are no better the run ends; None where it does not end early. Raises
+        ConfigError for a time that is none, or after which nothing would be left to stop."""
+        if self.early_stop is None:
+            return None
+        option, given = "early_stop.patience", self.early_stop.patience
+        updates, every = whole_updates(given, self.clock, option), self.clock.per_eval
+        if updates % every:
+            why = f"this is {updates} updates, and the model is evaluated every {every}"
+            near = sorted({max(1, updates // every) * every, -(-updates // every) * every})
+            raise ConfigError(option, given, why, f"give {' or '.join(f'{n}ba' for n in near)}, or change eval_every")
+        if updates + every >= self.clock.updates:
+            why = f"the first evaluation and {updates} updates after it reach the end of the run ({self.clock.updates})"
+            raise ConfigError(option, given, why, "give less patience, or lengthen `horizon`")
+        return updates // every
 
     @property
     def continues(self) -> bool:
@@ -184,3 +223,18 @@ class Experiment:
             raise ConfigError("optimizer.args.weight_decay", given, why, cure)
         spared = (self.param_groups and self.param_groups.no_decay) or ()
         return {group: 0.0 if group in spared else float(given) for group in self.peaks}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in an experiment's parts; a parent has looked at its own."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+    elif is_dataclass(value) and not isinstance(value, Start):
+        yield from _texts(vars(value))

@@ -1,10 +1,11 @@
 """An Experiment as plain data and back, and its identity `run_id`: a hash of everything that determines the numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass, replace
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
+from lrbench.experiment.components import Data
 from lrbench.experiment.experiment import Experiment, Start
 from lrbench.experiment.hashing import canonical, digest, names_set
 
@@ -30,11 +31,17 @@ def from_plain(plain: Any, kind: Any = Experiment) -> Any:
     if is_dataclass(kind):
         hints = get_type_hints(kind)
         return kind(**{name: from_plain(v, hints[name]) for name, v in plain.items()})  # type: ignore[operator]
-    return tuple(plain) if isinstance(plain, list) and getattr(kind, "__origin__", None) is tuple else plain
+    if isinstance(plain, list) and getattr(kind, "__origin__", None) is tuple:
+        return tuple(from_plain(value, get_args(kind)[0]) for value in plain)
+    return plain
 
 
 # Fields of an Experiment whose words stand in its schedule as what they come to.
 _IN_THE_SCHEDULE = ("horizon", "eval_every", "scheduler", "warmup", "weight_decay")
+
+
+# Of an image folder: values by which no pixel changes. Who gives them has the run of who does not.
+_IDLE = {"verify": (True, False), "upright": (False,)}
 
 
 def _parts(experiment: Experiment) -> dict[str, Any]:
@@ -42,18 +49,28 @@ def _parts(experiment: Experiment) -> dict[str, Any]:
     `480ba` may be one horizon), the parent of a fork by its own identity, and no place of the data."""
     parts = {name: getattr(experiment, name) for name in names_set(experiment) if name not in _IN_THE_SCHEDULE}
     parts["schedule"] = experiment.schedule.resolved
-    if "root" in experiment.data.args:
-        args = {k: v for k, v in experiment.data.args.items() if k != "root"}
-        parts["data"] = replace(experiment.data, args=args)
+    data = experiment.data.placeless
+    parts["data"] = replace(data, args=dict(_content(data)))
+    if experiment.early_stop is not None:
+        parts["early_stop"] = {**vars(experiment.early_stop), "patience": experiment.patience}
     if experiment.start is not None:
         parts["start"] = _moment(experiment.start, experiment.continues)
     return parts
 
 
+def _content(data: Data) -> Iterator[tuple[str, Any]]:
+    """The arguments of a data set that its numbers depend on."""
+    idle = _IDLE if data.target == "lrbench.data.image_folder.ImageFolder" else {}
+    for name, value in data.args.items():
+        if not any(value is same for same in idle.get(name, ())):
+            yield name, value
+
+
 def _moment(start: Start, continues: bool) -> dict[str, Any]:
     at = "plateau" if start.update is None else start.update  # 2ep, 32ba and end may be one moment
     carry = {*start.carry} - (set() if continues else {"stream"})  # which may be carried in vain
-    return {"of": run_id(start.of), "at": at, "carry": sorted(carry)}
+    head = {name: getattr(start, name) for name in names_set(start) if name in ("new_head", "head_names")}
+    return {"of": run_id(start.of), "at": at, "carry": sorted(carry), **head}
 
 
 def run_id(experiment: Experiment) -> str:
@@ -81,8 +98,9 @@ def title(experiment: Experiment) -> str:
     warmup = f" warmup {experiment.warmup.length}" if experiment.warmup else ""
     start = experiment.start
     fork = f" from {run_id(start.of)[:8]} at {start.at}" if start else ""
+    early = f" early_stop {experiment.early_stop.patience}" if experiment.early_stop else ""
     return (
         f"{model} {experiment.data.name} {experiment.optimizer.name} "
-        f"lr {experiment.optimizer.lr:g} {experiment.scheduler.name}{warmup} {experiment.horizon}{fork} "
+        f"lr {experiment.optimizer.lr:g} {experiment.scheduler.name}{warmup} {experiment.horizon}{early}{fork} "
         f"seed {experiment.seed}"
     )

@@ -30,7 +30,7 @@ _SAID_OTHERWISE = (
 )
 
 
-class Part(NamedTuple):
+class SchedulePart(NamedTuple):
     """A part of the schedule: the option it is set by, the class, the updates under it, and what its scheduler finds in
     each parameter group: the peak rate, or the weight decay to begin with."""
 
@@ -77,27 +77,42 @@ class SchedulePlan:
         return digest([canonical(self), [*self.peaks]])  # a hash of a mapping forgets the order of its groups
 
     @cached_property
-    def warm(self) -> Part | None:
+    def warm(self) -> SchedulePart | None:
         """The warmup, from update 0; None where there is none. Raises ConfigError for a length that does not fit."""
         if self.warmup is None:
             return None
         stop = warmup_updates(self.warmup.length, self.clock, self.warmup.interval)
-        return Part("warmup", self.warmup, Phase(self.clock, 0, stop, self.warmup.interval), self.peaks)
+        return SchedulePart("warmup", self.warmup, Phase(self.clock, 0, stop, self.warmup.interval), self.peaks)
 
     @cached_property
-    def main(self) -> Part:
+    def main(self) -> SchedulePart:
         """The scheduler, from the warmup's end to the horizon, or from update 0 where it runs under the warmup."""
         start = self.warm.phase.stop if self.warm and not (self.warmup and self.warmup.join) else 0
         phase = Phase(self.clock, start, self.clock.updates, self.scheduler.interval)
-        return Part("scheduler", self.scheduler, phase, self.peaks)
+        return SchedulePart("scheduler", self.scheduler, phase, self.peaks)
 
     @cached_property
-    def decay(self) -> Part | None:
+    def skipped(self) -> int:
+        """The updates by which every rate comes too early, where the scheduler is stepped before the optimizer; else 0.
+
+        A person has one scheduler, and a warmup goes on with it: both are stepped at once. Raises ConfigError where
+        they are not."""
+        first, warmup = self.scheduler.first_row, self.warmup
+        if first is None:
+            return 0
+        if warmup is not None and warmup.interval != self.scheduler.interval:
+            why = f"warmup and scheduler are stepped together, and here one by {warmup.interval}, the other not"
+            cure = f"set warmup.interval={self.scheduler.interval}, or leave it out"
+            raise ConfigError("scheduler.first_row", first, why, cure)
+        return first * self.main.phase.tick
+
+    @cached_property
+    def decay(self) -> SchedulePart | None:
         """The schedule of the weight decay, over the whole run; None where it stays."""
         if self.weight_decay is None or self.decays is None:
             return None
         phase = Phase(self.clock, 0, self.clock.updates, self.weight_decay.interval)
-        return Part("weight_decay", self.weight_decay, phase, self.decays)
+        return SchedulePart("weight_decay", self.weight_decay, phase, self.decays)
 
     @cached_property
     def resolved(self) -> dict[str, Any]:
@@ -106,7 +121,7 @@ class SchedulePlan:
         clock = {name: getattr(self.clock, name) for name in ("updates", "per_epoch", "per_eval")}  # samples are words
         return {"clock": clock, "peaks": self.peaks, **{p.option: self._resolved(p) for p in self.parts}}
 
-    def _resolved(self, part: Part) -> dict[str, Any]:
+    def _resolved(self, part: SchedulePart) -> dict[str, Any]:
         spec, phase = part.spec, part.phase
         return {
             **{name: getattr(spec, name) for name in names_set(spec) if name not in _SAID_OTHERWISE},
@@ -116,11 +131,11 @@ class SchedulePlan:
         }
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[SchedulePart]:
         """Those there are, the rate's in the order of time."""
         return [part for part in (self.warm, self.main, self.decay) if part]
 
-    def arguments(self, part: Part, group: str) -> dict[str, Any]:
+    def arguments(self, part: SchedulePart, group: str) -> dict[str, Any]:
         """The arguments of a part for one parameter group, ready for its class. Raises ConfigError."""
         option, spec, phase, own = part
         args = {k: value(v, phase, group, own, f"{option}.args.{k}") for k, v in spec.args.items()}
@@ -145,3 +160,16 @@ class SchedulePlan:
         """`min` where less of the monitored metric is better, `max` where more is: as its task declares it, else as its
         name tells; None where neither does."""
         return self.monitor_mode or (mode_of(metric_of(self.monitor, {})) if self.monitor else None)
+
+
+def require_fit(scheduler: Scheduler, warmup: Warmup | None, per_epoch: int | None) -> None:
+    """Refuse to step once an epoch where there are none, and a warmup before a schedule that warms up by itself. Raises
+    ConfigError."""
+    for option, part in (("scheduler", scheduler), ("warmup", warmup)):
+        if per_epoch is None and part is not None and part.interval == "epoch":
+            why = "there are no epochs here: nothing says how long one is"
+            cure = f"use {option}.interval=batch, or give the updates of an epoch (--per-epoch, per_epoch=)"
+            raise ConfigError(f"{option}.interval", "epoch", why, cure)
+    if scheduler.own_warmup and warmup is not None:
+        why = f"{scheduler.name} warms up by itself"
+        raise ConfigError("warmup.length", warmup.length, why, "use warmup=none with this scheduler")

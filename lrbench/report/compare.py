@@ -13,13 +13,13 @@ from lrbench.report.curves import metric_curve, rate_curves
 from lrbench.report.naming import differing, flat, names, shared, without_rate
 from lrbench.report.result import (
     Arm,
+    ArmDifference,
     Comparison,
-    Curve,
     Environment,
     Estimate,
     LeftOut,
-    Outcome,
-    Pair,
+    MetricCurve,
+    SeedResult,
     Sensitivity,
 )
 from lrbench.stats.intervals import LEVEL, t_interval, wilson
@@ -153,7 +153,7 @@ def _arm(runs: Sequence[Run], name: str, differs: dict[str, object], metric: str
     outcomes = []
     for run in runs:
         why = failure(run, metric)
-        outcomes.append(Outcome(run.run_id, run.seed, None if why else float(run.summary[metric]), why))
+        outcomes.append(SeedResult(run.run_id, run.seed, None if why else float(run.summary[metric]), why))
     good = [r for r, o in zip(runs, outcomes, strict=True) if o.failure is None]
     others = dict.fromkeys(m for r in good for m in metrics_of(r) if m != metric)
     return Arm(
@@ -166,6 +166,7 @@ def _arm(runs: Sequence[Run], name: str, differs: dict[str, object], metric: str
         failures=len(runs) - len(good),
         success=wilson(len(good), len(runs)),
         command=command_of(runs),
+        stopped_early=tuple(int(r.summary["updates"]) for r in runs if r.summary.get("stopped_early")),
     )
 
 
@@ -176,7 +177,7 @@ def _estimate(values: Sequence[float]) -> Estimate:
     return Estimate(n, mean, t_interval(values), sd)
 
 
-def _pairs(arms: Sequence[Sequence[Run]], base: int, metric: str) -> tuple[Pair, ...]:
+def _pairs(arms: Sequence[Sequence[Run]], base: int, metric: str) -> tuple[ArmDifference, ...]:
     """Every other arm against the baseline; their tests are one family."""
     found = [_pair(i, arms[i], arms[base], metric) for i in range(len(arms)) if i != base]
     tested = [i for i, p in enumerate(found) if p.difference.t_p is not None]
@@ -186,7 +187,7 @@ def _pairs(arms: Sequence[Sequence[Run]], base: int, metric: str) -> tuple[Pair,
     return tuple(found)
 
 
-def _pair(index: int, arm: Sequence[Run], base: Sequence[Run], metric: str) -> Pair:
+def _pair(index: int, arm: Sequence[Run], base: Sequence[Run], metric: str) -> ArmDifference:
     ours, theirs = ({r.seed: r for r in a} for a in (arm, base))
     common = sorted(ours.keys() & theirs.keys())
     refused: dict[str, list[int]] = {}
@@ -196,7 +197,7 @@ def _pair(index: int, arm: Sequence[Run], base: Sequence[Run], metric: str) -> P
     seeds = [s for s in common if not any(s in r for r in refused.values())]
     failed = {s: (failure(theirs[s], metric) is not None, failure(ours[s], metric) is not None) for s in seeds}
     both = [s for s in seeds if not any(failed[s])]
-    return Pair(
+    return ArmDifference(
         arm=index,
         seeds=seeds,
         only_arm=sorted(ours.keys() - theirs.keys()),
@@ -209,7 +210,7 @@ def _pair(index: int, arm: Sequence[Run], base: Sequence[Run], metric: str) -> P
     )
 
 
-def _curves(good: Sequence[Sequence[Run]]) -> dict[str, tuple[Curve, ...]]:
+def _curves(good: Sequence[Sequence[Run]]) -> dict[str, tuple[MetricCurve, ...]]:
     metrics = sorted({m for a in good for r in a for m in r.curves if m.startswith(DRAWN)})
     found = {m: [metric_curve(i, a, m, LEVEL) for i, a in enumerate(good)] for m in metrics}
     return {m: tuple(c for c in curves if c is not None) for m, curves in found.items()}
@@ -226,6 +227,8 @@ def _sensitivity(arms: Sequence[Sequence[Run]], told: Sequence[Arm], metric: str
         lines.setdefault(arm_id(without_rate(a[0].experiment)), []).append(i)
     several = [sorted(line, key=lambda i: arms[i][0].experiment.optimizer.lr) for line in lines.values() if line[1:]]
     called = names([without_rate(arms[line[0]][0].experiment) for line in several]) if several else []
+    if len(called) == 1:  # its title, in which every rate stands as 1
+        called = [called[0].replace(" lr 1 ", " ", 1)]
     found = []
     for line, name in zip(several, called, strict=True):
         means = {i: m for i in line if (m := judged[i]) is not None}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lrbench.report.result import Curve, RateCurve
+from lrbench.report.result import MetricCurve, RateCurve
 from lrbench.stats.intervals import t_interval
 from lrbench.store.curves import Corners
 from lrbench.store.run import Run
@@ -12,7 +12,7 @@ from lrbench.store.run import Run
 DIGITS = 6  # significant, of a drawn point
 
 
-def metric_curve(arm: int, runs: Sequence[Run], metric: str, level: float) -> Curve | None:
+def metric_curve(arm: int, runs: Sequence[Run], metric: str, level: float) -> MetricCurve | None:
     """The mean of the runs that have the metric, where all have a value; None if that is nowhere."""
     series = [run.curves[metric] for run in runs if metric in run.curves]
     updates = sorted(set.intersection(*(set(s) for s in series))) if series else []
@@ -22,7 +22,7 @@ def metric_curve(arm: int, runs: Sequence[Run], metric: str, level: float) -> Cu
     bands = [t_interval(column, level) for column in values.T]
     low, high = ([_short(b[side]) for b in bands if b is not None] for side in (0, 1))
     several, per_epoch = len(series) > 1, runs[0].experiment.clock.unit[0]
-    return Curve(
+    return MetricCurve(
         arm=arm,
         n=len(series),
         epochs=[_short(u / per_epoch) for u in updates],

@@ -1,13 +1,17 @@
 """A comparison as one self-contained HTML page: nothing is loaded from anywhere, and no script is needed to read it."""
 
+from collections.abc import Sequence
 from html import escape
 
 from lrbench.metrics import Metric
 from lrbench.report import tables, words
+from lrbench.report.numbers import is_share, overshoots, signed
 from lrbench.report.page import beside_each_other, captioned, items, page, section, tabled
 from lrbench.report.result import Comparison, Sensitivity
-from lrbench.report.svg import BANDS, LOG_FROM, Format, Line, Row, interval_figure, line_figure, swatch
+from lrbench.report.svg import BANDS, LOG_FROM, Format, IntervalRow, Line, interval_figure, line_figure, swatch
 from lrbench.report.tables import Table
+
+RATES_APART = 8  # arms whose highest rates lie further apart than by this factor are drawn on a logarithmic axis
 
 
 def render(c: Comparison) -> str:
@@ -22,15 +26,17 @@ def _head(c: Comparison) -> str:
     shared = f'<p class="soft">All arms: {escape(setting)}.</p>' if setting else ""
     said = words.remarks(c)
     remarks = f'<ul class="remarks">{items(said)}</ul>' if said else ""
+    answer = words.answer(c)
+    first = f'<p class="answered">{escape(answer)}</p>\n' if answer else ""
     return (
-        f"<h1>{escape(c.name)}: {escape(c.metric)}</h1>\n"
+        f"<h1>{escape(c.name)}: {escape(c.metric)}</h1>\n{first}"
         f'<p class="finding">{escape(words.finding(c))}</p>\n{shared}\n{remarks}'
     )
 
 
 def _arms(c: Comparison) -> str:
     rows = [
-        Row(
+        IntervalRow(
             arm=i,
             label=a.name,
             value=a.estimate.mean,
@@ -44,7 +50,7 @@ def _arms(c: Comparison) -> str:
     limits = [bound for bound in (c.measured.low, c.measured.high) if bound is not None]
     figure = interval_figure(rows, c.metric, _tick(c.measured), limits=limits)
     told = f"Mean of each arm with its {c.level:.0%} t interval; each ring is one seed."
-    if any(a.estimate.interval and words.overshoots(c.measured, a.estimate.interval) for a in c.arms):
+    if any(a.estimate.interval and overshoots(c.measured, a.estimate.interval) for a in c.arms):
         told += " Beyond the dashed line no value can be."
     return section("Arms", beside_each_other(tables.arm_table(c), captioned("", figure, told)))
 
@@ -54,17 +60,17 @@ def _pairs(c: Comparison) -> str:
         return ""
     base = c.arms[c.baseline].name
     rows = [
-        Row(
+        IntervalRow(
             arm=p.arm,
             label=c.arms[p.arm].name,
             value=p.difference.mean,
             low=p.difference.interval.low if p.difference.interval else None,
             high=p.difference.interval.high if p.difference.interval else None,
-            note=f"{p.difference.n} pairs",
+            note=f"{p.difference.n} pair{'s' * (p.difference.n != 1)}",
         )
         for p in c.pairs
     ]
-    label = f"{c.metric}, minus that of the baseline" + (" (points)" if words.is_share(c.measured) else "")
+    label = f"{c.metric}, minus that of the baseline" + (" (points)" if is_share(c.measured) else "")
     told = f"Mean difference from {base} on the same seeds, with its {c.level:.0%} paired t interval."
     figure = interval_figure(rows, label, _gap_tick(c.measured), zero=True)
     body = f'<p class="soft">{escape(words.family(c))}</p>' * bool(c.tested)
@@ -93,7 +99,7 @@ def _metric_figure(c: Comparison, metric: str) -> str:
     curves, m = c.curves[metric], c.meaning(metric)
     lines = [Line(u.arm, c.arms[u.arm].name, u.epochs, u.mean, u.low, u.high) for u in curves]
     values = [v for u in curves for v in u.mean]
-    log = not words.is_share(m) and min(values) > 0 and max(values) > LOG_FROM * min(values)
+    log = not is_share(m) and min(values) > 0 and max(values) > LOG_FROM * min(values)
     counts = sorted({u.n for u in curves})
     n = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
     band = f"with pointwise {c.level:.0%} t intervals, which end where the axis does"
@@ -101,7 +107,8 @@ def _metric_figure(c: Comparison, metric: str) -> str:
         band = "one run, so no band"
     told = (
         f"Mean over seeds, where all have a finite value ({n}; failed runs left out), {band}."
-        + f" They are shown while at most {BANDS} arms are." * (sum(u.low is not None for u in curves) > BANDS)
+        + f" They are shown while at most {BANDS} arms are, and of a line that is pointed at."
+        * (sum(u.low is not None for u in curves) > BANDS)
         + log * " Logarithmic axis."
     )
     return captioned(metric, line_figure(lines, "epoch", metric, _tick(m), log_y=log, top=m.high), told)
@@ -109,11 +116,26 @@ def _metric_figure(c: Comparison, metric: str) -> str:
 
 def _rate_figure(c: Comparison, group: str) -> str:
     curves = [r for r in c.rates if r.group == group]
-    lines = [Line(r.arm, c.arms[r.arm].name + _of_seed(r.seed), r.epochs, r.rates) for r in curves]
+    foot = _foot([r.rates for r in curves])
+    shown = [[max(rate, foot) for rate in r.rates] if foot else r.rates for r in curves]
+    names = [c.arms[r.arm].name + _of_seed(r.seed) for r in curves]
+    lines = [Line(r.arm, name, r.epochs, y) for r, name, y in zip(curves, names, shown, strict=True)]
     told = "As read back from the optimizer after every update."
     if any(r.seed is not None for r in curves):
         told += " Where the seeds of an arm used different rates, each has a line."
-    return captioned(f"lr/{group}", line_figure(lines, "epoch", f"lr/{group}", lambda v: f"{v:g}", zero=True), told)
+    if foot:
+        told += " Logarithmic axis: the arms' highest rates lie far apart."
+        told += f" Below {foot:g}, rates lie at its foot." * any(min(r.rates) < foot for r in curves)
+    log = foot is not None
+    figure = line_figure(lines, "epoch", f"lr/{group}", lambda v: f"{v:g}", log_y=log, zero=not log)
+    return captioned(f"lr/{group}", figure, told)
+
+
+def _foot(curves: Sequence[Sequence[float]]) -> float | None:
+    """Where a logarithmic axis of rates begins: low enough for every arm's last hundredth; None where a linear one
+    shows all of them, their highest rates being near enough to each other."""
+    tops = [top for rates in curves if (top := max(rates)) > 0]
+    return min(tops) / 100 if tops and max(tops) > RATES_APART * min(tops) else None
 
 
 def _of_seed(seed: int | None) -> str:
@@ -173,9 +195,9 @@ def _provenance(c: Comparison) -> str:
 
 
 def _tick(m: Metric) -> Format:
-    return (lambda v: f"{100 * v:g}%") if words.is_share(m) else (lambda v: f"{v:g}")
+    return (lambda v: f"{100 * v:g}%") if is_share(m) else (lambda v: f"{v:g}")
 
 
 def _gap_tick(m: Metric) -> Format:
-    factor = 100 if words.is_share(m) else 1
-    return lambda v: words.signed(factor * v, "g") if v else "0"
+    factor = 100 if is_share(m) else 1
+    return lambda v: signed(factor * v, "g") if v else "0"

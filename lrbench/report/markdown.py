@@ -8,7 +8,10 @@ from lrbench.report.tables import Table
 def render(c: Comparison) -> str:
     """The whole report as GitHub-flavoured Markdown."""
     base = escape(c.arms[c.baseline].name)
-    parts = [f"# {escape(c.name)}: {escape(c.metric)}", escape(words.finding(c))]
+    parts = [f"# {escape(c.name)}: {escape(c.metric)}"]
+    if answer := words.answer(c):
+        parts.append(f"**{escape(answer)}**")
+    parts.append(escape(words.finding(c)))
     if setting := words.setting(c):
         parts.append(f"All arms: {escape(setting)}.")
     parts += ["## Arms", table(tables.arm_table(c))]

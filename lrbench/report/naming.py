@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from lrbench.experiment import Experiment
+from lrbench.experiment import Experiment, class_name
 from lrbench.experiment.identity import arm_id, run_id, title, to_plain
 
 Flat = dict[str, Any]
@@ -103,7 +103,7 @@ def _words(differs: Flat, short: dict[str, str], several_warmups: bool) -> list[
 
 
 def _class(target: str) -> str:
-    return target.rpartition(".")[2]
+    return class_name(target)
 
 
 def _value(value: Any) -> str:

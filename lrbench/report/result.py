@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lrbench.metrics import Metric, metric_of
-from lrbench.stats.intervals import Interval
+from lrbench.stats.intervals import ConfidenceInterval
 from lrbench.stats.paired import Difference, Success
 from lrbench.study.runs import Environment
 
@@ -15,12 +15,12 @@ class Estimate:
 
     n: int
     mean: float | None
-    interval: Interval | None  # t
+    interval: ConfidenceInterval | None  # t
     sd: float | None  # between seeds
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SeedResult:
     """One run of an arm. `value` is the metric's, None where the run failed; `failure` says how."""
 
     run_id: str
@@ -36,12 +36,13 @@ class Arm:
     arm_id: str
     name: str
     differs: dict[str, Any]  # dotted keys of the Experiment in which the arms differ, and this arm's values
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[SeedResult, ...]
     estimate: Estimate  # of the compared metric
     beside: dict[str, Estimate]  # of the other metrics
     failures: int
-    success: Interval | None  # Wilson, of the rate of success
+    success: ConfidenceInterval | None  # Wilson, of the rate of success
     command: str | None  # trains the arm again
+    stopped_early: tuple[int, ...] = ()  # of the runs that did, how many updates each had
 
     @property
     def seeds(self) -> list[int]:
@@ -49,7 +50,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Curve:
+class MetricCurve:
     """A metric of one arm over epochs: mean over the n seeds that succeeded, with pointwise t intervals from n = 2."""
 
     arm: int
@@ -84,7 +85,7 @@ class Sensitivity:
 
 
 @dataclass(frozen=True)
-class Pair:
+class ArmDifference:
     """An arm against the baseline, seed by seed. Differences are the arm's minus the baseline's."""
 
     arm: int
@@ -116,8 +117,8 @@ class Comparison:
     shared: dict[str, Any]  # dotted keys with the value that all arms have
     arms: tuple[Arm, ...]
     baseline: int
-    pairs: tuple[Pair, ...]
-    curves: dict[str, tuple[Curve, ...]]
+    pairs: tuple[ArmDifference, ...]
+    curves: dict[str, tuple[MetricCurve, ...]]
     rates: tuple[RateCurve, ...]
     sensitivity: tuple[Sensitivity, ...]
     environments: tuple[Environment, ...]

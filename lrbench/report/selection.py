@@ -48,7 +48,7 @@ def sweep_named(store: Store, name: str) -> Path | None:
     if len(found) != 1:
         return None
     whole = found[0].name == name or found[0] == Path(name).resolve()
-    return found[0] if whole or not any(store.folder.glob(f"{name}*")) else None
+    return found[0] if whole or not any(record.run_id.startswith(name) for record in store.records()) else None
 
 
 def _rows_in(path: Path) -> list[Run]:
@@ -87,7 +87,7 @@ def _began(record: Record) -> tuple[str, int, str]:
     written = path.stat().st_mtime_ns if path.exists() else 0
     try:
         return str(record.attempts()[0]["started"]), written, record.run_id
-    except (OSError, ValueError, LookupError):
+    except (OSError, ValueError, LookupError):  # damaged, as whoever compares it will say
         return "", written, record.run_id
 
 

@@ -12,7 +12,7 @@ from lrbench.report.axes import Axis, axis_over
 
 WIDTH, HEIGHT = 400, 250
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 38
-COLOURS = 8  # then they repeat, with another dash
+COLOURS = 12  # then they repeat, with another dash
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
 BANDS = 6  # at most: more of them hide the lines and each other
 APART = 36  # pixels between the labels of an axis
@@ -43,7 +43,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Row:
+class IntervalRow:
     """One row of an interval figure; `points` are single values behind the estimate."""
 
     arm: int
@@ -103,7 +103,7 @@ def _y_axis(lines: Sequence[Line], log: bool, top: float | None, zero: bool) -> 
 
 
 def interval_figure(
-    rows: Sequence[Row], x_label: str, x_format: Format, zero: bool = False, limits: Sequence[float] = ()
+    rows: Sequence[IntervalRow], x_label: str, x_format: Format, zero: bool = False, limits: Sequence[float] = ()
 ) -> str:
     """A row an arm: its name, its estimate as a dot, its interval as a bar, single values as small dots. The limits of
     what a value can be are dashed, where an interval goes beyond them."""

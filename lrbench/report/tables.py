@@ -3,8 +3,8 @@
 from dataclasses import dataclass, fields
 
 from lrbench.metrics import Metric
-from lrbench.report.result import Arm, Comparison, Estimate, Pair
-from lrbench.report.words import NONE, gap, gap_within, number, signed, spread, within
+from lrbench.report.numbers import NONE, gap, gap_within, number, signed, spread, within
+from lrbench.report.result import Arm, ArmDifference, Comparison, Estimate
 from lrbench.study.runs import Environment
 
 SUCCESS = Metric("success", "%", higher_is_better=True, low=0.0, high=1.0)
@@ -53,7 +53,7 @@ def beside_table(c: Comparison) -> Table:
 def pair_table(c: Comparison) -> Table:
     with_bca = any(p.difference.bca for p in c.pairs)
 
-    def row(p: Pair) -> tuple[str, ...]:
+    def row(p: ArmDifference) -> tuple[str, ...]:
         d = p.difference
         cells = (
             c.arms[p.arm].name,

@@ -17,7 +17,8 @@ from lrbench.report.result import Comparison
 
 TITLE_LIMIT = 128  # W&B's
 Arm = tuple[str, Sequence[str]]  # its name and the ids of its runs
-COLOURS = ("#0072b2", "#c44e00", "#00805a", "#9a4d8e", "#8a6500", "#0e7c86", "#b3123f", "#555555")
+COLOURS = ("#0072b2", "#c44e00", "#00805a", "#9a4d8e", "#8a6500", "#0e7c86", "#b3123f", "#555555",
+           "#2b2f9e", "#5d7300", "#d6009a", "#7a4a2b")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from lrbench.metrics import Metric
-from lrbench.report.result import Comparison, Estimate, Pair
-from lrbench.stats.intervals import BCA_FROM, Interval
+from lrbench.experiment import class_name
+from lrbench.report.numbers import PAST, bounds, gap, gap_within, number, overshoots, within
+from lrbench.report.result import Arm, ArmDifference, Comparison, Estimate
+from lrbench.stats.intervals import BCA_FROM
 from lrbench.stats.paired import EXACT_UP_TO, POWER, pairs_needed
 
-NONE = "\N{EN DASH}"  # in a cell without a number
-PAST = "\N{DAGGER}"  # at an interval that goes beyond what the metric can be
 MEANING = {
     "test": "measured once, on the final weights: no run chose them by looking at it",
     "val": "that of the last evaluation on the way",
@@ -17,64 +16,44 @@ MEANING = {
 }
 
 
-def is_share(m: Metric) -> bool:
-    """Whether it is shown in percent."""
-    return m.unit == "%"
+def answer(c: Comparison) -> str | None:
+    """In one line which arms are told apart from the baseline, corrected for their number; None of one arm alone. It is
+    no verdict: those are a study's."""
+    if len(c.arms) < 2:
+        return None
+    base, tested = c.arms[c.baseline].name, [p for p in c.pairs if p.holm_p is not None]
+    if not tested:
+        return f"Too few pairs of runs to tell any arm from {base} in {c.metric}."
+    apart = [p for p in tested if p.holm_p is not None and p.holm_p <= 1 - c.level]
+    pairs = sorted({p.difference.n for p in tested})
+    many = f"{pairs[0]} pairs" if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]} pairs"
+    look = f" A look, not evidence: {many}." * (pairs[0] < pairs_needed(c.tested))
+    if not apart:
+        return f"No arm is told apart from {base} in {c.metric}.{look}"
+    better = [c.arms[p.arm].name for p in apart if ((p.difference.mean or 0.0) > 0) == c.higher_is_better]
+    worse = [c.arms[p.arm].name for p in apart if c.arms[p.arm].name not in better]
+    sides = [f"{how}: {_few(names)}" for how, names in (("better", better), ("worse", worse)) if names]
+    rest = f"; {len(c.pairs) - len(apart)} not told apart" * (len(apart) < len(c.pairs))
+    return f"Against {base} in {c.metric}, {'; '.join(sides)}{rest}.{look}"
 
 
-def number(m: Metric, value: float | None) -> str:
-    """A value of a metric: a share in percent, anything else to 4 significant digits."""
-    if value is None:
-        return NONE
-    return f"{value:.2%}" if is_share(m) else f"{value:.4g}"
-
-
-def gap(m: Metric, value: float | None) -> str:
-    """A difference of two values: a share's in percentage points."""
-    if value is None:
-        return NONE
-    return f"{signed(100 * value, '.2f')} pt" if is_share(m) else signed(value, ".3g")
-
-
-def spread(m: Metric, value: float | None) -> str:
-    """A standard deviation, or the size of an effect: a difference without a sign."""
-    return gap(m, value).removeprefix("+")
-
-
-def signed(value: float, how: str) -> str:
-    shown = f"{value:+{how}}"
-    return shown.replace("-", "+", 1) if float(shown) == 0 else shown.replace("-", "\N{MINUS SIGN}", 1)
-
-
-def within(m: Metric, interval: Interval | None) -> str:
-    if interval is None:
-        return NONE
-    return f"{number(m, interval.low)} to {number(m, interval.high)}{PAST * overshoots(m, interval)}"
-
-
-def overshoots(m: Metric, interval: Interval) -> bool:
-    """Whether it goes beyond what the metric can be."""
-    return (m.low is not None and interval.low < m.low) or (m.high is not None and interval.high > m.high)
-
-
-def bounds(m: Metric) -> str:
-    """What a metric can be, in words."""
-    if m.low is None or m.high is None:
-        return f"at least {number(m, m.low)}" if m.high is None else f"at most {number(m, m.high)}"
-    return f"{m.low:.0%} to {m.high:.0%}" if is_share(m) else f"{m.low:g} to {m.high:g}"
-
-
-def gap_within(m: Metric, interval: Interval | None) -> str:
-    if interval is None:
-        return NONE
-    low, high = gap(m, interval.low), gap(m, interval.high)
-    return f"{low.removesuffix(' pt')} to {high}"
+def _trained(c: Comparison) -> str:
+    """How many runs there are, and what became of those that failed: the word is a comparison's, and says nothing of
+    errors, which end a run otherwise."""
+    outcomes = [o for a in c.arms for o in a.outcomes]
+    ends = [o.failure for o in outcomes if o.failure is not None]
+    if not ends:
+        return f"{_count(len(outcomes), 'run')}, none of them failed"
+    diverged, chance = (sum(text in why for why in ends) for text in ("diverged", "no better than chance"))
+    other = len(ends) - diverged - chance
+    told = [(diverged, "diverged"), (chance, "no better than chance"), (other, f"without a finite {c.metric}")]
+    return f"{_count(len(outcomes), 'run')}, {len(ends)} of them failed: {', '.join(f'{n} {w}' for n, w in told if n)}"
 
 
 def finding(c: Comparison) -> str:
     """What was seen, in numbers and without a verdict."""
     runs, failed = sum(len(a.outcomes) for a in c.arms), sum(a.failures for a in c.arms)
-    trained = f"{_count(runs, 'run')}, {failed or 'none'} of them failed"
+    trained = _trained(c)
     measured = [a for a in c.arms if a.estimate.mean is not None]
     if not measured:
         arms = _count(len(c.arms), "arm")
@@ -127,6 +106,8 @@ def remarks(c: Comparison) -> list[str]:
         for remark in _about_pair(p):
             said.setdefault(remark, []).append(c.arms[p.arm].name)
     told = [f"Against {base}, {remark}: {_few(arms)}." for remark, arms in said.items()]
+    if early := [_stopped_early(a) for a in c.arms if a.stopped_early]:
+        told.append(f"Stopped before their horizon (early_stop), so that budgets differ: {_few(early)}.")
     alone = [a.name for a in c.arms if a.estimate.n == 1]
     if alone:
         told.append(f"One run that succeeded, so no interval and no spread: {_few(alone)}.")
@@ -152,7 +133,13 @@ def remarks(c: Comparison) -> list[str]:
     return told + [f"Left out ({why}): {_few(x.run_id for x in c.left_out if x.why == why)}." for why in left]
 
 
-def _about_pair(p: Pair) -> list[str]:
+def _stopped_early(arm: Arm) -> str:
+    low, high = min(arm.stopped_early), max(arm.stopped_early)
+    updates = f"{low}" if low == high else f"{low} to {high}"
+    return f"{len(arm.stopped_early)} of {len(arm.outcomes)} runs of {arm.name}, after {updates} updates"
+
+
+def _about_pair(p: ArmDifference) -> list[str]:
     """In what the pairs of an arm are not simply all its seeds."""
     said = []
     alone = [(p.only_arm, "the arm"), (p.only_baseline, "the baseline")]
@@ -245,6 +232,6 @@ def commands(c: Comparison) -> list[str]:
 def setting(c: Comparison) -> str:
     """What all arms share, in a few words."""
     parts = [f"{part}.target" for part in ("model", "data", "optimizer", "scheduler")]
-    shown = [str(c.shared[key]).rpartition(".")[2] for key in parts if key in c.shared]
+    shown = [class_name(str(c.shared[key])) for key in parts if key in c.shared]
     numbers = {"lr": "optimizer.lr", "warmup": "warmup.length", "horizon": "horizon", "batch": "batch_size"}
     return ", ".join([*shown, *(f"{said} {c.shared[key]}" for said, key in numbers.items() if key in c.shared)])

@@ -7,7 +7,7 @@ that hear a metric. What a plan is: `lrbench.experiment.schedule_plan`.
 
 from lrbench.schedules.compose import LRTable, lr_table
 from lrbench.schedules.contradictions import check
-from lrbench.schedules.facts import Facts, facts
+from lrbench.schedules.facts import RateFacts, facts
 from lrbench.schedules.feedback import Feedback, hears_metric
 
-__all__ = ["Facts", "Feedback", "LRTable", "check", "facts", "hears_metric", "lr_table"]
+__all__ = ["Feedback", "LRTable", "RateFacts", "check", "facts", "hears_metric", "lr_table"]

@@ -4,18 +4,20 @@ No SequentialLR: it refuses plateau, counts milestones from the switch, and cann
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
-from lrbench.experiment.schedule_plan import Part, SchedulePlan
+from lrbench.experiment.schedule_plan import SchedulePart, SchedulePlan
 from lrbench.horizon import Phase
 from lrbench.schedules.build import momentum_of, settings_of
 from lrbench.schedules.feedback import hears_metric
 from lrbench.schedules.trace import Floats, trace
+
+SHOWN = 4  # groups in the words of a table
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,16 @@ class LRTable:
     warmup: int
     known: int
     weight_decay: Floats | None = None
+
+    def __repr__(self) -> str:
+        """Few words for however many rates: where each group's begin and end, and the highest."""
+        groups = [
+            f"{g} {lr[0]:g} to {lr[-1]:g}, highest {lr.max():g}" for g, lr in zip(self.groups, self.lr.T, strict=True)
+        ]
+        more = f"; and {len(groups) - SHOWN} groups more" if len(groups) > SHOWN else ""
+        known = "" if self.known == len(self.lr) else f", {self.known} known"
+        head = f"{len(self.lr)} updates, {self.warmup} of warmup{known}"
+        return f"LRTable({head}: {'; '.join(groups[:SHOWN])}{more}; {', '.join(self.kinds)} of shape {self.lr.shape})"
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
@@ -55,8 +67,8 @@ def lr_table(schedule: SchedulePlan | Experiment, metrics: Sequence[float] = ())
     """Trace a schedule into its table of rates, before any data or device is touched.
 
     schedule: a plan, or the experiment whose plan it is. `metrics` are the monitored values that a feedback schedule
-    has heard so far, in order, those measured during the warmup left out (design 4.7); they are ignored by every other
-    schedule. Its arrays cannot be written to. Raises ConfigError.
+    has heard so far, in order, those measured during the warmup left out, which it does not hear; every other schedule
+    ignores them. Its arrays cannot be written to. Raises ConfigError.
     """
     plan = schedule.schedule if isinstance(schedule, Experiment) else schedule
     return traced(plan, metrics) if len(metrics) and hears_metric(plan) else _planned(plan)
@@ -71,19 +83,21 @@ def _planned(plan: SchedulePlan) -> LRTable:
 
 def traced(plan: SchedulePlan, metrics: Sequence[float] | None) -> LRTable:
     """A plan's table, traced anew. With `metrics` None, the schedule hears none."""
-    updates, main = plan.clock.updates, plan.main.phase
-    lr = np.empty((updates, len(plan.peaks)))
+    updates, main, skipped = plan.clock.updates, plan.main.phase, plan.skipped
+    longer = replace(main, stop=main.stop + skipped)
+    lr = np.empty((updates + skipped, len(plan.peaks)))
     momentum: Floats | None = None
     warmup = plan.warm.phase.stop if plan.warm else 0
     for column, group in enumerate(plan.peaks):
         ramp = _stretch(trace(plan, plan.warm, group).lr, plan.warm.phase) if plan.warm else np.empty(0)
-        values = trace(plan, plan.main, group, metrics)
-        lr[main.start : main.stop, column] = _stretch(values.lr, main)
+        values = trace(plan, plan.main, group, metrics, beyond=plan.scheduler.first_row or 0)
+        lr[main.start :, column] = _stretch(values.lr, longer)
         lr[:warmup, column] = _joined(plan, ramp, lr[:warmup, column], plan.peaks[group])
         if values.momentum is not None:
             if momentum is None:
                 momentum = np.full_like(lr, momentum_of(settings_of(plan)))
-            momentum[main.start : main.stop, column] = _stretch(values.momentum, main)
+            momentum[main.start :, column] = _stretch(values.momentum, longer)
+    lr, momentum, warmup = lr[skipped:], None if momentum is None else momentum[skipped:], max(warmup - skipped, 0)
     known = updates if metrics is None else min(updates, (main.start // main.tick + len(metrics) + 1) * main.tick)
     weight_decay = _weight_decay(plan, plan.decay) if plan.decay else None
     for array in (lr, momentum, weight_decay):
@@ -92,7 +106,7 @@ def traced(plan: SchedulePlan, metrics: Sequence[float] | None) -> LRTable:
     return LRTable(tuple(plan.peaks), lr, momentum, warmup, known, weight_decay)
 
 
-def _weight_decay(plan: SchedulePlan, part: Part) -> Floats:
+def _weight_decay(plan: SchedulePlan, part: SchedulePart) -> Floats:
     """Of every update and group; a group that begins without weight decay keeps none. Shape (updates, groups)."""
     values = np.zeros((plan.clock.updates, len(part.own)))
     for column, (group, start) in enumerate(part.own.items()):

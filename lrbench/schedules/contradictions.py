@@ -9,24 +9,24 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from math import ceil
 from typing import NamedTuple
 
 import numpy as np
 
 from lrbench.errors import ConfigError
-from lrbench.experiment.schedule_plan import Part, SchedulePlan
-from lrbench.horizon import Phase
-from lrbench.schedules.beside import MATTERS, UNITS, given, is_count, of_warmup, of_weight_decay
+from lrbench.experiment.schedule_plan import SchedulePart, SchedulePlan
+from lrbench.schedules.bare import lengths, positions, standing_still
+from lrbench.schedules.beside import MATTERS, of_warmup, of_weight_decay
 from lrbench.schedules.build import call, settings_of
 from lrbench.schedules.compose import LRTable, lr_table, traced
 from lrbench.schedules.feedback import built, hears_metric
+from lrbench.schedules.remark import Contrary, Remark, given, is_count, to_the_end
 from lrbench.schedules.trace import Floats
 
 
 @lru_cache(maxsize=4096)  # the jobs of a sweep share their schedules, and what is kept of one is small
-def check(plan: SchedulePlan) -> tuple[str, ...]:
-    """Trace the plan and refuse what cannot be meant; what is worth telling, a line each. Raises ConfigError."""
+def check(plan: SchedulePlan) -> tuple[Remark, ...]:
+    """Trace the plan and refuse what cannot be meant; what is worth telling of the rest. Raises ConfigError."""
     _refuse_second_warmup(plan)
     _refuse_contrary_mode(plan)
     table = lr_table(plan)
@@ -36,29 +36,31 @@ def check(plan: SchedulePlan) -> tuple[str, ...]:
     if strange:
         _refuse_another_table(plan, table, strange)
     if plan.scheduler.only_falls is not None and (found := next(beyond_its_kind(plan, table), None)):
-        raise ConfigError("scheduler", "", found.why, found.cure)
+        raise Contrary(found.rule, found.cures, "scheduler", "", found.why, found.cure)
     return tuple(remarks(plan, table))
 
 
-def remarks(plan: SchedulePlan, table: LRTable) -> list[str]:
-    """What a person should know of a legal schedule before it is trained under, a line each: that it does not do what
-    its kind says, that it never moves, what its parts beside it do, and what its bare numbers mean."""
+def remarks(plan: SchedulePlan, table: LRTable) -> list[Remark]:
+    """What a person should know of a legal schedule before it is trained under: that it does not do what its kind says,
+    that it never moves, what its parts beside it do, and what its bare numbers mean."""
     beyond = () if plan.scheduler.only_falls is not None else beyond_its_kind(plan, table)
-    still = list(_standing_still(plan, table))
+    still = list(standing_still(plan, table))
     return [
-        *(f"scheduler: {found.why}. If it should not, {found.cure}." for found in beyond),
+        *(Remark(f.rule, f"scheduler: {f.why}. If it should not, {f.cure}.", f.cures) for f in beyond),
         *of_warmup(plan, table),
-        *(still or _bare_lengths(plan)),
-        *_bare_positions(plan),
+        *(still or lengths(plan)),
+        *positions(plan),
         *of_weight_decay(plan, table),
     ]
 
 
 class Contradiction(NamedTuple):
-    """What the rates do that they should not, and what would mend it."""
+    """What the rates do that they should not, what would mend it in words and as overrides. rule: see `Remark`."""
 
     why: str
     cure: str
+    rule: str
+    cures: tuple[tuple[str, ...], ...]
 
 
 def beyond_its_kind(plan: SchedulePlan, table: LRTable) -> Iterator[Contradiction]:
@@ -71,7 +73,7 @@ def beyond_its_kind(plan: SchedulePlan, table: LRTable) -> Iterator[Contradictio
         if lr[top] > peak * (1 + MATTERS):
             why = f"goes up to {lr[top]:.4g} (update {begin + top}), above {peak:.4g}, the peak of the group '{group}'"
             cure = "give floors and other rates relative to the peak, as 0.1x: optimizer.lr is it under every scheduler"
-            yield Contradiction(f"{shown} {why}", cure)
+            yield Contradiction(f"{shown} {why}", cure, "check.floor-above-peak", _lower(plan, peak))
             return
         since = top if kind is None else 0  # what nobody described may warm up by itself
         if kind is not False and (climb := _climb(lr[since:], peak)):
@@ -81,8 +83,14 @@ def beyond_its_kind(plan: SchedulePlan, table: LRTable) -> Iterator[Contradictio
                 "let its length reach the end (end), or hold the floor after the decay (scheduler=cosine_hold); "
                 "scheduler.only_falls=false says that the rise is meant"
             )
-            yield Contradiction(f"{shown} {why}", cure)
+            yield Contradiction(f"{shown} {why}", cure, "check.past-t-max", to_the_end(plan.main))
             return
+
+
+def _lower(plan: SchedulePlan, peak: float) -> tuple[tuple[str, ...], ...]:
+    """Each rate among the arguments that is above a peak, as a share of it."""
+    args = plan.scheduler.args.items()
+    return tuple((f"scheduler.args.{name}=0.1x",) for name, v in args if isinstance(v, int | float) and v > peak)
 
 
 def _climb(lr: Floats, peak: float) -> tuple[int, int] | None:
@@ -102,7 +110,8 @@ def _refuse_high_floor(plan: SchedulePlan) -> None:
         if isinstance(floor, int | float) and floor > peak * (1 + MATTERS):
             why = f"this floor of {floor:.4g} lies above {peak:.4g}, the peak rate of the parameter group '{group}'"
             cure = f"give it relative to each group's peak, as {name}=0.1x, or a value for every group"
-            raise ConfigError(f"scheduler.args.{name}", plan.scheduler.args[name], why, cure)
+            option, cures = f"scheduler.args.{name}", ((f"scheduler.args.{name}=0.1x",),)
+            raise Contrary("check.floor-above-peak", cures, option, plan.scheduler.args[name], why, cure)
 
 
 def _refuse_unsorted(plan: SchedulePlan, table: LRTable) -> None:
@@ -135,73 +144,14 @@ def _refuse_contrary_mode(plan: SchedulePlan) -> None:
     if mode in ("min", "max") and right is not None and mode != right:
         better = "less" if right == "min" else "more"
         why = f"{better} of {plan.monitor} is better, and {plan.scheduler.name} would wait for the contrary"
-        raise ConfigError("scheduler.args.mode", mode, why, f"set it to {right}")
+        option, cures = "scheduler.args.mode", ((f"scheduler.args.mode={right}",),)
+        raise Contrary("check.mode-against-monitor", cures, option, mode, why, f"set it to {right}")
 
 
-def _refuse_another_table(plan: SchedulePlan, table: LRTable, strange: Sequence[Part]) -> None:
+def _refuse_another_table(plan: SchedulePlan, table: LRTable, strange: Sequence[SchedulePart]) -> None:
     """The second trace must be the first: no generator of its own without a seed, no clock on the wall."""
     again = traced(plan, () if hears_metric(plan) else None)
     if not np.array_equal(again.columns, table.columns):
         option, spec = strange[0].option, strange[0].spec
         why = f"{spec.target} gives other {strange[0].moves}s when it is built again, so that they cannot be planned"
         raise ConfigError(option, "", why, "make them a function of the steps; draw with a fixed seed")
-
-
-def _standing_still(plan: SchedulePlan, table: LRTable) -> Iterator[str]:
-    """A schedule that is supposed to move, and does not within the run: a plateau even if nothing ever improves."""
-    spec, phase = plan.scheduler, plan.main.phase
-    if spec.still:
-        return
-    unit = UNITS[spec.interval]
-    if hears_metric(plan):
-        table = traced(plan, [0.0] * (phase.steps - 1))
-    if (table.lr[table.warmup :] != table.lr[table.warmup]).any():
-        return
-    shown = call(plan.main, plan.arguments(plan.main, table.groups[0]))
-    if phase.steps == 1:
-        why = f"never changes the rate: it is stepped every {phase.tick} updates, and the run ends before the first"
-        cure = "; scheduler.interval=batch steps it at each"
-    elif hears_metric(plan):
-        why, cure = f"never lowers the rate in {phase.steps} {unit}, even if {plan.monitor} never improves", ""
-    else:
-        why, cure = f"never changes the rate in the {phase.steps} {unit} that it has", ""
-    yield f"scheduler: {shown} {why}{cure}."
-
-
-def _bare_positions(plan: SchedulePlan) -> Iterator[str]:
-    """Bare numbers in a list go to torch untouched, which counts them from the end of the warmup."""
-    phase, unit = plan.main.phase, UNITS[plan.scheduler.interval]
-    shift = phase.start // phase.tick
-    for option, value in given(plan.main):
-        if not (isinstance(value, list | tuple) and value and all(map(is_count, value))):
-            continue
-        if shift:
-            yield (
-                f"{option}: bare numbers count from the end of the warmup, so these are {unit} "
-                f"{_and([v + shift for v in value])} of the run; {_positions(value, phase)} count from its start."
-            )
-        if never := [v for v in value if v >= phase.steps]:
-            yield f"{option}: the schedule has {phase.steps} {unit}, so that it never comes to {_and(never)}."
-
-
-def _bare_lengths(plan: SchedulePlan) -> Iterator[str]:
-    """Steps that the schedule does not have: most often those of the warmup, which nobody took off."""
-    phase, unit = plan.main.phase, UNITS[plan.scheduler.interval]
-    whole = ceil(phase.stop / phase.tick)
-    for option, value in given(plan.main):
-        if not is_count(value) or value <= phase.steps:
-            continue
-        if value <= whole:
-            yield f"{option}: the warmup leaves {phase.steps} of the {whole} {unit}; write end for all of them."
-        elif plan.scheduler.only_falls:  # of another kind, it may be no time at all
-            yield f"{option}: the schedule has {phase.steps} {unit}, and is cut off there; end is all of them."
-
-
-def _positions(steps: Sequence[int], phase: Phase) -> list[str]:
-    """Steps of the run as positions, which a warmup does not shift."""
-    return [f"@{n}ep" if phase.interval == "epoch" else f"@{n * phase.tick}ba" for n in steps]
-
-
-def _and(numbers: list[int]) -> str:
-    *most, last = map(str, numbers)
-    return f"{', '.join(most)} and {last}" if most else last

@@ -14,7 +14,7 @@ ROUNDING = 1e-14
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Facts:
+class RateFacts:
     """One parameter group's rates in numbers. An update is named by its row, counted from 0.
 
     first, peak, last: the rate of the first update, the highest and that of the last one; peak_at: the first update
@@ -38,16 +38,16 @@ class Facts:
     can_move: bool
 
 
-def facts(plan: SchedulePlan, table: LRTable) -> dict[str, Facts]:
+def facts(plan: SchedulePlan, table: LRTable) -> dict[str, RateFacts]:
     """The facts of every parameter group, by its name in the optimizer's order."""
     return {group: _of_group(plan, table, column) for column, group in enumerate(table.groups)}
 
 
-def _of_group(plan: SchedulePlan, table: LRTable, column: int) -> Facts:
+def _of_group(plan: SchedulePlan, table: LRTable, column: int) -> RateFacts:
     lr = table.lr[:, column]
     peak, steps = float(lr.max()), np.diff(lr)
     scale = peak or 1.0  # rates that are all zero have no shares of a peak: they are 0
-    return Facts(
+    return RateFacts(
         group=table.groups[column],
         first=float(lr[0]),
         peak=peak,

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from lrbench.errors import ConfigError
-from lrbench.experiment.schedule_plan import Part, SchedulePlan
+from lrbench.experiment.schedule_plan import SchedulePart, SchedulePlan
 from lrbench.schedules.build import Live, build, torch_refuses
+from lrbench.schedules.remark import Contrary
 
 
 @lru_cache(maxsize=4096)  # asked of every job of a sweep, and told by building the scheduler
@@ -14,7 +15,7 @@ def hears_metric(plan: SchedulePlan) -> bool:
     return "metric" in built(plan, plan.main)[0].takes
 
 
-def built(plan: SchedulePlan, part: Part) -> list[Live]:
+def built(plan: SchedulePlan, part: SchedulePart) -> list[Live]:
     """The scheduler of a part for every group."""
     made = []
     for group in plan.peaks:
@@ -32,15 +33,20 @@ def check_feedback(plan: SchedulePlan, measured: Sequence[str]) -> None:
     interval, monitor, name = plan.scheduler.interval, plan.monitor, plan.scheduler.name
     if not hears_metric(plan):
         if interval == "metric":
-            why = f"{name}.step() takes no metric"
-            raise ConfigError("scheduler.interval", interval, why, "choose epoch or batch")
+            why = f"{name}.step() can do without a metric, so it is given none"
+            cure = "choose epoch or batch; torch's own plateau is scheduler=plateau"
+            raise ConfigError("scheduler.interval", interval, why, cure)
         return
+    if plan.scheduler.first_row is not None:
+        why = f"{name} is stepped after an evaluation, with what that found"
+        raise ConfigError("scheduler.first_row", plan.scheduler.first_row, why, "leave it out")
     if plan.warmup is not None and plan.warmup.join is not None:
         why = f"{name} would judge by metrics of rates that are the warmup's and not its own"
         raise ConfigError("warmup.join", plan.warmup.join, why, "leave it out: the schedule begins after the warmup")
     if monitor is None:
         cure = f"name one of {', '.join(measured)}"
-        raise ConfigError("monitor", None, f"{name} is stepped with a metric", cure)
+        why, cures = f"{name} is stepped with a metric", tuple((f"monitor={m}",) for m in measured[1:2])
+        raise Contrary("check.plateau-without-metric", cures, "monitor", None, why, cure)
     if monitor not in measured:
         raise ConfigError("monitor", monitor, "never measured in this run", f"choose one of {', '.join(measured)}")
     if interval == "epoch":

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from lrbench.errors import ConfigError
-from lrbench.experiment.schedule_plan import Part, SchedulePlan
+from lrbench.experiment.schedule_plan import SchedulePart, SchedulePlan
 from lrbench.schedules.build import Live, build, call, momentum_of, torch_refuses
+from lrbench.schedules.remark import Contrary, to_the_end
 
 Floats = NDArray[np.float64]
 
@@ -27,7 +28,9 @@ class Trace(NamedTuple):
     momentum: Floats | None
 
 
-def trace(plan: SchedulePlan, part: Part, group: str, metrics: Sequence[float] | None = None, beyond: int = 0) -> Trace:
+def trace(
+    plan: SchedulePlan, part: SchedulePart, group: str, metrics: Sequence[float] | None = None, beyond: int = 0
+) -> Trace:
     """Every value of one part of the plan for one group, and those that it would take in so many steps beyond its end.
 
     With `metrics`, step k hears metrics[k-1]; after the last one the rate stays. Raises ConfigError for anything the
@@ -50,7 +53,8 @@ def trace(plan: SchedulePlan, part: Part, group: str, metrics: Sequence[float] |
     if wrong.size:
         why = f"{call(part, args)} gives the {part.moves} {lr[wrong[0]]:g} at step {wrong[0]} of {steps}"
         cure = f"Change {part.option}.args"
-        raise ConfigError(part.option, "", f"{why}; {part.moves}s must be finite and not negative.", cure)
+        why = f"{why}; {part.moves}s must be finite and not negative."
+        raise Contrary("check.lambda-past-horizon", to_the_end(part), part.option, "", why, cure)
     own = momentum_of(live.before)
     return Trace(lr, None if momentum is None or (momentum == own).all() else momentum)
 
@@ -88,7 +92,7 @@ def _fixed(group: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _without_chance(part: Part) -> Iterator[None]:
+def _without_chance(part: SchedulePart) -> Iterator[None]:
     """Refuse a scheduler that draws from one of the process's generators: its table would be another every time."""
 
     def states() -> tuple[Any, ...]:

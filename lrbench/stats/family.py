@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from lrbench.stats.intervals import Interval
+from lrbench.stats.intervals import ConfidenceInterval
 from lrbench.stats.paired import ROUNDING, sign_flip_p
 
 Values = NDArray[np.float64]
@@ -26,9 +26,9 @@ class Tested:
     p: float  # two-sided, by t; of several nulls the largest; 1 where there is no se
     sign_flip_p: float  # two-sided, of the differences alone
     level: float  # of the interval: 1 - alpha / (m - rank + 1)
-    interval: Interval | None
+    interval: ConfidenceInterval | None
     equivalence_level: float  # 1 - 2 alpha / (m - k + 1), k the step in the family of equivalences
-    equivalence: Interval | None
+    equivalence: ConfidenceInterval | None
     rank: int  # Holm's step, from 1
     open: bool  # False: an earlier step failed, so that nothing may be said of a direction
     disagrees: bool  # the sign-flip test and the t test of the same differences, at this step's alpha
@@ -147,11 +147,11 @@ def _two_sided(e: _Estimate, null: float) -> float:
     return 2 * float(stats.t.sf(away / se, e.n - 1))
 
 
-def _interval(e: _Estimate, tail: float) -> Interval | None:
+def _interval(e: _Estimate, tail: float) -> ConfidenceInterval | None:
     if e.mean is None or e.below is None or e.above is None:
         return None
     t = float(stats.t.isf(tail, e.n - 1))
-    return Interval(e.mean - t * e.below, e.mean + t * e.above)
+    return ConfidenceInterval(e.mean - t * e.below, e.mean + t * e.above)
 
 
 def _equivalence_alphas(estimates: Sequence[_Estimate], alpha: float, margin: float | None) -> list[float]:

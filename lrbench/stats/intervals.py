@@ -15,14 +15,14 @@ BCA_FROM = 20  # values; below, the bootstrap's tails are made of a handful of r
 BCA_RESAMPLES = 9999
 
 
-class Interval(NamedTuple):
+class ConfidenceInterval(NamedTuple):
     """Both ends, in the unit of what is estimated."""
 
     low: float
     high: float
 
 
-def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval | None:
+def t_interval(values: ArrayLike, level: float = LEVEL) -> ConfidenceInterval | None:
     """Student's interval of a mean: mean +- t(n-1) sd / sqrt(n). None for fewer than two values.
 
     Of differences between pairs it is the paired t interval. Source: Student (1908), Biometrika 6.
@@ -31,10 +31,10 @@ def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval | None:
     if x.size < 2:
         return None
     half = stats.t.ppf((1 + level) / 2, x.size - 1) * x.std(ddof=1) / math.sqrt(x.size)
-    return Interval(float(x.mean() - half), float(x.mean() + half))
+    return ConfidenceInterval(float(x.mean() - half), float(x.mean() + half))
 
 
-def bca(values: ArrayLike, level: float = LEVEL) -> Interval | None:
+def bca(values: ArrayLike, level: float = LEVEL) -> ConfidenceInterval | None:
     """Bias-corrected accelerated bootstrap interval of a mean; the same resamples each time it is asked.
 
     None below 20 values, and for values that do not vary. Source: Efron (1987), JASA 82.
@@ -45,10 +45,10 @@ def bca(values: ArrayLike, level: float = LEVEL) -> Interval | None:
     found = stats.bootstrap(
         (x,), np.mean, confidence_level=level, n_resamples=BCA_RESAMPLES, method="BCa", rng=np.random.default_rng(0)
     ).confidence_interval
-    return Interval(float(found.low), float(found.high))
+    return ConfidenceInterval(float(found.low), float(found.high))
 
 
-def wilson(successes: int, n: int, level: float = LEVEL) -> Interval | None:
+def wilson(successes: int, n: int, level: float = LEVEL) -> ConfidenceInterval | None:
     """Wilson's score interval of a proportion. None for no trials. Source: Wilson (1927), JASA 22."""
     if n == 0:
         return None
@@ -57,10 +57,12 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> Interval | None:
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     # Without a failure (or a success) the end is exactly 1 (or 0), but for rounding.
-    return Interval(0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
+    return ConfidenceInterval(0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
 
 
-def newcombe_paired(both: int, first: int, second: int, neither: int, level: float = LEVEL) -> Interval | None:
+def newcombe_paired(
+    both: int, first: int, second: int, neither: int, level: float = LEVEL
+) -> ConfidenceInterval | None:
     """Newcombe's interval of the difference of two proportions (first minus second) seen on the same pairs.
 
     Paired, for two arms share each seed's data and initial weights: the Wilson limits of both rates are combined with
@@ -81,7 +83,7 @@ def newcombe_paired(both: int, first: int, second: int, neither: int, level: flo
     def spread(u: float, v: float) -> float:
         return math.sqrt(max(0.0, u * u - 2 * phi * u * v + v * v))
 
-    return Interval(p - q - spread(*below), p - q + spread(*above))
+    return ConfidenceInterval(p - q - spread(*below), p - q + spread(*above))
 
 
 def _correlation(both: int, first: int, second: int, neither: int) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
-from lrbench.stats.intervals import LEVEL, Interval, bca, newcombe_paired, t_interval
+from lrbench.stats.intervals import LEVEL, ConfidenceInterval, bca, newcombe_paired, t_interval
 
 ROUNDING = 1e-12  # of the values: differences that vary by less are equal
 EXACT_UP_TO = 40  # pairs; beyond, sign patterns are drawn at random
@@ -22,11 +22,11 @@ class Difference:
 
     n: int
     mean: float | None
-    interval: Interval | None  # paired t, the primary one
+    interval: ConfidenceInterval | None  # paired t, the primary one
     t_p: float | None  # of the same t test, two-sided; None where the differences do not vary
     sign_flip_p: float | None  # two-sided, its check
     sign_flip_exact: bool
-    bca: Interval | None  # from 20 pairs
+    bca: ConfidenceInterval | None  # from 20 pairs
     sd: float | None  # of the differences; 0 where they are equal but for rounding
     correlation: float | None  # of the arms over the seeds: what pairing gains
     detectable: float | None  # the true difference found with 80 % power at this n, sd and level
@@ -41,7 +41,7 @@ class Success:
     only_second: int
     neither: int
     difference: float | None
-    interval: Interval | None  # Newcombe's for pairs
+    interval: ConfidenceInterval | None  # Newcombe's for pairs
     mcnemar_p: float | None  # exact, two-sided
 
 
@@ -157,14 +157,3 @@ def success(first: ArrayLike, second: ArrayLike, level: float = LEVEL) -> Succes
         interval=newcombe_paired(both, only_second, only_first, neither, level),
         mcnemar_p=p if a.size else None,
     )
-
-
-def clean_runs_needed(rate: float = 0.95, level: float = LEVEL) -> int:
-    """The fewest runs, none of which fails, after which Wilson's interval of the success rate lies above `rate`.
-
-    Its lower end is then n / (n + z^2): 73 runs for 95 % at the usual level. ValueError for a rate outside (0, 1).
-    """
-    if not 0 < rate < 1:
-        raise ValueError(f"a rate to be exceeded lies between 0 and 1, not {rate}")
-    z = float(stats.norm.ppf((1 + level) / 2))
-    return math.floor(z * z * rate / (1 - rate)) + 1

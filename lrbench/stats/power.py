@@ -1,7 +1,8 @@
 """How many pairs a question takes, which verdicts a design can reach, and how often a rerun would agree."""
 
 import math
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,17 +10,18 @@ from scipy import stats
 
 from lrbench.stats.intervals import LEVEL, newcombe_paired
 from lrbench.stats.paired import POWER
-from lrbench.stats.verdict import VERDICTS, Claim, Kind, Verdict, verdict, verdicts
+from lrbench.stats.verdict import VERDICTS, ClaimedEffect, Kind, Verdict, verdict, verdicts
 
 ALPHA = 0.05
 NO_WRONG_SIDE = 5.0  # standard errors
 
 
-class Agreement(NamedTuple):
+@dataclass(frozen=True)
+class Agreement:
     """The chance that a rerun of as many fresh pairs reaches the same verdict."""
 
-    same_rates: float  # at the rates that were chosen
-    tuned_again: float  # at rates that are chosen anew, on fresh tuning seeds
+    same_values: float  # at the values that were chosen
+    tuned_again: float  # at values that are chosen anew, on fresh tuning seeds
 
 
 def power(effect: float, sd: float, n: int, level: float = LEVEL, added: float = 0.0) -> float:
@@ -81,7 +83,7 @@ def upper_sd(sd: float, df: float, confidence: float = 0.8) -> float:
 
 def verdict_probabilities(
     kind: Kind,
-    claim: Claim,
+    claim: ClaimedEffect,
     effect: float,
     sd: float,
     n: int,
@@ -106,7 +108,7 @@ def verdict_probabilities(
 
 
 def success_probabilities(
-    claim: Claim, first: float, second: float, n: int, alpha: float = ALPHA, tests: int = 1, draws: int = 4000
+    claim: ClaimedEffect, first: float, second: float, n: int, alpha: float = ALPHA, tests: int = 1, draws: int = 4000
 ) -> dict[Verdict, float]:
     """How often n pairs end in each verdict on the difference of two rates of success, second minus first, where these
     are the true ones and the two runs of a pair succeed independently.
@@ -121,7 +123,7 @@ def success_probabilities(
     return _shares(found, times)
 
 
-def _of_table(claim: Claim, table: list[int], alpha: float) -> int:
+def _of_table(claim: ClaimedEffect, table: list[int], alpha: float) -> int:
     """The verdict, as an index, on pairs of which so many had both succeed, the first alone, the second, neither."""
     both, first, second, neither = table
     wide, narrow = (newcombe_paired(both, second, first, neither, level) for level in (1 - alpha, 1 - 2 * alpha))
@@ -144,7 +146,7 @@ def _added(reach: tuple[float, float], alpha: float, n: int) -> tuple[float, flo
 
 def rerun_agreement(
     kind: Kind,
-    claim: Claim,
+    claim: ClaimedEffect,
     mean: float,
     sd: float,
     n: int,
@@ -189,7 +191,7 @@ def _sds(rng: np.random.Generator, sds: NDArray[np.float64], n: int) -> NDArray[
 
 def _simulated(
     kind: Kind,
-    claim: Claim,
+    claim: ClaimedEffect,
     means: NDArray[np.float64],
     sds: NDArray[np.float64],
     n: int,

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Values = NDArray[np.float64]
-Curve = Mapping[float, Values]  # of each rate, its tuning seeds' values in the order of the seeds; nan where one failed
+ValuesByRate = Mapping[float, Values]  # of the tuning seeds, in their order; nan where one failed
 Pick = Callable[[dict[float, Values]], Values]  # of each rate (tables, seeds) -> the rate that each table chooses
 
 
-def choice_variance(first: Curve, second: Curve, pick: Pick, resamples: int = 1000) -> float:
+def choice_variance(first: ValuesByRate, second: ValuesByRate, pick: Pick, resamples: int = 1000) -> float:
     """The variance of m1(r1) - m2(r2) over what other tuning seeds would have made of the choices r1 and r2, where m is
     a rate's mean over all its seeds: a bootstrap over seeds, the same ones for both arms, that redoes both choices.
 
@@ -46,7 +46,9 @@ def choice_variance(first: Curve, second: Curve, pick: Pick, resamples: int = 10
     return float((known - known[0]).var())  # exactly 0 where no choice changes
 
 
-def regret_limit(curve: Curve, chosen: float, among: Iterable[float], alpha: float, *, higher_is_better: bool) -> float:
+def regret_limit(
+    curve: ValuesByRate, chosen: float, among: Iterable[float], alpha: float, *, higher_is_better: bool
+) -> float:
     """By how much the best of these rates may be better than the chosen one: an upper limit that is too low with a
     chance of at most alpha, 0 at least.
 
@@ -70,7 +72,7 @@ def reach_variance(reach: float, alpha: float) -> float:
     return (reach / float(stats.norm.isf(alpha / 2))) ** 2
 
 
-def _gaps(curve: Curve, rate: float, chosen: float) -> Values:
+def _gaps(curve: ValuesByRate, rate: float, chosen: float) -> Values:
     """By seed, where both succeeded."""
     n = min(curve[rate].size, curve[chosen].size)
     gaps = curve[rate][:n] - curve[chosen][:n]
@@ -84,7 +86,7 @@ def _upper(gaps: Values, tail: float) -> float:
 
 
 def _of_choices(
-    curve: Curve, pick: Pick, shared: NDArray[np.intp], ends: list[int], rng: np.random.Generator
+    curve: ValuesByRate, pick: Pick, shared: NDArray[np.intp], ends: list[int], rng: np.random.Generator
 ) -> Values:
     """The mean, over all its seeds, of the rate chosen in each resample, shape (resamples,); nan where none has one."""
     means = {rate: float(np.mean(v[np.isfinite(v)])) if np.isfinite(v).any() else math.nan for rate, v in curve.items()}

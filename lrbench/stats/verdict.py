@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lrbench.stats.intervals import Interval
+from lrbench.stats.intervals import ConfidenceInterval
 
 Verdict = Literal[
     "ill-posed",
@@ -25,7 +25,7 @@ NO_INTERVAL = (np.nan, np.nan)  # every comparison with it is false, so that not
 
 
 @dataclass(frozen=True)
-class Claim:
+class ClaimedEffect:
     """The claimed effect lies between low and high, in the unit of the metric and in the claimed direction; of a
     fraction they are what it lies between, 0.9 to 0.95.
 
@@ -59,7 +59,9 @@ class Claim:
         return self.sized or self.high is not None
 
 
-def verdict(kind: Kind, interval: Interval | None, equivalence: Interval | None, claim: Claim) -> Verdict:
+def verdict(
+    kind: Kind, interval: ConfidenceInterval | None, equivalence: ConfidenceInterval | None, claim: ClaimedEffect
+) -> Verdict:
     """What follows from one contrast. Both intervals are in the claimed direction; `equivalence` is the narrower
     one, of two one-sided tests (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15).
 
@@ -71,7 +73,7 @@ def verdict(kind: Kind, interval: Interval | None, equivalence: Interval | None,
 
 
 def verdicts(
-    kind: Kind, low: ArrayLike, high: ArrayLike, equal_low: ArrayLike, equal_high: ArrayLike, claim: Claim
+    kind: Kind, low: ArrayLike, high: ArrayLike, equal_low: ArrayLike, equal_high: ArrayLike, claim: ClaimedEffect
 ) -> NDArray[np.intp]:
     """The rule, of many contrasts at once: ends of their intervals in, indices of VERDICTS out, all of one shape."""
     rules: Any = {"difference": _difference, "no worse": _no_worse, "equal": _equal, "fraction": _fraction}[kind]
@@ -84,7 +86,7 @@ def verdicts(
 Ends = NDArray[np.float64]
 
 
-def _difference(low: Ends, high: Ends, equal_low: Ends, equal_high: Ends, claim: Claim) -> dict[Verdict, Any]:
+def _difference(low: Ends, high: Ends, equal_low: Ends, equal_high: Ends, claim: ClaimedEffect) -> dict[Verdict, Any]:
     """The first that holds is the verdict."""
     a, b = claim.low, np.inf if claim.high is None else claim.high
     null = np.zeros(low.shape, bool)
@@ -100,17 +102,17 @@ def _difference(low: Ends, high: Ends, equal_low: Ends, equal_high: Ends, claim:
     }
 
 
-def _no_worse(low: Ends, high: Ends, equal_low: Ends, equal_high: Ends, claim: Claim) -> dict[Verdict, Any]:
+def _no_worse(low: Ends, high: Ends, equal_low: Ends, equal_high: Ends, claim: ClaimedEffect) -> dict[Verdict, Any]:
     m = _margin(claim)
     return {"contradicted": high < -m, "supported": low > -m}
 
 
-def _equal(low: Ends, high: Ends, equal_low: Ends, equal_high: Ends, claim: Claim) -> dict[Verdict, Any]:
+def _equal(low: Ends, high: Ends, equal_low: Ends, equal_high: Ends, claim: ClaimedEffect) -> dict[Verdict, Any]:
     m = _margin(claim)
     return {"contradicted": (low > m) | (high < -m), "supported": (equal_low > -m) & (equal_high < m)}
 
 
-def _fraction(low: Ends, high: Ends, equal_low: Ends, equal_high: Ends, claim: Claim) -> dict[Verdict, Any]:
+def _fraction(low: Ends, high: Ends, equal_low: Ends, equal_high: Ends, claim: ClaimedEffect) -> dict[Verdict, Any]:
     """Where the fraction lies, and no direction: 1 is a number as any other."""
     a, b = claim.low, np.inf if claim.high is None else claim.high
     return {
@@ -120,7 +122,7 @@ def _fraction(low: Ends, high: Ends, equal_low: Ends, equal_high: Ends, claim: C
     }
 
 
-def _margin(claim: Claim) -> float:
+def _margin(claim: ClaimedEffect) -> float:
     if claim.margin is None:
         raise ValueError("whether two are equal, or one no worse, is asked up to a margin, and the claim has none")
     return claim.margin

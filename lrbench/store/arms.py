@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lrbench.errors import ConfigError
-from lrbench.store.record import finite
+from lrbench.store.files import finite, of_format
 
 ARMS = "arms.json"
 FORMAT = 2  # before it there was none
@@ -35,9 +35,7 @@ def parse_shared(path: Path, content: bytes | None) -> Shared:
         why = "it is missing, and the rows beside it mean nothing without"
         raise ConfigError(str(path), "", why, "take it from the commit that wrote it, or export the runs again")
     try:
-        plain = json.loads(content)
-        if plain["format"] != FORMAT:
-            raise ValueError(f"its format is {plain['format']} and this lrbench reads {FORMAT}")
+        plain = of_format(content, FORMAT)
         return Shared(*(dict(plain[part]) for part in PARTS))
     except (ValueError, KeyError, TypeError) as error:
         cure = "take it from the commit that wrote it, or export the runs again"

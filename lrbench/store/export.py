@@ -14,9 +14,11 @@ from lrbench.errors import ConfigError
 from lrbench.experiment.identity import from_plain, run_id, to_plain
 from lrbench.store.arms import ARMS, PARTS, Shared, compact, key_of, key_of_arm, shared_text, with_seed, without_seed
 from lrbench.store.curves import grid_of, to_text, updates_of
-from lrbench.store.record import DONE, RATES, Record, to_json, write_json, write_text
+from lrbench.store.files import json_bytes, to_json, write_text
+from lrbench.store.record import DONE, Record
+from lrbench.store.record_files import RATES
 from lrbench.store.rows import CURVE, ROWS, Row, read_rows, rows_text
-from lrbench.store.run import Run, read
+from lrbench.store.run import Run, Unread, read_whole
 
 _LOCAL = ("host", "slurm_job", "command")  # of the provenance: what only means something on the machine itself
 _OWN = ("from_update", "started")  # of the provenance: what differs between the runs of one machine
@@ -70,10 +72,12 @@ def _shared_by(rows: Iterable[Row]) -> Shared:
 
 def _done(record: Record) -> Run:
     """The run of a record. Raises ConfigError for one that is no evidence."""
-    run = read(record)
+    run = read_whole(record)
     if isinstance(run, Run) and run.standing in DONE:
         return run
-    raise ConfigError(record.run_id, "", f"this run is {run.standing}; only finished and diverged ones are evidence")
+    why = f": {run.why}" if isinstance(run, Unread) and run.why else ""
+    why = f"this run is {run.standing}{why}; only finished and diverged ones are evidence"
+    raise ConfigError(record.run_id, "", why, "train it again, or leave it out" if run.standing == "corrupt" else "")
 
 
 def _with_parents(run: Run, beside: Path) -> Iterator[Run]:
@@ -81,7 +85,7 @@ def _with_parents(run: Run, beside: Path) -> Iterator[Run]:
     yield run
     start = run.experiment.start
     if start is not None:
-        parent = read(Record(beside / run_id(start.of)))
+        parent = read_whole(Record(beside / run_id(start.of)))
         if isinstance(parent, Run) and parent.standing in DONE:
             yield from _with_parents(parent, beside)
 
@@ -122,17 +126,17 @@ def restore(row: Row, record: Record) -> None:
     Raises ConfigError, before anything is written, for a row that is not what its id says.
     """
     row.check()
-    experiment, folder = row.experiment, record.folder
-    write_json(folder / "summary.json", row.summary())
-    write_json(folder / "provenance.json", row.attempts())
-    write_json(folder / RATES, row.rates())
-    write_text(folder / "metrics.jsonl", "".join(to_json(r) + "\n" for r in _metrics(row)))
+    files = {
+        "summary.json": json_bytes(row.summary()),
+        "provenance.json": json_bytes(row.attempts()),
+        RATES: json_bytes(row.rates()),
+        "metrics.jsonl": "".join(to_json(r) + "\n" for r in _metrics(row)).encode(),
+    }
     if (overrides := row.overrides()) is not None:
-        typed = [*overrides, f"seed={experiment.seed}"]
-        write_text(folder / ".hydra" / "overrides.yaml", yaml.safe_dump(typed, sort_keys=False, allow_unicode=True))
-    write_json(folder / "status.json", {**row.status(), "restored_from": str(row.path)})
-    # Last: a folder without it is a new run, so a kill before this line leaves nothing that could be believed.
-    write_text(folder / "experiment.yaml", yaml.safe_dump(to_plain(experiment), sort_keys=False))
+        typed = [*overrides, f"seed={row.experiment.seed}"]
+        text: str = yaml.safe_dump(typed, sort_keys=False, allow_unicode=True)
+        files[".hydra/overrides.yaml"] = text.encode()
+    record.lay_out(row.experiment, files, {**row.status(), "restored_from": str(row.path)})
 
 
 def _metrics(row: Row) -> list[dict[str, float]]:

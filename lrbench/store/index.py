@@ -1,7 +1,7 @@
 """An index of the records in a results folder: what a query needs of each, in one file that can always be made again.
 
-`<results>/runs/index.json` is never the source of truth: a row in it holds only while experiment.yaml, status.json and
-summary.json of its record are the very files that it was read from.
+`<results>/runs/index.json` is never the source of truth: a row in it holds only while FILES of its record are the very
+ones that it was read from, or whose seal was looked at.
 """
 
 import hashlib
@@ -13,26 +13,27 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lrbench.experiment import Experiment
+from lrbench.experiment import NEUTRAL, Experiment, class_name
 from lrbench.experiment.identity import run_id, title, to_plain
+from lrbench.store.files import write_bytes
 from lrbench.store.lease import holder
-from lrbench.store.record import Record, write_bytes
+from lrbench.store.record import Record
 from lrbench.store.run import Run, of_row, read
 from lrbench.store.store import Store
 
-VERSION = 3  # raised when rows are made otherwise: an index of another version counts for nothing
-FILES = ("experiment.yaml", "status.json", "summary.json")
+VERSION = 4  # raised when rows are made otherwise: an index of another version counts for nothing
+FILES = ("experiment.yaml", "status.json", "summary.json", "seal.json", "series.npy", "metrics.jsonl",
+         "provenance.json", "damaged.txt")  # fmt: skip
 # Columns with the last part of a target.
 SHORT = ("model", "data", "task", "optimizer", "scheduler", "warmup", "weight_decay", "param_groups")
 NO_NUMBERS = ("run_id", "title", "state", "arm", "updates", "metrics")  # of a summary
-NEUTRAL = {"accumulate": 1, "ranks": 1, "channels_last": False, "compile": False}  # what leaving the key out means
 
 Flat = dict[str, Any]  # a run as one row: scalars by dotted key
-Entry = list[Any]  # [stamp, row]
-Watch = Callable[[Sequence[str]], Iterable[str]]
+IndexEntry = list[Any]  # [stamp, row]
+ProgressBar = Callable[[Sequence[str]], Iterable[str]]
 
 
-def rows(store: Store, watch: Watch = iter, committed: bool = False) -> list[Flat]:
+def rows(store: Store, watch: ProgressBar = iter, committed: bool = False) -> list[Flat]:
     """One row a record of a store, in the order of their ids; `watch` goes over those that have to be read.
 
     The index is brought up to date, and written where the folder can be. Whether a run that claims to go on really
@@ -44,7 +45,7 @@ def rows(store: Store, watch: Watch = iter, committed: bool = False) -> list[Fla
     known = _load(folder / "index.json")
     kept = {name: known[name] for name, stamp in stamps.items() if name in known and known[name][0] == stamp}
     stale = [name for name in stamps if name not in kept]
-    fresh: dict[str, Entry] = {name: [stamps[name], row_of(store.record(name))] for name in watch(stale)}
+    fresh: dict[str, IndexEntry] = {name: [stamps[name], row_of(store.record(name))] for name in watch(stale)}
     current = kept | fresh
     if fresh or len(kept) < len(known):
         _store(folder / "index.json", current)
@@ -55,9 +56,9 @@ def rows(store: Store, watch: Watch = iter, committed: bool = False) -> list[Fla
 
 
 def row_of(record: Record) -> Flat:
-    """A record as one row. Only FILES are read: `lrbench show` looks at the others too."""
+    """A record as one row. The larger files are looked at by size and time: `lrbench show` reads them."""
     run = read(record)
-    return _row(run) if isinstance(run, Run) else {"run_id": record.run_id, "state": "corrupt"}
+    return _row(run) if isinstance(run, Run) else {"run_id": record.run_id, "state": "corrupt", "error": run.why}
 
 
 def _evident(run: Run) -> Flat:
@@ -84,7 +85,9 @@ def _options(experiment: Experiment) -> Flat:
     plain = to_plain(experiment)
     if experiment.start is not None:
         plain["start"] = {**plain["start"], "of": run_id(experiment.start.of)}
-    short = {name: plain[name]["target"].rpartition(".")[2] for name in SHORT if name in plain}
+    if experiment.own_metrics is not None:
+        plain["own_metrics"] = [component.name for component in experiment.own_metrics]
+    short = {name: class_name(plain[name]["target"]) for name in SHORT if name in plain}
     return {**NEUTRAL, **short, **dict(flatten(plain, ""))}
 
 
@@ -139,19 +142,19 @@ def _stamp(path: str) -> list[int] | None:
     return [stat.st_mtime_ns, stat.st_size, stat.st_ino]
 
 
-def _load(path: Path) -> dict[str, Entry]:
+def _load(path: Path) -> dict[str, IndexEntry]:
     """The entries of the index; none where it is missing, damaged or of another version."""
     try:
         head, _, body = path.read_bytes().partition(b"\n")
         if json.loads(head) == _head(body):
-            entries: dict[str, Entry] = json.loads(body)
+            entries: dict[str, IndexEntry] = json.loads(body)
             return entries
     except (OSError, ValueError):
         pass
     return {}
 
 
-def _store(path: Path, entries: Mapping[str, Entry]) -> None:
+def _store(path: Path, entries: Mapping[str, IndexEntry]) -> None:
     """Replace the index in one step: of two processes that do it at once, either leaves a whole one."""
     body = json.dumps(entries, separators=(",", ":")).encode()
     with suppress(OSError):  # a folder that cannot be written is only slower to ask

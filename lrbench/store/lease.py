@@ -1,8 +1,8 @@
 """Who writes a run's folder: a lease that one process holds, renews, and loses when it dies.
 
-A file created exclusively, with host, pid and a token of its own. It is stale after a minute without renewal, or at
-once when its process was on this host and is gone. Taking over a stale lease happens under a file lock, so that
-of two processes that see it stale only one gets it.
+A file created exclusively, with host, pid and a token of its own. It is stale when its process was on this host and is
+gone, and after a minute without renewal where its process is on another. Taking over a stale lease happens under a file
+lock, so that of two processes that see it stale only one gets it.
 """
 
 import fcntl
@@ -27,21 +27,25 @@ class LeaseLost(Exception):
 
 
 def holder(folder: Path) -> dict[str, Any] | None:
-    """Who holds a live lease on a run's folder: host, pid, job, token; None if nobody does."""
+    """Who holds a live lease on a run's folder: host, pid, job, token; None if nobody does.
+
+    Of a process on this host it is asked whether it lives: it may be stopped, or the clock have jumped. Only of others,
+    and of this very process, which renews its own, the time of the last renewal tells.
+    """
     path = folder / "lease.json"
     try:
         text = path.read_text()
         age = time.time() - path.stat().st_mtime
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if age > STALE:
-        return None
     try:
         lease: dict[str, Any] = json.loads(text)
-        gone = lease["host"] == socket.gethostname() and not _alive(int(lease["pid"]), lease["born"])
+        pid, here = int(lease["pid"]), lease["host"] == socket.gethostname()
+        if here and not _alive(pid, lease["born"]):
+            return None
     except (ValueError, KeyError, TypeError):  # being written at this moment, or torn by a crash: live until it is old
-        return {"host": "?", "pid": 0}
-    return None if gone else lease
+        lease, pid, here = {"host": "?", "pid": 0}, 0, False
+    return lease if age <= STALE or (here and pid != os.getpid()) else None
 
 
 def _alive(pid: int, born: str) -> bool:

@@ -19,6 +19,7 @@ from lrbench.experiment import Experiment
 from lrbench.experiment.identity import arm_id, from_plain, run_id, title
 from lrbench.store.arms import ARMS, Shared, key_of, parse_shared, with_seed
 from lrbench.store.curves import Corners, Curves, from_text, updates_of
+from lrbench.store.files import shown
 from lrbench.store.record import DONE
 
 ROWS = "runs.csv"
@@ -76,7 +77,7 @@ class Row:
             raise self.refused(f"its state {state!r} is not how a run ends")
         if not isinstance(numbers.get("updates"), int):
             raise self.refused("it does not say how many updates were made")
-        declared = {"metrics": self.arm["metrics"]} if "metrics" in self.arm else {}
+        numbers, declared = shown(numbers), {"metrics": shown(self.arm["metrics"])} if "metrics" in self.arm else {}
         what = {"run_id": self.run_id, "arm": self.arm_id, "title": title(self.experiment), "state": state}
         return {**what, **numbers, **declared}
 
@@ -87,7 +88,8 @@ class Row:
     def attempts(self) -> list[dict[str, Any]]:
         """Its provenance, but for what only means something on the machine itself."""
         own = [(key, {"from_update": at, "started": when}) for key, at, when in self._attempts()]
-        return [{**self.entry("provenance", k), **{n: v for n, v in o.items() if v is not None}} for k, o in own]
+        made = [{**self.entry("provenance", k), **{n: v for n, v in o.items() if v is not None}} for k, o in own]
+        return [shown(attempt) for attempt in made]
 
     def _attempts(self) -> list[tuple[str, Any, Any]]:
         """Of each, the key of its environment, the update it began at, and when."""
@@ -98,8 +100,12 @@ class Row:
 
     def overrides(self) -> list[str] | None:
         """What was typed for the arm, without the seed."""
-        given: list[str] | None = self.arm.get("overrides")
+        given: list[str] | None = shown(self.arm.get("overrides"))
         return given
+
+    def config_dirs(self) -> list[str]:
+        """A folder means something on the machine itself alone, so no row has it."""
+        return []
 
     def curves(self) -> Curves:
         """Its curves. Raises ConfigError for one that is none."""

@@ -8,23 +8,32 @@ from typing import Any, Protocol
 
 import yaml
 
+from lrbench.errors import printable
 from lrbench.experiment import Experiment
 from lrbench.experiment.identity import arm_id
 from lrbench.store.curves import Corners, Curves, corners_of, curves_of, grid_of
+from lrbench.store.files import Damaged, reading
 from lrbench.store.lease import holder
-from lrbench.store.record import LOSS, NORM, RATES, Damaged, Record, Standing, reading
+from lrbench.store.record import Record, Standing
+from lrbench.store.record_files import RATES
 from lrbench.store.rows import Row
+from lrbench.store.series import LOSS, NORM
 
 # Overrides of where and when, not of what.
-NOT_REPEATED = ("seed", "results", "test", "keep", "log_every", "checkpoint_every", "force", "retry", "out", "hydra")
+NOT_REPEATED = (
+    "seed", "results", "test", "keep", "log_every", "checkpoint_every", "force", "retry", "out", "plot",
+    "find_lr", "hydra",
+)  # fmt: skip
 
 
-class Source(Protocol):
+class RunSource(Protocol):
     """Where a run's larger parts are read from when they are asked for."""
 
     def attempts(self) -> list[dict[str, Any]]: ...
 
     def overrides(self) -> list[str] | None: ...
+
+    def config_dirs(self) -> list[str]: ...
 
     def curves(self) -> Curves: ...
 
@@ -43,7 +52,7 @@ class Run:
     experiment: Experiment
     status: Mapping[str, Any]
     summary: Mapping[str, Any]
-    source: Source
+    source: RunSource
     row: Row | None = None
 
     @property
@@ -74,6 +83,10 @@ class Run:
         """What was typed for the run's arm; None if that is not recorded."""
         return self.source.overrides()
 
+    def config_dirs(self) -> list[str]:
+        """The folders of levels that were given by --config-dir, where that is recorded."""
+        return self.source.config_dirs()
+
 
 @dataclass(frozen=True)
 class Unread:
@@ -98,7 +111,11 @@ class _Files:
         path = self.record.folder / ".hydra" / "overrides.yaml"
         if not path.exists():
             return None
-        return [o for o in yaml.safe_load(path.read_text()) or [] if _key(o) not in NOT_REPEATED]
+        with reading(".hydra/overrides.yaml"):
+            return [printable(o) for o in yaml.safe_load(path.read_bytes()) or [] if _key(o) not in NOT_REPEATED]
+
+    def config_dirs(self) -> list[str]:
+        return self.record.config_dirs()
 
     def curves(self) -> Curves:
         return curves_of(self.record.rows(), grid_of(self.experiment.clock))
@@ -127,13 +144,12 @@ def read(record: Record) -> Run | Unread:
 
 
 def read_whole(record: Record) -> Run | Unread:
-    """The same, where its larger files can be read too."""
+    """The same, every byte of its files looked at."""
     run = read(record)
     if isinstance(run, Run):
         try:
             record.require_whole(run.status)
-            with reading("provenance.json"):
-                _ = run.attempts
+            _ = run.attempts, run.overrides()
         except Damaged as damage:
             return Unread(record.run_id, "running" if holder(record.folder) else "corrupt", str(damage))
     return run

@@ -1,79 +1,29 @@
-"""Ask the records: runs chosen by any option or metric, as rows or as a pandas frame.
+"""Ask the records: runs chosen by any option or metric (`filters`), as rows or as a pandas frame."""
 
-A filter is `KEY=VALUE` with one of = != < <= > >=; = and != take several values, separated by commas. A key is an
-option (`optimizer.lr`, `scheduler.args.T_max`), a component (`scheduler`, by its level or the last part of its target),
-a metric of the summary (`test/accuracy`), or what a run is and did (`run_id`, `arm`, `state`, `update`, `seconds`).
-"""
-
-import json
-import operator
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, get_args, get_origin, get_type_hints
 
-import yaml
-
-from lrbench.config.levels import is_of, levels, meaning, require_known
+from lrbench.config.levels import meaning, require_known
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
-from lrbench.store.index import SHORT, Flat, Watch, rows
+from lrbench.store.filters import NONE, ORDER, is_number, missing, named, parse
+from lrbench.store.index import SHORT, Flat, ProgressBar, rows
 from lrbench.store.rows import place
 from lrbench.store.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ORDER: Mapping[str, Callable[[float, float], bool]] = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-}  # fmt: skip
-IDS = ("run_id", "arm", "start.of")  # equal to their beginning too
-NONE = ("none", "null", "nan")  # equal to what is missing
 FINAL = ("test/accuracy", "test/loss", "val/loss", "seconds")
 DECLARED = "metrics"  # what a run declares of its metrics: no column, but what shows one asks for it
 LAST = (*FINAL, "evidence", "committed")  # what a table ends with
-VARIED = 6  # options that a table shows; where more differ, it shows titles
+ALWAYS = ("scheduler", "optimizer.lr")  # what a person asks first of a run
+VARIED = 5  # other options that a table shows; where more differ, it shows titles
 
 
-@dataclass(frozen=True)
-class Filter:
-    """One condition; `values` as they were typed, several only for = and !=."""
-
-    key: str
-    sign: str
-    values: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.key}{self.sign}{','.join(self.values)}"
-
-    def __call__(self, row: Mapping[str, Any]) -> bool:
-        """Whether a run is chosen. What it lacks, or is NaN, equals `none`, differs from all else and has no order."""
-        value = row.get(self.key)
-        if self.sign in ORDER:
-            asked = _to_number(self.values[0])
-            return asked is not None and _is_number(value) and ORDER[self.sign](value, asked)
-        named = levels(self.key) if self.key in SHORT else ()
-        equal = any(is_of(row, self.key, v) if v in named else _equal(value, v, self.key in IDS) for v in self.values)
-        return equal if self.sign == "=" else not equal
-
-
-def parse(text: str) -> Filter:
-    """Read a filter. Raises ConfigError for what is none."""
-    found = re.fullmatch(r"([^=<>!\s]+)\s*(==|!=|<=|>=|=|<|>)\s*([^=<>\s].*)", text.strip())
-    if found is None:
-        why = "a filter is KEY=VALUE with one of = != < <= > >=, such as 'optimizer.lr>0.05'"
-        raise ConfigError(text, "", why, "quote it, since a shell takes < and > for itself")
-    key, sign, given = _named(found[1]), found[2].replace("==", "="), found[3]
-    values = (_list(text, given),) if given.startswith("[") else tuple(v.strip() for v in given.split(","))
-    if not all(values):
-        raise ConfigError(text, "", "a value is missing beside the comma", f"`none` asks for runs without {key}")
-    if sign in ORDER and _to_number(given) is None:
-        raise ConfigError(text, "", f"{sign} compares numbers, and {given!r} is none")
-    return Filter(key, sign, values)
-
-
-def read(store: Store, watch: Watch = iter, committed: bool = False) -> list[Flat]:
+def read(store: Store, watch: ProgressBar = iter, committed: bool = False) -> list[Flat]:
     """All runs of a store, and with `committed` the evidence in it that has no record there. Raises ConfigError where
     there are none."""
     everything = rows(store, watch, committed)
@@ -93,7 +43,7 @@ def choose(everything: Sequence[Flat], where: Sequence[str]) -> list[Flat]:
         if f.key in SHORT:
             used = {str(v) for row in everything if not missing(v := row.get(f.key))}
             require_known(f.key, [v for v in f.values if v.lower() not in NONE], used)
-        if f.sign in ORDER and not any(_is_number(row.get(f.key)) for row in everything):
+        if f.sign in ORDER and not any(is_number(row.get(f.key)) for row in everything):
             some = next((v for row in everything if not missing(v := row.get(f.key))), "none")
             why = f"{f.sign} compares numbers, and {f.key} of the runs is none (such as {some})"
             raise ConfigError(str(f), "", why)
@@ -134,7 +84,7 @@ def write_parquet(chosen: Iterable[Flat], names: Sequence[str], path: Path) -> N
     made = to_frame(chosen, names)
     for name in made.columns:
         values = [v for v in made[name] if not missing(v)]
-        if len({"text" if isinstance(v, str) else "number" if _is_number(v) else "flag" for v in values}) > 1:
+        if len({"text" if isinstance(v, str) else "number" if is_number(v) else "flag" for v in values}) > 1:
             made[name] = [None if missing(v) else str(v) for v in made[name]]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,13 +108,13 @@ def require(keys: Sequence[str], everything: Sequence[Flat]) -> list[str]:
     if not keys:
         return []
     known = {*columns_of(everything), *always()}
-    for key in map(_named, keys):
+    for key in map(named, keys):
         if key not in known:
             hint = did_you_mean(key, sorted(known, key=place)).partition(" Known:")[0]
             finished = any(row.get("state") == "finished" for row in everything)
             why = f"no run has an option or a metric of this name{'' if finished else ', and none is finished'}.{hint}"
             raise ConfigError(key, "", why, "--keys lists them all")
-    return [_named(key) for key in keys]
+    return [named(key) for key in keys]
 
 
 def ordered(chosen: Sequence[Flat], key: str, descending: bool = False) -> list[Flat]:
@@ -175,13 +125,16 @@ def ordered(chosen: Sequence[Flat], key: str, descending: bool = False) -> list[
 
 
 def telling(chosen: Sequence[Flat]) -> list[str]:
-    """Columns for a table: id, state, the options in which the runs differ, and the final numbers that they have."""
+    """Columns for a table: id, state, schedule and rate, the options in which the runs differ, and the final numbers
+    that they have; the title instead of the options where those are too many, or none."""
     options = {*SHORT, *_options(Experiment)}
     varied: list[str] = []
     for key in columns_of(chosen):
         if (key in options or ".args." in key) and _tells(key, chosen, varied):
             varied.append(key)
-    shown = varied if 0 < len(varied) <= VARIED else ["title"]
+    beside = [key for key in varied if key not in ALWAYS]
+    always = [key for key in ALWAYS if any(not missing(row.get(key)) for row in chosen)]
+    shown = [*always, *beside] if varied and len(beside) <= VARIED else ["title"]
     return ["run_id", "state", *shown, *(k for k in LAST if any(not missing(row.get(k)) for row in chosen))]
 
 
@@ -209,47 +162,6 @@ def unmatched(where: Sequence[str], everything: Sequence[Flat]) -> str:
                 f" and {len(values) - 8} more" if values[8:] else ""
             )
     return "no run has all of these at once"
-
-
-def missing(value: Any) -> bool:
-    """None or NaN."""
-    return value is None or value != value
-
-
-def _named(key: str) -> str:
-    """A key as the configuration or as the record has it."""
-    return key.replace("._target_", ".target")
-
-
-def _equal(value: Any, text: str, beginning: bool) -> bool:
-    if missing(value):
-        return text.lower() in NONE
-    if _is_number(value):
-        return bool(value == _to_number(text))
-    mine, asked = str(value).lower(), text.lower()
-    return mine.startswith(asked) if beginning else mine == asked
-
-
-def _is_number(value: Any) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _to_number(text: str) -> float | None:
-    for kind in (int, float):  # a float does not hold every seed
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return None
-
-
-def _list(text: str, given: str) -> str:
-    """A list as rows have it: as JSON."""
-    try:
-        return json.dumps(yaml.safe_load(given))
-    except yaml.YAMLError as error:
-        why, cure = f"{given} cannot be read as a list", "write it as in [16, 32] or ['@30ep']"
-        raise ConfigError(text, "", why, cure) from error
 
 
 def _options(kind: type, prefix: str = "") -> Iterator[str]:

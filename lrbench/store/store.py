@@ -7,7 +7,7 @@ from pathlib import Path
 from lrbench.errors import ConfigError
 from lrbench.store.evidence import Evidence, evidence_under
 from lrbench.store.record import DONE, Record
-from lrbench.store.run import Run, Unread, of_row, read
+from lrbench.store.run import Run, Unread, of_row, read, read_whole
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Store:
         return self.results / "claims"
 
     @property
+    def find_lr_folder(self) -> Path:
+        return self.results / "find_lr"
+
+    @property
     def reports_folder(self) -> Path:
         return self.results / "reports"
 
@@ -47,11 +51,14 @@ class Store:
         return Record(self.folder / run_id)
 
     def done(self, run_id: str) -> Run | None:
-        """A run that is finished or diverged, by its record, else by its row of evidence; None where it is neither.
-        Raises ConfigError for evidence that cannot be trusted."""
-        run = read(self.record(run_id))
+        """A run that is finished or diverged, by its record, every byte of which is looked at, else by its row of
+        evidence; None where it is neither. Raises ConfigError for evidence that cannot be trusted."""
+        record = self.record(run_id)
+        run = read_whole(record)
         if isinstance(run, Run):
             return run if run.standing in DONE else None
+        if run.standing == "corrupt":
+            record.examine()  # noted, so that it is trained anew
         row = self.evidence.find(run_id) if run.standing == "new" else None
         return None if row is None else of_row(row)
 
@@ -65,13 +72,14 @@ class Store:
 
     def find(self, name: str) -> Record:
         """The record whose id begins with `name`, or whose folder it is. Raises ConfigError for none or several."""
-        if Path(name).is_dir():
+        if any((Path(name) / file).exists() for file in ("experiment.yaml", "status.json")):
             return Record(Path(name).resolve())
-        found = [Record(p) for p in sorted(self.folder.glob(f"{name}*")) if _is_record(p)]
+        found = [record for record in self.records() if record.run_id.startswith(name)]
         if len(found) == 1:
             return found[0]
         if found:
-            why = f"several records begin so ({', '.join(r.run_id for r in found)})"
+            more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+            why = f"several records begin so ({', '.join(r.run_id for r in found[:5])}{more})"
             raise ConfigError(name, "", why, "give more of the id")
         raise ConfigError(
             name,

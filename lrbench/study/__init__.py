@@ -7,7 +7,7 @@ study is resumed, moved to a cluster or re-analysed by asking again. Its parts, 
 verdicts).
 
 All of these know only cells (task, arm, value, seed) and what came of them, so that the whole procedure can be
-simulated in milliseconds; `bench` turns cells into Experiments and their runs into outcomes, `shelf` keeps them.
+simulated in milliseconds; `bench` turns cells into Experiments and their runs into outcomes, `store` keeps them.
 
 What it gets wrong is measured on whole studies whose truth is known (`python tests/benchmarks/run.py study_null
 study_null_30 study_cases study_power study_agreement`, stored in results/benchmarks). The truth of a tuned gain is that

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrbench.stats.family import Tested, family
-from lrbench.stats.intervals import Interval, newcombe_paired, t_interval
+from lrbench.stats.intervals import ConfidenceInterval, newcombe_paired, t_interval
 from lrbench.stats.paired import POWER, Success, success
-from lrbench.stats.power import pairs_for, rerun_agreement
+from lrbench.stats.power import Agreement, pairs_for, rerun_agreement
 from lrbench.stats.selection import reach_variance
 from lrbench.stats.verdict import Verdict, verdict
-from lrbench.study.confirmation import Seen, scored
-from lrbench.study.result import Agreement, Contrast, Effect, Paths
+from lrbench.study.confirmation import ContrastRuns, scored
+from lrbench.study.result import Contrast, Effect, Paths
 from lrbench.study.rules import Rules
-from lrbench.study.tuning import Choice, choice_variance_of, reach_of
+from lrbench.study.tuning import ChosenValue, choice_variance_of, reach_of
 
 MOST = 10_000  # pairs that anybody would think of
 DIRECTIONAL = (
@@ -25,7 +25,7 @@ DIRECTIONAL = (
 
 
 def contrasts(
-    rules: Rules, choices: Mapping[str, Choice], seen: Sequence[Seen], *, turned: bool = False
+    rules: Rules, choices: Mapping[str, ChosenValue], seen: Sequence[ContrastRuns], *, turned: bool = False
 ) -> tuple[Contrast, ...]:
     """One for each arm beside the baseline, in their order: primary ones are a family, the others one of their own.
 
@@ -51,28 +51,30 @@ def contrasts(
     )
 
 
-def _reach(rules: Rules, choices: Mapping[str, Choice], arm: str, alpha: float) -> tuple[float, float]:
+def _reach(rules: Rules, choices: Mapping[str, ChosenValue], arm: str, alpha: float) -> tuple[float, float]:
     """Values are chosen for what they reach, not for how often."""
     return (0.0, 0.0) if rules.kind == "success" else reach_of(rules, choices, arm, alpha)
 
 
-def _choice_variance(rules: Rules, choices: Mapping[str, Choice], arm: str) -> float:
+def _choice_variance(rules: Rules, choices: Mapping[str, ChosenValue], arm: str) -> float:
     return 0.0 if rules.kind == "success" else choice_variance_of(rules, choices, arm)
 
 
-def _compared(rules: Rules, seen: Seen) -> NDArray[np.float64]:
+def _compared(rules: Rules, seen: ContrastRuns) -> NDArray[np.float64]:
     """What a contrast is about, pair by pair: gains, or which of the two succeeded."""
     if rules.kind != "success":
         return gains_of(rules, seen)
     return np.array([p.success for p in seen.pairs()], np.float64)
 
 
-def gains_of(rules: Rules, seen: Seen) -> NDArray[np.float64]:
+def gains_of(rules: Rules, seen: ContrastRuns) -> NDArray[np.float64]:
     """By seed, where both succeeded."""
     return np.array([rules.gain(p.arm, p.baseline) for p in seen.pairs() if p.whole])  # type: ignore[arg-type]
 
 
-def _contrast(rules: Rules, seen: Seen, tested: Tested, variance: float, reach: tuple[float, float]) -> Contrast:
+def _contrast(
+    rules: Rules, seen: ContrastRuns, tested: Tested, variance: float, reach: tuple[float, float]
+) -> Contrast:
     claim, pairs = rules.claim(seen.arm), seen.pairs()
     of_metric = rules.kind != "success"
     chosen = of_metric and rules.tunes and rules.estimand != "swap"
@@ -106,7 +108,7 @@ def _of_rates(tested: Tested, both: Success) -> Tested:
     of the two succeeded is the same). The two disagree where few pairs differ: Newcombe's interval is without 0 for 5
     pairs of 10 that all differ one way, of which McNemar's p is 0.0625."""
 
-    def newcombe(level: float) -> Interval | None:
+    def newcombe(level: float) -> ConfidenceInterval | None:
         return newcombe_paired(both.both, both.only_second, both.only_first, both.neither, level)
 
     interval, p = newcombe(tested.level), 1.0 if both.mcnemar_p is None else both.mcnemar_p
@@ -120,7 +122,7 @@ def _of_rates(tested: Tested, both: Success) -> Tested:
     )
 
 
-def _verdict(rules: Rules, seen: Seen, tested: Tested, both: Success) -> tuple[Verdict, bool, tuple[str, ...]]:
+def _verdict(rules: Rules, seen: ContrastRuns, tested: Tested, both: Success) -> tuple[Verdict, bool, tuple[str, ...]]:
     """The verdict of the intervals, whether the family, the sign-flip test or failures forbid it, and why."""
     found = verdict(rules.rule, tested.interval, tested.equivalence, rules.claim(seen.arm))
     remarks = []
@@ -152,7 +154,7 @@ def _why_forbidden(rules: Rules, tested: Tested, both: Success, *, direction: bo
     return None
 
 
-def _without(rules: Rules, choices: Mapping[str, Choice], arm: str) -> Contrast:
+def _without(rules: Rules, choices: Mapping[str, ChosenValue], arm: str) -> Contrast:
     """The contrast that can have no verdict on the metric."""
     remarks, both = [], None
     for name in (arm, rules.baseline):
@@ -173,14 +175,14 @@ def _without(rules: Rules, choices: Mapping[str, Choice], arm: str) -> Contrast:
     )  # fmt: skip
 
 
-def _tuning_success(arm: Choice, baseline: Choice) -> Success:
+def _tuning_success(arm: ChosenValue, baseline: ChosenValue) -> Success:
     """Of the runs at each one's best value, on the seeds that both were tried on."""
     ours, theirs = (next(p for p in c.points if p.value == c.value).scores for c in (arm, baseline))
     many = min(len(ours), len(theirs))
     return success([s is not None for s in theirs[:many]], [s is not None for s in ours[:many]])
 
 
-def _paths(rules: Rules, seen: Seen) -> Paths:
+def _paths(rules: Rules, seen: ContrastRuns) -> Paths:
     rows = [[scored(o) for o in r] for r in (seen.base, seen.arm_at_base, seen.base_at_arm, seen.own)]
     whole = [i for i in range(len(seen.seeds)) if all(row[i] is not None for row in rows)]
 
@@ -226,7 +228,7 @@ def away_from_null(rules: Rules, arm: str, mean: float) -> tuple[float, bool]:
 
 
 def _agreement(
-    rules: Rules, seen: Seen, tested: Tested, chosen: tuple[float, tuple[float, float]], found: Verdict
+    rules: Rules, seen: ContrastRuns, tested: Tested, chosen: tuple[float, tuple[float, float]], found: Verdict
 ) -> Agreement | None:
     """chosen: the variance of the choice, and the reach of the true gain."""
     if tested.mean is None or tested.sd is None:
@@ -234,7 +236,6 @@ def _agreement(
     tests = round(rules.alpha / (1 - tested.level))
     claim = rules.claim(seen.arm)
     variance, reach = chosen
-    same, again = rerun_agreement(
+    return rerun_agreement(
         rules.rule, claim, tested.mean, tested.sd, tested.n, variance, rules.alpha, tests, reached=found, reach=reach
     )
-    return Agreement(same, again)

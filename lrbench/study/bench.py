@@ -8,7 +8,7 @@ from typing import Any
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
 from lrbench.store.run import Run
-from lrbench.study.cells import Cell, Needed, Outcome
+from lrbench.study.cells import Cell, CellOutcome, Needed
 from lrbench.study.design import Design, from_plain_design
 from lrbench.study.result import Result
 from lrbench.study.rules import Rules
@@ -45,10 +45,10 @@ class Bench:
     design: Design
     done: Done
     runs: dict[str, Run] = field(default_factory=dict)  # those that were looked at, by id
-    _found: dict[Cell, Outcome] = field(default_factory=dict)
+    _found: dict[Cell, CellOutcome] = field(default_factory=dict)
     _first: dict[str, Run] = field(default_factory=dict)  # of each task, the run that all others must be like
 
-    def look(self, cell: Cell) -> Outcome | None:
+    def look(self, cell: Cell) -> CellOutcome | None:
         """Raises ConfigError for a run that cannot be compared with the others of its task."""
         if cell not in self._found:
             run = self.done(self.design.experiment(cell))
@@ -74,14 +74,14 @@ class Bench:
             )
 
 
-def outcome_of(run: Run, rules: Rules, measured: bool) -> Outcome | None:
+def outcome_of(run: Run, rules: Rules, measured: bool) -> CellOutcome | None:
     """What a run that is done says; None where it was not measured yet on what the study concludes from.
 
     Raises ConfigError for a metric that the run does not have.
     """
     summary, judged = run.summary, rules.metric if measured else rules.judge
     if run.standing == "diverged":
-        return Outcome(run.run_id, None, None, failure(run, judged))
+        return CellOutcome(run.run_id, None, None, failure(run, judged))
     if measured and judged.startswith("test/") and not any(name.startswith("test/") for name in summary):
         return None
     if judged not in summary:
@@ -92,7 +92,7 @@ def outcome_of(run: Run, rules: Rules, measured: bool) -> Outcome | None:
     if rules.kind == "fraction" and failed is None and summary[judged] <= 0:
         why = f"{judged} is {summary[judged]:g} in the run {run.run_id}, of which nothing is a fraction"
         raise ConfigError("kind", rules.kind, why, "ask for the difference, kind: difference")
-    return Outcome(run.run_id, values[rules.judge], values[rules.metric], failed)
+    return CellOutcome(run.run_id, values[rules.judge], values[rules.metric], failed)
 
 
 def _finite(value: Any) -> float | None:

@@ -17,7 +17,7 @@ class Cell(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CellOutcome:
     """What came of a run. judge, metric: None where it failed (`failure` says how) or was not measured."""
 
     run_id: str
@@ -27,7 +27,7 @@ class Outcome:
 
 
 # What came of a cell's run; None where it is still to be made, or to be measured.
-Look = Callable[[Cell], Outcome | None]
+Look = Callable[[Cell], CellOutcome | None]
 
 
 @dataclass(frozen=True)

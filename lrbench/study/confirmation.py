@@ -3,45 +3,45 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lrbench.study.cells import Cell, Look, Needed, Outcome
-from lrbench.study.result import Pair
+from lrbench.study.cells import Cell, CellOutcome, Look, Needed
+from lrbench.study.result import SeedPair
 from lrbench.study.rules import Rules
-from lrbench.study.tuning import Choice
+from lrbench.study.tuning import ChosenValue
 
 Value = float | None
 
 
 @dataclass(frozen=True)
-class Seen:
+class ContrastRuns:
     """What came of a contrast's cells, by seed: of the arm and the baseline at their own values, and, where both paths
     are asked for, of each at the other's."""
 
     arm: str
     values: tuple[Value, Value]
     seeds: tuple[int, ...]
-    own: tuple[Outcome, ...]
-    base: tuple[Outcome, ...]
-    arm_at_base: tuple[Outcome, ...] = ()
-    base_at_arm: tuple[Outcome, ...] = ()
+    own: tuple[CellOutcome, ...]
+    base: tuple[CellOutcome, ...]
+    arm_at_base: tuple[CellOutcome, ...] = ()
+    base_at_arm: tuple[CellOutcome, ...] = ()
 
-    def pairs(self) -> tuple[Pair, ...]:
+    def pairs(self) -> tuple[SeedPair, ...]:
         return tuple(
-            Pair(seed, scored(o), scored(b), (o.run_id, b.run_id))
+            SeedPair(seed, scored(o), scored(b), (o.run_id, b.run_id))
             for seed, o, b in zip(self.seeds, self.own, self.base, strict=True)
         )
 
-    def turned(self) -> "Seen":
+    def turned(self) -> "ContrastRuns":
         """The baseline's gain over the arm in the place of the arm's over the baseline."""
-        return Seen(
+        return ContrastRuns(
             self.arm, self.values[::-1], self.seeds, self.base, self.own, self.base_at_arm, self.arm_at_base
         )  # fmt: skip
 
 
-def scored(outcome: Outcome) -> float | None:
+def scored(outcome: CellOutcome) -> float | None:
     return None if outcome.failure else outcome.metric
 
 
-def confirmable(rules: Rules, choices: Mapping[str, Choice]) -> list[str]:
+def confirmable(rules: Rules, choices: Mapping[str, ChosenValue]) -> list[str]:
     """The arms whose contrast can have a verdict: they and the baseline are tuned as far as the estimand asks."""
     asked = rules.tuned_arms
     if rules.baseline in asked and choices[rules.baseline].standing != "tuned":
@@ -49,7 +49,7 @@ def confirmable(rules: Rules, choices: Mapping[str, Choice]) -> list[str]:
     return [arm for arm in rules.contrasts if arm not in asked or choices[arm].standing == "tuned"]
 
 
-def values_of(rules: Rules, choices: Mapping[str, Choice], arm: str) -> tuple[Value, Value]:
+def values_of(rules: Rules, choices: Mapping[str, ChosenValue], arm: str) -> tuple[Value, Value]:
     """The arm's and the baseline's values in a contrast."""
     if not rules.tunes:
         return None, None
@@ -63,12 +63,12 @@ def seeds_of(rules: Rules, pairs: int, looks: int) -> tuple[int, ...]:
 
 
 def confirm(
-    rules: Rules, task: str, seeds: Sequence[int], look: Look, choices: Mapping[str, Choice]
-) -> Needed | list[Seen]:
+    rules: Rules, task: str, seeds: Sequence[int], look: Look, choices: Mapping[str, ChosenValue]
+) -> Needed | list[ContrastRuns]:
     """What came of all contrasts that can be confirmed, or the cells that are still needed for it."""
     missing: dict[Cell, None] = {}
 
-    def row(arm: str, value: Value) -> tuple[Outcome, ...]:
+    def row(arm: str, value: Value) -> tuple[CellOutcome, ...]:
         cells = [Cell(task, arm, value, seed, True) for seed in seeds]
         outcomes = [look(cell) for cell in cells]
         missing.update((c, None) for c, o in zip(cells, outcomes, strict=True) if o is None)
@@ -78,7 +78,7 @@ def confirm(
     for arm in confirmable(rules, choices):
         own, base = values_of(rules, choices, arm)
         crossed = (row(arm, base), row(rules.baseline, own)) if rules.estimand == "both" else ((), ())
-        found.append(Seen(arm, (own, base), tuple(seeds), row(arm, own), row(rules.baseline, base), *crossed))
+        found.append(ContrastRuns(arm, (own, base), tuple(seeds), row(arm, own), row(rules.baseline, base), *crossed))
     # Seed by seed, so that an interrupted stage has whole pairs.
     cells = sorted(missing, key=lambda cell: seeds.index(cell.seed))
     return Needed(f"confirmation, {len(seeds)} pairs", tuple(cells)) if cells else found

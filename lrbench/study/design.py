@@ -1,7 +1,7 @@
 """A design as it is frozen: the rules, and the Experiments of its arms. Nothing is composed again after that."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
@@ -9,10 +9,10 @@ from typing import Any
 from lrbench.experiment import Experiment
 from lrbench.experiment.hashing import canonical, digest
 from lrbench.experiment.identity import from_plain, to_plain
-from lrbench.stats.verdict import Claim
+from lrbench.stats.verdict import ClaimedEffect
 from lrbench.store.arms import with_seed, without_seed
 from lrbench.study.cells import Cell
-from lrbench.study.rules import Rules, Tuning
+from lrbench.study.rules import Rules, TuningRules
 
 RATE = "optimizer.lr"  # the keys that end so are set in the Experiment; others are composed at every value
 
@@ -55,6 +55,12 @@ class Design:
             return True  # which runs there were is not known
         return any({arm, against} <= arms.keys() for arms in self.existed.values())
 
+    def each_arm(self) -> Iterator[Experiment]:
+        """An Experiment of every arm on every task: as it is given, or at the first of its values."""
+        for arms in self.arms.values():
+            for values in arms.values():
+                yield from_plain(with_seed(next(iter(values.values())), 0))
+
     def experiment(self, cell: Cell) -> Experiment:
         """The run of a cell."""
         made = self.arms[cell.task][cell.arm]
@@ -94,7 +100,7 @@ def key_of(value: float | None) -> str:
     return "" if value is None else str(int(value)) if float(value).is_integer() else repr(value)
 
 
-def _set_in(value: Rules | Tuning) -> dict[str, Any]:
+def _set_in(value: Rules | TuningRules) -> dict[str, Any]:
     """The fields that differ from their defaults."""
     return {f.name: v for f in fields(value) if (v := getattr(value, f.name)) != _default(f)}
 
@@ -114,6 +120,6 @@ def _rules_to_plain(rules: Rules) -> dict[str, Any]:
 
 def _rules_from(plain: Mapping[str, Any]) -> Rules:
     lists = {k: tuple(plain[k]) for k in ("arms", "tasks", "primary")}
-    tuning = {"tuning": Tuning(**plain["tuning"])} if "tuning" in plain else {}
-    claims = {arm: Claim(**claim) for arm, claim in plain["claims"].items()}
+    tuning = {"tuning": TuningRules(**plain["tuning"])} if "tuning" in plain else {}
+    claims = {arm: ClaimedEffect(**claim) for arm, claim in plain["claims"].items()}
     return Rules(**{**plain, **lists, **tuning, "claims": claims})

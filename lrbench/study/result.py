@@ -6,18 +6,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lrbench.stats.family import Tested
-from lrbench.stats.intervals import Interval
+from lrbench.stats.intervals import ConfidenceInterval
 from lrbench.stats.paired import Success
-from lrbench.stats.verdict import Claim, Verdict
+from lrbench.stats.power import Agreement
+from lrbench.stats.verdict import ClaimedEffect, Verdict
 from lrbench.study.rules import Rules
 from lrbench.study.size import Size
-from lrbench.study.tuning import Choice
+from lrbench.study.tuning import ChosenValue
 
 DEPENDS = "depends on the task"
 
 
 @dataclass(frozen=True)
-class Pair:
+class SeedPair:
     """One seed's two runs. A value is None where that run failed; of a threshold it is the
     logarithm to base 2, and None where that lies beyond the grid."""
 
@@ -42,7 +43,7 @@ class Effect:
 
     n: int
     mean: float | None
-    interval: Interval | None
+    interval: ConfidenceInterval | None
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Paths:
 
 
 @dataclass(frozen=True)
-class Tuning:
+class TuningResult:
     """What an arm's tuning found, and what it cost.
 
     expected_best: of k values of the grid, k from 1. sensitivity: how much worse a value of the grid is than the best
@@ -66,20 +67,12 @@ class Tuning:
     standard errors of the best).
     """
 
-    choice: Choice
+    choice: ChosenValue
     runs: int
     failures: int
     expected_best: tuple[float, ...]
     sensitivity: float | None
     stable: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How often a rerun of this study would come to the same verdict, were its estimates the truth's best guess."""
-
-    same_values: float
-    tuned_again: float
 
 
 @dataclass(frozen=True)
@@ -95,15 +88,15 @@ class Contrast:
 
     arm: str
     primary: bool
-    claim: Claim
+    claim: ClaimedEffect
     values: tuple[float | None, float | None]  # the arm's, the baseline's
     verdict: Verdict | None
     remarks: tuple[str, ...]
     tested: Tested | None
-    at_values: Interval | None
+    at_values: ConfidenceInterval | None
     choice_sd: float | None
     success: Success | None
-    pairs: tuple[Pair, ...]
+    pairs: tuple[SeedPair, ...]
     paths: Paths | None
     agreement: Agreement | None
     pairs_needed: int | None  # so that the gain that was seen is found with 80 % power; for an inconclusive verdict
@@ -113,7 +106,7 @@ class Contrast:
 @dataclass(frozen=True)
 class TaskResult:
     task: str
-    tuning: tuple[Tuning, ...]
+    tuning: tuple[TuningResult, ...]
     size: Size
     looks: int  # taken
     alpha: float  # of each look

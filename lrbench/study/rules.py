@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from lrbench.errors import ConfigError
-from lrbench.stats.verdict import Claim, Kind
+from lrbench.stats.verdict import ClaimedEffect, Kind
 
 # How often an arm succeeds, whatever it reaches; and up to which value it does, in doublings. A fraction is the arm's
 # metric over the baseline's, seed by seed: the mean of its logarithm, so that all that is done with differences is done
@@ -24,7 +24,7 @@ ONE_CHOICE = 3  # points: fewer have no value with a worse one on both sides
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tuning:
+class TuningRules:
     """How each arm's value is chosen, in two rounds: `seeds` runs at each value of the grid, then `more` at its `best`.
 
     Values are first x factor^k. The grid of `points` grows for all arms until each best value has a worse one on both
@@ -80,8 +80,8 @@ class Rules:
     kind: StudyKind = "difference"
     estimand: Estimand = "tuned"
     rate: Rate = "as given"  # of a swap
-    tuning: Tuning | None = None
-    claims: Mapping[str, Claim] = field(default_factory=dict)
+    tuning: TuningRules | None = None
+    claims: Mapping[str, ClaimedEffect] = field(default_factory=dict)
     primary: tuple[str, ...] = ()
     pairs: int | None = None
     detect: float | None = None
@@ -203,8 +203,8 @@ class Rules:
 
         return pairs_needed(len(self.family), 1 - self.alpha)
 
-    def claim(self, arm: str) -> Claim:
-        return self.claims.get(arm, Claim())
+    def claim(self, arm: str) -> ClaimedEffect:
+        return self.claims.get(arm, ClaimedEffect())
 
     @property
     def margin(self) -> float | None:

@@ -119,6 +119,8 @@ def why_not_paired(first: Run, second: Run) -> list[str]:
     same_class = [k for k in ours.keys() & theirs.keys() if ours[k] != theirs[k]]
     # Every run goes through the loop: where one has no count, it was made before there was one.
     loop = [k for k in our_loop.keys() | their_loop.keys() if our_loop.get(k) != their_loop.get(k)]
+    if first.experiment.early_stop is not None or second.experiment.early_stop is not None:
+        why.append("budgets (early_stop)")
     return why + [f"NUMERICS of {k}" for k in sorted(same_class + loop)]
 
 

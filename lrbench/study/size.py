@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from lrbench.stats.paired import POWER
 from lrbench.stats.power import pairs_for, upper_sd, verdict_probabilities
 from lrbench.stats.selection import reach_variance
-from lrbench.stats.verdict import Claim
+from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.rules import Rules
-from lrbench.study.tuning import Choice, reach_of
+from lrbench.study.tuning import ChosenValue, reach_of
 
 CONFIDENCE = 0.8  # of the upper limit of a standard deviation: planned with the estimate itself, half of the studies
 # would have too few pairs. Source: Browne (1995), Statistics in Medicine 14, 1933-1940
@@ -33,7 +33,7 @@ class Size:
     enough: bool = True
 
 
-def size_of(rules: Rules, choices: Mapping[str, Choice]) -> Size:
+def size_of(rules: Rules, choices: Mapping[str, ChosenValue]) -> Size:
     """The number of pairs of one look, for all contrasts of a task."""
     sds = {arm: sd for arm in rules.contrasts if (sd := planned_sd(rules, choices, arm)) is not None}
     found = _given(rules) if rules.pairs is not None or not sds else _asked(rules, choices, max(sds.values()))
@@ -63,7 +63,7 @@ def _given(rules: Rules) -> Size:
     return Size(rules.least_pairs, None, "the fewest there may be: the noise was not measured")
 
 
-def _asked(rules: Rules, choices: Mapping[str, Choice], sd: float) -> Size:
+def _asked(rules: Rules, choices: Mapping[str, ChosenValue], sd: float) -> Size:
     """As many as find what is to be detected, at Holm's strictest step."""
     assert rules.to_find is not None
     level = 1 - rules.alpha / len(rules.family)
@@ -115,7 +115,7 @@ def _pairs_that_decide(
     return next((n for n in (pairs * 2**k for k in range(12)) if n <= MOST and decides(n)), None)
 
 
-def gains_of_claim(rules: Rules, claim: Claim) -> list[float]:
+def gains_of_claim(rules: Rules, claim: ClaimedEffect) -> list[float]:
     """The true gains at which a claim of a size is looked at: none, both ends of the range, and its middle. Nothing of
     a claim of a direction alone, and of other kinds."""
     if rules.kind == "fraction":
@@ -128,7 +128,7 @@ def gains_of_claim(rules: Rules, claim: Claim) -> list[float]:
     return sorted({0.0, claim.low, (claim.low + high) / 2, high})
 
 
-def planned_sd(rules: Rules, choices: Mapping[str, Choice], arm: str) -> float | None:
+def planned_sd(rules: Rules, choices: Mapping[str, ChosenValue], arm: str) -> float | None:
     """The upper limit of the sd of differences between an arm and the baseline, at each one's best values in turn
     (what is chosen later differs little). None where too few seeds had both.
 
@@ -151,7 +151,7 @@ def planned_sd(rules: Rules, choices: Mapping[str, Choice], arm: str) -> float |
     return upper_sd(math.sqrt(float(np.mean(variances))), freedom, CONFIDENCE) if variances else None
 
 
-def _differences(rules: Rules, arm: Choice, ours: float, base: Choice, theirs: float) -> NDArray[np.float64]:
+def _differences(rules: Rules, arm: ChosenValue, ours: float, base: ChosenValue, theirs: float) -> NDArray[np.float64]:
     """By seed, where both succeeded."""
     first, second = (next(p for p in c.points if p.value == v) for c, v in ((arm, ours), (base, theirs)))
     pairs = zip(first.scores, second.scores, strict=False)

@@ -5,13 +5,13 @@ from functools import partial
 
 from lrbench.study.analysis import contrasts
 from lrbench.study.cells import Look, Needed
-from lrbench.study.confirmation import Seen, confirm, confirmable, seeds_of
+from lrbench.study.confirmation import ContrastRuns, confirm, confirmable, seeds_of
 from lrbench.study.result import Result, TaskResult
 from lrbench.study.rules import Rules
 from lrbench.study.size import size_of
 from lrbench.study.threshold import thresholds
-from lrbench.study.tuned import told
-from lrbench.study.tuning import Choice, tune
+from lrbench.study.tuned import tuning_results
+from lrbench.study.tuning import ChosenValue, tune
 
 
 def next_step(rules: Rules, look: Look) -> Needed | Result:
@@ -38,7 +38,7 @@ def asked_again(rules: Rules, own: Result, look: Look, *, turned: bool = False) 
 
 
 def _again(rules: Rules, own: TaskResult, look: Look, turned: bool) -> TaskResult:
-    choices: Mapping[str, Choice] = {}
+    choices: Mapping[str, ChosenValue] = {}
     if rules.tunes:
         tuned = tune(rules, own.task, look)
         assert not isinstance(tuned, Needed)  # the study has chosen its values
@@ -47,19 +47,19 @@ def _again(rules: Rules, own: TaskResult, look: Look, turned: bool) -> TaskResul
     seen = _measured(rules, choices, own.task, pairs, own.looks, look) if own.looks else []
     assert not isinstance(seen, Needed)  # ... and has its pairs
     found = contrasts(rules, choices, seen, turned=turned)
-    return TaskResult(own.task, told(rules, choices), own.size, own.looks, rules.alpha, found)
+    return TaskResult(own.task, tuning_results(rules, choices), own.size, own.looks, rules.alpha, found)
 
 
 def _measured(
-    rules: Rules, choices: Mapping[str, Choice], task: str, pairs: int, looks: int, look: Look
-) -> Needed | list[Seen]:
+    rules: Rules, choices: Mapping[str, ChosenValue], task: str, pairs: int, looks: int, look: Look
+) -> Needed | list[ContrastRuns]:
     """What came of so many looks, or the runs that are still needed for it."""
     measure = thresholds if rules.kind == "threshold" else partial(confirm, choices=choices)
     return measure(rules, task, seeds_of(rules, pairs, looks), look)
 
 
 def _task(rules: Rules, task: str, look: Look) -> Needed | TaskResult:
-    choices: Mapping[str, Choice] = {}
+    choices: Mapping[str, ChosenValue] = {}
     if rules.tunes:
         tuned = tune(rules, task, look)
         if isinstance(tuned, Needed):
@@ -76,4 +76,4 @@ def _task(rules: Rules, task: str, look: Look) -> Needed | TaskResult:
         found = contrasts(rules, choices, seen)
         if not any(c.primary and c.verdict == "inconclusive" for c in found):
             break
-    return TaskResult(task, told(rules, choices), size, taken, rules.alpha, found)
+    return TaskResult(task, tuning_results(rules, choices), size, taken, rules.alpha, found)

@@ -3,14 +3,14 @@
 import math
 from collections.abc import Sequence
 
-from lrbench.study.cells import Cell, Look, Needed, Outcome
-from lrbench.study.confirmation import Seen
+from lrbench.study.cells import Cell, CellOutcome, Look, Needed
+from lrbench.study.confirmation import ContrastRuns
 from lrbench.study.rules import Rules
 
 LOWEST, HIGHEST = "no value of the grid succeeded", "the highest value of the grid succeeded"
 
 
-def thresholds(rules: Rules, task: str, seeds: Sequence[int], look: Look) -> Needed | list[Seen]:
+def thresholds(rules: Rules, task: str, seeds: Sequence[int], look: Look) -> Needed | list[ContrastRuns]:
     """What came of each contrast, its metric the logarithm to base 2 of each seed's highest succeeding value; or the
     cells that are still needed for it.
 
@@ -37,17 +37,17 @@ def thresholds(rules: Rules, task: str, seeds: Sequence[int], look: Look) -> Nee
             return [_seen(rules, arm, seeds, found) for arm in rules.contrasts]
 
 
-def _threshold(cells: Sequence[Cell], look: Look) -> Outcome:
+def _threshold(cells: Sequence[Cell], look: Look) -> CellOutcome:
     """Of one arm on one seed; as a run's outcome, that of the highest that succeeded."""
     outcomes = [outcome for cell in cells if (outcome := look(cell)) is not None]
     good = [i for i, outcome in enumerate(outcomes) if outcome.failure is None]
     if not good:
-        return Outcome(outcomes[0].run_id, None, None, LOWEST)
+        return CellOutcome(outcomes[0].run_id, None, None, LOWEST)
     value, run_id = cells[good[-1]].value, outcomes[good[-1]].run_id
     assert value is not None
-    return Outcome(run_id, None, math.log2(value), HIGHEST if good[-1] == len(cells) - 1 else None)
+    return CellOutcome(run_id, None, math.log2(value), HIGHEST if good[-1] == len(cells) - 1 else None)
 
 
-def _seen(rules: Rules, arm: str, seeds: Sequence[int], found: dict[tuple[str, int], Outcome]) -> Seen:
+def _seen(rules: Rules, arm: str, seeds: Sequence[int], found: dict[tuple[str, int], CellOutcome]) -> ContrastRuns:
     own, base = (tuple(found[a, s] for s in seeds) for a in (arm, rules.baseline))
-    return Seen(arm, (None, None), tuple(seeds), own, base)
+    return ContrastRuns(arm, (None, None), tuple(seeds), own, base)

@@ -6,21 +6,21 @@ from collections.abc import Mapping
 import numpy as np
 
 from lrbench.stats.tuning import expected_best, stable_range
-from lrbench.study.result import Tuning
+from lrbench.study.result import TuningResult
 from lrbench.study.rules import Rules
-from lrbench.study.tuning import Choice, Point
+from lrbench.study.tuning import ChosenValue, GridPoint
 
 
-def told(rules: Rules, choices: Mapping[str, Choice]) -> tuple[Tuning, ...]:
-    return tuple(_told(rules, choice) for choice in choices.values())
+def tuning_results(rules: Rules, choices: Mapping[str, ChosenValue]) -> tuple[TuningResult, ...]:
+    return tuple(_result(rules, choice) for choice in choices.values())
 
 
-def _told(rules: Rules, choice: Choice) -> Tuning:
+def _result(rules: Rules, choice: ChosenValue) -> TuningResult:
     points = choice.points
     means = [_counted(p, rules.chance) for p in points]
     known = [m for m in means if m is not None] if all(m is not None for m in means) else []
     best = (max if rules.higher else min)(known) if known else None
-    return Tuning(
+    return TuningResult(
         choice=choice,
         runs=sum(len(p.scores) for p in points),
         failures=sum(p.failures for p in points),
@@ -36,7 +36,7 @@ def _told(rules: Rules, choice: Choice) -> Tuning:
     )
 
 
-def _counted(point: Point, chance: float | None) -> float | None:
+def _counted(point: GridPoint, chance: float | None) -> float | None:
     """The mean with a failure counted as what guessing reaches. None where a run failed and that is not known."""
     if point.failures and chance is None:
         return None
@@ -44,7 +44,7 @@ def _counted(point: Point, chance: float | None) -> float | None:
     return float(np.mean([s for s in scores if s is not None]))
 
 
-def _tolerance(rules: Rules, choice: Choice) -> float:
+def _tolerance(rules: Rules, choice: ChosenValue) -> float:
     """What is lost without being a loss: the smallest margin of a claim, else two standard errors of the best mean."""
     margins = [m for arm in rules.contrasts if (m := rules.claim(arm).margin) is not None]
     if margins and rules.kind != "success":  # whose margins are of rates of success

@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lrbench.stats.selection import Pick, choice_variance, regret_limit
-from lrbench.study.cells import Cell, Look, Needed, Outcome
-from lrbench.study.rules import Rules, Tuning
+from lrbench.study.cells import Cell, CellOutcome, Look, Needed
+from lrbench.study.rules import Rules, TuningRules
 
 ENOUGH = 3  # finalists, so that the best value is seldom not among them; with fewer, all values may be the best
 GIVEN_UP = 2  # failures at a value, on its first seeds, after which it is not tried on another
 
 
 @dataclass(frozen=True)
-class Point:
+class GridPoint:
     """One value of an arm's grid, and what its runs came to by seed (canonical order): None for a failure. Seeds on
     which it was not tried, for it had failed before, are no runs of it."""
 
@@ -39,18 +39,18 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenValue:
     """An arm's value. `edge`: the largest grid did not show a worse value on both sides, so the arm is not tuned;
     `failed`: no value had a run that succeeded."""
 
     arm: str
     value: float
     standing: Literal["tuned", "edge", "failed"]
-    points: tuple[Point, ...]  # by value, from the lowest
+    points: tuple[GridPoint, ...]  # by value, from the lowest
     finalists: tuple[float, ...]  # the best values, that had the further seeds, best first
 
 
-def tune(rules: Rules, task: str, look: Look) -> Needed | dict[str, Choice]:
+def tune(rules: Rules, task: str, look: Look) -> Needed | dict[str, ChosenValue]:
     """The choice of every arm that is tuned, or the runs that are needed before anything else can be said."""
     assert rules.tuning is not None
     t, low, high = rules.tuning, 0, rules.tuning.points
@@ -69,7 +69,7 @@ def tune(rules: Rules, task: str, look: Look) -> Needed | dict[str, Choice]:
             return found
 
 
-def _rounds(rules: Rules, task: str, look: Look, grid: range) -> Needed | dict[str, Choice]:
+def _rounds(rules: Rules, task: str, look: Look, grid: range) -> Needed | dict[str, ChosenValue]:
     """Both rounds on one grid."""
     t = rules.tuning
     assert t is not None
@@ -90,7 +90,7 @@ def _rounds(rules: Rules, task: str, look: Look, grid: range) -> Needed | dict[s
         best = _ranked({k: points[k] for k in finalists[arm]}, rules.higher)
         standing = _standing(points, best[0], rules.higher)
         values = tuple(points[k].value for k in best)
-        choices[arm] = Choice(arm, values[0], standing, tuple(points[k] for k in grid), values)
+        choices[arm] = ChosenValue(arm, values[0], standing, tuple(points[k] for k in grid), values)
     return choices
 
 
@@ -101,7 +101,7 @@ class _Seen:
         self.missing: list[Cell] = []
         self._rules, self._task, self._look = rules, task, look
 
-    def tried(self, arm: str, k: int, many: int) -> Point:
+    def tried(self, arm: str, k: int, many: int) -> GridPoint:
         """A value on its first `many` seeds; on fewer where it failed too often on those before."""
         assert self._rules.tuning is not None
         value, scores = self._rules.tuning.value(k), list[float | None]()
@@ -112,14 +112,14 @@ class _Seen:
             scores += [_score(o) for o in outcomes if o is not None]
             if len(scores) < len(ask) or scores.count(None) >= GIVEN_UP:
                 break
-        return Point(value, tuple(scores))
+        return GridPoint(value, tuple(scores))
 
 
-def _score(outcome: Outcome) -> float | None:
+def _score(outcome: CellOutcome) -> float | None:
     return None if outcome.failure else outcome.judge
 
 
-def _ranked(points: Mapping[int, Point], higher: bool) -> list[int]:
+def _ranked(points: Mapping[int, GridPoint], higher: bool) -> list[int]:
     """Values from the best: by the mean of what was measured, ties to the lower value; those with failures last, and
     after them those without a success, which were tried on fewer seeds and so may count fewer failures."""
     sign = -1.0 if higher else 1.0
@@ -131,24 +131,24 @@ def _ranked(points: Mapping[int, Point], higher: bool) -> list[int]:
     return sorted(points, key=place)
 
 
-def _worse(than: Point, points: Iterable[Point], higher: bool) -> bool:
+def _worse(than: GridPoint, points: Iterable[GridPoint], higher: bool) -> bool:
     """Whether one of these is worse."""
     return any(_ranked({0: p, 1: than}, higher) == [1, 0] for p in points)
 
 
-def _sides(points: Mapping[int, Point], best: int, higher: bool) -> tuple[bool, bool]:
+def _sides(points: Mapping[int, GridPoint], best: int, higher: bool) -> tuple[bool, bool]:
     """Whether a worse value was seen below the best one, and above it."""
     below, above = ([p for k, p in points.items() if k < best], [p for k, p in points.items() if k > best])
     return _worse(points[best], below, higher), _worse(points[best], above, higher)
 
 
-def _standing(points: Mapping[int, Point], best: int, higher: bool) -> Literal["tuned", "edge", "failed"]:
+def _standing(points: Mapping[int, GridPoint], best: int, higher: bool) -> Literal["tuned", "edge", "failed"]:
     if points[best].mean is None:
         return "failed"
     return "tuned" if all(_sides(points, best, higher)) else "edge"
 
 
-def _open_side(t: Tuning, choice: Choice, grid: range, higher: bool) -> Literal["low", "high"] | None:
+def _open_side(t: TuningRules, choice: ChosenValue, grid: range, higher: bool) -> Literal["low", "high"] | None:
     """On which side the grid has to grow for an arm. Where every value failed, lower ones may not."""
     if choice.standing == "failed":
         return "low"
@@ -157,7 +157,7 @@ def _open_side(t: Tuning, choice: Choice, grid: range, higher: bool) -> Literal[
     return "low" if not below else "high" if not above else None
 
 
-def picker(t: Tuning, higher: bool) -> Pick:
+def picker(t: TuningRules, higher: bool) -> Pick:
     """The same choice from whole tables, value -> scores, shape (tables, seeds), NaN where one failed: for the variance
     of the choice, which is asked of resampled tables. A value without further seeds has only its first ones."""
 
@@ -180,7 +180,7 @@ def picker(t: Tuning, higher: bool) -> Pick:
     return pick
 
 
-def choice_variance_of(rules: Rules, choices: Mapping[str, Choice], arm: str) -> float:
+def choice_variance_of(rules: Rules, choices: Mapping[str, ChosenValue], arm: str) -> float:
     """What the choice of both values adds to the variance of a tuned gain; nothing where none is made for the arm, or
     where one of the two failed everywhere.
 
@@ -197,7 +197,7 @@ def choice_variance_of(rules: Rules, choices: Mapping[str, Choice], arm: str) ->
     return choice_variance(ours, theirs, _pick_of(rules, rules.tuning))
 
 
-def _pick_of(rules: Rules, t: Tuning) -> Pick:
+def _pick_of(rules: Rules, t: TuningRules) -> Pick:
     """The choice from tables on the scale of gains; it is made on the metric's own."""
     pick = picker(t, rules.higher)
     if rules.kind != "fraction":
@@ -205,7 +205,7 @@ def _pick_of(rules: Rules, t: Tuning) -> Pick:
     return lambda tables: pick({value: np.exp(scores) for value, scores in tables.items()})
 
 
-def reach_of(rules: Rules, choices: Mapping[str, Choice], arm: str, alpha: float) -> tuple[float, float]:
+def reach_of(rules: Rules, choices: Mapping[str, ChosenValue], arm: str, alpha: float) -> tuple[float, float]:
     """How far a tuned gain, of both arms at their best values of the grid, may lie below the gain at the chosen values,
     for a better value of the baseline, and above it, for one of the arm: one-sided limits at 1 - alpha. Zeros where
     nothing is chosen for the arm."""
@@ -217,20 +217,20 @@ def reach_of(rules: Rules, choices: Mapping[str, Choice], arm: str, alpha: float
     return better_baseline, better_arm
 
 
-def _regret(rules: Rules, choice: Choice, alpha: float) -> float:
+def _regret(rules: Rules, choice: ChosenValue, alpha: float) -> float:
     if choice.standing == "failed":
         return 0.0
     among = _compared(choice)
     return regret_limit(_table(rules, choice, among), choice.value, among, alpha, higher_is_better=rules.higher)
 
 
-def _compared(choice: Choice) -> list[float]:
+def _compared(choice: ChosenValue) -> list[float]:
     """The values that had the further seeds: those that had not are too few seeds for a limit that says anything."""
     values = [p.value for p in choice.points]
     return [v for v in values if v in choice.finalists] if len(choice.finalists) >= ENOUGH else values
 
 
-def _table(rules: Rules, choice: Choice, among: list[float]) -> dict[float, NDArray[np.float64]]:
+def _table(rules: Rules, choice: ChosenValue, among: list[float]) -> dict[float, NDArray[np.float64]]:
     """Scores on the scale of gains."""
     points = (p for p in choice.points if p.value in among)
     return {p.value: np.array([math.nan if s is None else rules.scaled(s) for s in p.scores]) for p in points}

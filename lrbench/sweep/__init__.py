@@ -6,7 +6,7 @@ From Python, without a command and with nothing printed:
     from lrbench.config.grid import expanded
     from lrbench.sweep.carry_out import carry_out
     from lrbench.sweep.freeze import freeze
-    from lrbench.sweep.tell import text
+    from lrbench.sweep.words import text
 
     if __name__ == "__main__":  # warm workers import this file again
         plan = freeze(entries(expanded(["model=mlp", "scheduler=cosine,step", "seed=range(3)"])))

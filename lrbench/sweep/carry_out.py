@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 
 from lrbench.engine.attempt import Interrupted
-from lrbench.engine.ranks import leads, rank_count
+from lrbench.engine.ranks import is_rank_zero, rank_count
 from lrbench.engine.signals import until_signalled
 from lrbench.engine.train import train
 from lrbench.errors import ConfigError
@@ -18,6 +18,7 @@ from lrbench.progress import View
 from lrbench.store.lease import Lease
 from lrbench.store.locks import check_locks
 from lrbench.store.store import Store
+from lrbench.sweep.alike import Alike
 from lrbench.sweep.entry import Entry, failure, with_files
 from lrbench.sweep.observer import SILENT, Observer
 from lrbench.sweep.plan import Plan
@@ -27,12 +28,12 @@ from lrbench.sweep.store import Sweep, sweep_of
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SweepOutcome:
     """What became of a plan: the sweep as it is kept, and how its carrying out ended ("left": the jobs go on without
     us). How the runs stand is in their records."""
 
     sweep: Sweep
-    end: Literal["done", "interrupted", "disk full", "left"]
+    end: Literal["done", "interrupted", "disk full", "all alike", "left"]
 
     def standings(self) -> list[str]:
         """How each run of the plan stands now, in its order."""
@@ -45,7 +46,7 @@ def carry_out(
     observer: Observer = SILENT,
     name: str | None = None,
     overrides: tuple[str, ...] = (),
-) -> Outcome:
+) -> SweepOutcome:
     """Train what a plan has to do, and keep the plan in `<results>/sweeps/` under its name, or a hash of its runs.
 
     workers: processes that train at the same time, 1 for this process alone, None for as many as fit; or what is asked
@@ -60,12 +61,12 @@ def carry_out(
     if isinstance(workers, Slurm):
         from lrbench.sweep.slurm.drive import run_on_slurm  # imports submitit
 
-        return Outcome(sweep, run_on_slurm(sweep, workers, observer))
+        return SweepOutcome(sweep, run_on_slurm(sweep, workers, observer))
     many = worker_count(plan, workers)
-    if not leads():  # rank 0 keeps the plan, and tells
+    if not is_rank_zero():  # rank 0 keeps the plan, and tells
         for entry in plan.entries:
             train(entry.experiment, entry.settings)
-        return Outcome(sweep, "done")
+        return SweepOutcome(sweep, "done")
     check_locks(plan.entries[0].settings.results)
     sweep.save()
     observer.planned(plan)
@@ -73,7 +74,7 @@ def carry_out(
     here = plan.to_do if rank_count() == 1 else plan.entries
     with _driving(sweep.folder) if here else nullcontext():
         end = _in_this_process(here, observer, plan.store) if many == 1 else Pool(plan, many, observer).run()
-        return Outcome(sweep, end)
+        return SweepOutcome(sweep, end)
 
 
 def worker_count(plan: Plan, asked: int | None) -> int:
@@ -109,7 +110,8 @@ def _driving(folder: Path) -> Iterator[None]:
 
 
 def _in_this_process(entries: Sequence[Entry], observer: Observer, store: Store) -> End:
-    """All runs in order; a failed one does not stop the rest."""
+    """All runs in order; a failed one does not stop the rest, unless the first all fail alike."""
+    alike = Alike()
 
     def show(view: View) -> None:
         observer.view(0, view)
@@ -130,6 +132,10 @@ def _in_this_process(entries: Sequence[Entry], observer: Observer, store: Store)
                 observer.ended(0, entry, "failed", why.text)
                 if why.disk_full:
                     return "disk full"
+                if told := alike("failed", why.text):
+                    observer.say(told)
+                    return "all alike"
             else:
                 observer.ended(0, entry, record.standing(), "")
+                alike(record.standing(), "")
     return "done"

@@ -62,6 +62,8 @@ def _paces(
 ) -> dict[str, _Pace]:
     """The median over runs of each kind that is still to do: those of the device that will train, else all."""
     wanted = {kind_of(e.experiment) for e in to_do}
+    if not wanted:  # nothing to look for, in records that take a while to read
+        return {}
     found: dict[str, dict[str, list[float]]] = {kind: {} for kind in wanted}
 
     def look(timed: Iterable[Run]) -> None:

@@ -11,9 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lrbench.blame import blame, named
 from lrbench.data import Splits
 from lrbench.engine.numerics import require_current
 from lrbench.engine.train import Say, to_stderr, train
+from lrbench.errors import printable
 from lrbench.experiment import Component, Experiment, Settings
 from lrbench.experiment.identity import from_plain, run_id, to_plain
 from lrbench.progress import Show, silent
@@ -60,7 +62,7 @@ def from_payload(payload: Mapping[str, Any]) -> Entry:
     """The entry again. Raises KeyError or TypeError for data that is none, ValueError if its identity is another."""
     origin = payload["origin"]
     entry = Entry(
-        payload["label"],
+        printable(payload["label"]),
         from_plain(payload["experiment"]),
         settings_from(payload["settings"]),
         None if origin is None else Origin(tuple(origin["overrides"]), origin["config"], origin["hydra"]),
@@ -110,7 +112,8 @@ def failure(error: Exception) -> Failure:
     ours = type(error).__module__.startswith("lrbench.")
     cause = error if isinstance(error, OSError) else error.__cause__
     full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
-    return Failure(str(error) if ours else f"{type(error).__name__}: {error}", full)
+    said = (blame(error) or named(error)).splitlines()[0]
+    return Failure(str(error) if ours else said, full)
 
 
 def saved_update(entry: Entry) -> int:
@@ -141,5 +144,7 @@ def plain_settings(settings: Settings) -> dict[str, Any]:
 
 
 def settings_from(plain: Mapping[str, Any]) -> Settings:
+    if "audit" not in plain:  # of before there was a linter: `strict` was what `audit` is now
+        plain = {**plain, "audit": plain["strict"], "strict": False}
     made = {**plain, "results": Path(plain["results"]), "keep": tuple(plain["keep"])}
     return Settings(**{**made, "tracker": from_plain(plain["tracker"], Component | None)})

@@ -16,8 +16,9 @@ from lrbench.errors import ConfigError
 from lrbench.experiment import Component
 from lrbench.experiment.identity import arm_id, title, to_plain
 from lrbench.progress import Say
+from lrbench.store.files import write_json
 from lrbench.store.lease import Lease
-from lrbench.store.record import DONE, Record, write_json
+from lrbench.store.record import DONE, Record
 from lrbench.store.store import Store
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.store import stored_entries
@@ -40,6 +41,9 @@ def mirror_sweep(name: str, entries: Sequence[Entry]) -> None:
     began, tags, done = time.monotonic(), memberships(Store(missing[0].settings.results)), 0
     kinds = ", ".join(sorted({_kind(e) for e in missing}))
     for entry in track(missing, f"to {kinds}", console=console, transient=True, disable=not console.is_terminal):
+        if why := entry.record.examine():
+            console.print(f"mirror   {entry.run_id} is left out: {why}", markup=False)
+            continue
         with suppress(ConfigError):  # another process is bringing it there
             if not replay(entry.record, _tracker(entry), tags.get(entry.run_id, ()), _saying(console)):
                 console.print(f"mirror   runs are missing in {kinds}; lrbench wandb export {name} brings them there")

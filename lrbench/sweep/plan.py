@@ -174,11 +174,12 @@ def generation(experiment: Experiment) -> int:
 
 
 def _standing(entry: Entry, store: Store) -> str:
-    standing: Standing = entry.record.standing()  # whole: what is damaged would never be trained again
+    record = entry.record  # where no seal covers it every file is read: what is damaged would never be trained again
+    standing: Standing = record.glance() if record.sealed() else record.standing()
     settings = entry.settings
     if (standing in (*DONE, "failed") and settings.force) or (standing == "failed" and settings.retry):
         return "again"
-    if standing == "finished" and settings.test and not entry.record.tested():
+    if standing == "finished" and settings.test and not record.tested():
         return "untested"
     if standing == "new" and not settings.force and (row := store.evidence.find(entry.run_id)):
         return "committed" if row.committed else "uncommitted"

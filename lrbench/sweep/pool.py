@@ -21,17 +21,18 @@ from lrbench.engine.signals import Stop, stop_signal, until_signalled
 from lrbench.experiment.identity import run_id
 from lrbench.store.lease import holder
 from lrbench.store.record import DONE
+from lrbench.sweep.alike import Alike
 from lrbench.sweep.entry import Entry, mark_failed, saved_update
 from lrbench.sweep.observer import Observer
 from lrbench.sweep.plan import Plan
-from lrbench.sweep.shelf import Shelf
+from lrbench.sweep.shared_data import SharedData
 from lrbench.sweep.worker import work
 
 TICK = 0.2  # seconds at most between two looks at signals and at the display
 DEATHS = 3  # of a run's workers in a row, without an update saved in between, after which the run counts as failed
 
 Ended = Literal["finished", "diverged", "failed", "stopped"]
-End = Literal["done", "interrupted", "disk full"]  # of a whole sweep
+End = Literal["done", "interrupted", "disk full", "all alike"]  # of a whole sweep
 
 
 def start_server() -> None:
@@ -68,11 +69,12 @@ class Pool:
         self._waiting = deque(self.plan.to_do)
         self._unfinished = {e.run_id for e in self.plan.to_do}
         self._workers: list[_Worker] = []
-        self._shelf = Shelf(self.size)
+        self._shared = SharedData(self.size)
         self._deaths: dict[str, tuple[int, int]] = {}  # by run id: how many in a row, and at which saved update
         self._stillborn = 0  # workers in a row that died before they were ready
         self._end_as: End = "done"
         self._signal = Stop()
+        self._alike = Alike()
 
     def run(self) -> End:
         """Train until all is done, or no more can be. A signal stops every run at an update.
@@ -116,7 +118,7 @@ class Pool:
             if worker.ready and worker.entry is None and (index := self._next()) is not None:
                 entry = self._waiting[index]
                 try:
-                    worker.connection.send((_on_device(entry, worker.place).payload(), self._shelf.splits(entry)))
+                    worker.connection.send((_on_device(entry, worker.place).payload(), self._shared.splits(entry)))
                 except OSError:  # it died a moment ago: heard of in `_listen`
                     continue
                 del self._waiting[index]
@@ -180,6 +182,8 @@ class Pool:
         if disk_full:
             why = "the disk is full, so the sweep stops; make room, then give the same command again"
             self._ask_to_stop("disk full", why)
+        elif told := self._alike(how, why):
+            self._ask_to_stop("all alike", told)
 
     def _bury(self, worker: _Worker) -> None:
         """A worker died: its run waits again, unless it took too many with it."""

@@ -5,18 +5,18 @@ The sweep's folder keeps the function's dotted path and the design, so that anot
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings
-from lrbench.experiment.identity import run_id
-from lrbench.store.record import write_json
+from lrbench.experiment.identity import run_id, to_plain
+from lrbench.store.files import of_format, write_json
 from lrbench.store.run import Run
 from lrbench.store.store import Store
-from lrbench.sweep.carry_out import Outcome, carry_out
+from lrbench.sweep.carry_out import SweepOutcome, carry_out
 from lrbench.sweep.entry import Entry, plain_settings, settings_from
 from lrbench.sweep.freeze import as_trained, freeze
 from lrbench.sweep.observer import SILENT, Observer
@@ -25,6 +25,7 @@ from lrbench.sweep.slurm.options import Slurm
 from lrbench.sweep.status import read_sweep
 from lrbench.sweep.store import Sweep
 from lrbench.targets import resolve
+from lrbench.trust import require_known, targets_in
 
 FORMAT = 1  # raised when a stages.json of before cannot be read any more
 FILE = "stages.json"
@@ -71,16 +72,20 @@ class Staged:
         stage = function(json.loads(json.dumps(self.design)), done)
         if stage is None:
             return None
-        return freeze([*self._earlier(), *(self._entry(label, e) for label, e in stage.items())], slurm=slurm)
+        asked = [self._entry(label, e) for label, e in stage.items()]
+        named = [*targets_in(self.design), *(t for e in asked for t in targets_in(to_plain(e.experiment)))]
+        return freeze([*self._earlier(named), *asked], slurm=slurm)
 
     def _entry(self, label: str, asked: Experiment | Untested) -> Entry:
         if isinstance(asked, Untested):
             return Entry(label, asked.experiment, replace(self.settings, test=False))
         return Entry(label, asked, self.settings)
 
-    def _earlier(self) -> Iterator[Entry]:
-        """The runs that were asked for before, in their order."""
+    def _earlier(self, named: Sequence[str]) -> Iterator[Entry]:
+        """The runs that were asked for before, in their order, as the sweep's file has them; of code only what is known
+        or is `named` by the design and by what comes next."""
         for entry in _kept(self.folder).plan.entries:
+            require_known(to_plain(entry.experiment), named, "sweep", self.name)
             if entry.number is not None:
                 test = self.settings.test and entry.settings.test
                 yield replace(entry, settings=replace(self.settings, test=test))
@@ -116,7 +121,7 @@ def staged(folder: Path) -> Staged | None:
     return Staged(folder.name, plain["target"], plain["design"], settings)
 
 
-def carry_out_stages(sweep: Staged, workers: int | Slurm | None = None, observer: Observer = SILENT) -> Outcome:
+def carry_out_stages(sweep: Staged, workers: int | Slurm | None = None, observer: Observer = SILENT) -> SweepOutcome:
     """Carry out one stage after the other, from where the store stands. It ends when there is no further stage, with
     jobs that go on without us, or with a stage that stays undone: a run of it has failed, say.
 
@@ -137,7 +142,7 @@ def carry_out_stages(sweep: Staged, workers: int | Slurm | None = None, observer
         if outcome.end != "done":
             return outcome
         tried |= left
-    return Outcome(_kept(sweep.folder), "done")
+    return SweepOutcome(_kept(sweep.folder), "done")
 
 
 def _kept(folder: Path) -> Sweep:
@@ -147,9 +152,7 @@ def _kept(folder: Path) -> Sweep:
 
 def _stored(path: Path) -> dict[str, Any] | None:
     try:
-        plain: dict[str, Any] = json.loads(path.read_text())
-        if plain["format"] != FORMAT:
-            raise ValueError(f"its format is {plain['format']} and this lrbench reads {FORMAT}")
+        plain = of_format(path.read_text(), FORMAT)
         return {key: plain[key] for key in ("format", "target", "design", "settings")}
     except FileNotFoundError:
         return None

@@ -111,7 +111,7 @@ def _run(
         why = str(record.status()["error"])
     elif standing == "corrupt":
         why = str(record.damage())
-    rows = record.rows()[-20:] if standing == "running" else []
+    rows = record.latest(20) if standing == "running" else []
     at = max((int(r["update"]) for r in rows), default=saved_update(entry))
     seconds = max((r.get("seconds", 0.0) for r in rows), default=0.0)
     if standing in DONE:

@@ -10,7 +10,7 @@ from typing import Any
 
 from lrbench import __version__
 from lrbench.errors import ConfigError
-from lrbench.store.record import write_text
+from lrbench.store.files import of_format, shown, write_text
 from lrbench.store.store import Store
 from lrbench.sweep.entry import from_payload
 from lrbench.sweep.plan import Plan, Refused
@@ -67,9 +67,7 @@ class Sweep:
         """Read a sweep. Raises ConfigError for one that is not there, is damaged, or was made by other code."""
         path = folder / "sweep.json"
         try:
-            plain = json.loads(path.read_text())
-            if plain["format"] != FORMAT:
-                raise ValueError(f"its format is {plain['format']} and this lrbench reads {FORMAT}")
+            plain = of_format(path.read_text(), FORMAT)
             entries = tuple(from_payload(_with_node(e, plain["hydra"])) for e in plain["entries"])
         except FileNotFoundError as error:
             why = "there is no sweep here (no sweep.json)"
@@ -78,8 +76,9 @@ class Sweep:
             why = f"this sweep cannot be read ({type(error).__name__}: {error})"
             cure = "give its command again, which plans it anew and keeps every record that is done"
             raise ConfigError(str(path), "", why, cure) from error
-        plan = Plan(entries, tuple(plain["jobs"]), tuple(Refused(*r) for r in plain["refused"]), plain["here"])
-        return Sweep(folder, plan, tuple(plain["overrides"]), plain["planned"], plain["lrbench"])
+        told = shown({key: value for key, value in plain.items() if key not in ("entries", "hydra")})
+        plan = Plan(entries, tuple(told["jobs"]), tuple(Refused(*r) for r in told["refused"]), told["here"])
+        return Sweep(folder, plan, tuple(told["overrides"]), told["planned"], told["lrbench"])
 
 
 def sweep_of(plan: Plan, name: str | None, overrides: tuple[str, ...]) -> Sweep:

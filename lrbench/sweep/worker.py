@@ -45,34 +45,34 @@ def work(connection: Connection) -> None:
 
 
 def _trained(payload: dict[str, Any], splits: Splits | None, store: Store, connection: Connection) -> tuple[Any, ...]:
-    tell = _teller(connection)
+    send = _sender(connection)
     try:
-        return "end", run_entry(payload, _throttled(tell), lambda text: tell(("say", text)), splits, store)
+        return "end", run_entry(payload, _throttled(send), lambda text: send(("say", text)), splits, store)
     except Interrupted as error:
         return "stopped", str(error)
     except Exception as error:
         return "failed", *failure(error)
 
 
-def _teller(connection: Connection) -> Callable[[tuple[Any, ...]], None]:
+def _sender(connection: Connection) -> Callable[[tuple[Any, ...]], None]:
     """Sends to the driver. If that is gone, the run stops at its next update instead of failing."""
 
-    def tell(message: tuple[Any, ...]) -> None:
+    def send(message: tuple[Any, ...]) -> None:
         try:
             connection.send(message)
         except OSError:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    return tell
+    return send
 
 
-def _throttled(tell: Callable[[tuple[Any, ...]], None]) -> Callable[[View], None]:
+def _throttled(send: Callable[[tuple[Any, ...]], None]) -> Callable[[View], None]:
     last = [0.0]
 
     def show(view: View) -> None:
         now = time.monotonic()
         if now - last[0] >= VIEWS:
             last[0] = now
-            tell(("view", view))
+            send(("view", view))
 
     return show

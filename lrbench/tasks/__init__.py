@@ -25,6 +25,16 @@ A language model's, for instance, where id 0 is padding:
         def meter(self):
             return Perplexity(self)  # sums loss and weight; its result is exp(loss / weight)
 
+A metric of one's own, measured beside those of any task, has `metrics` and `meter` alone, and is named by
+`own_metrics=[my_module.Top3]`:
+
+    class Top3:
+        def metrics(self, spec):
+            return (Metric("top3", "%", higher_is_better=True, low=0.0, high=1.0, chance=3 / spec["num_classes"]),)
+
+        def meter(self):
+            return Top3Meter()  # add(model, batch) asks the model itself; result() is {"top3": share}
+
 A module of this package says `NUMERICS = 1`, and raises it with every change of a number that it gives: it is part of
 the runs' identity. Of a module of yours the source is, so that it needs nothing.
 """

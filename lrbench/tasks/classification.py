@@ -37,14 +37,10 @@ class Classification:
 
     def metrics(self, spec: Mapping[str, Any]) -> tuple[Metric, ...]:
         """The cross-entropy, log(classes) where all are equally likely, and the share of right classes."""
-        if "num_classes" not in spec:
-            raise ConfigError(
-                "task._target_",
-                "lrbench.tasks.classification.Classification",
-                f"it needs num_classes, which the data do not give (they give {', '.join(spec) or 'nothing'})",
-                "choose labelled data, or the task of these",
-            )
         classes = spec["num_classes"]
+        if classes < 2:
+            why = "the data have one class, so there is nothing to tell apart"
+            raise ConfigError("task", "classification", why, "give data of two classes or more, or a task of your own")
         return (
             Metric("loss", "nats", higher_is_better=False, low=0.0, chance=log(classes)),
             Metric("accuracy", "%", higher_is_better=True, low=0.0, high=1.0, chance=1 / classes),

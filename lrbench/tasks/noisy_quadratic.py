@@ -5,7 +5,6 @@ from typing import Any
 
 from torch import Tensor
 
-from lrbench.errors import ConfigError
 from lrbench.metrics import Metric
 from lrbench.tasks import Model
 
@@ -20,13 +19,6 @@ class Quadratic:
 
     def metrics(self, spec: Mapping[str, Any]) -> tuple[Metric, ...]:
         """The excess: the expected loss of a sample above its least. Where training begins, it is `chance`."""
-        if "excess" not in spec:
-            raise ConfigError(
-                "task._target_",
-                "lrbench.tasks.noisy_quadratic.Quadratic",
-                f"it needs excess, which the data do not give (they give {', '.join(spec) or 'nothing'})",
-                "choose data=noisy_quadratic, or the task of these",
-            )
         return (Metric("excess", higher_is_better=False, low=0.0, chance=spec["excess"]),)
 
     def loss(self, model: Model, batch: Batch) -> Tensor:

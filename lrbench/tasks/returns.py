@@ -1,38 +1,64 @@
 """What a task gives back, refused where it is not what `Task` says: one error that names the task and what is meant."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 
 from lrbench.errors import ConfigError
 from lrbench.metrics import Metric
-from lrbench.tasks import Meter, Task
+from lrbench.tasks import Meter
 
 METHODS = ("metrics", "loss", "weight", "meter")
+MEASURES = ("metrics", "meter")  # of them, what a metric of one's own has
 
 
-def declared(task: Task, spec: Mapping[str, Any], target: str) -> dict[str, Metric]:
+def declared(
+    task: Any, spec: Mapping[str, Any], target: str, option: str = "task", methods: Sequence[str] = METHODS
+) -> dict[str, Metric]:
     """The metrics that a task declares for data of this spec, by name.
 
-    target: where the task comes from. Raises ConfigError for what is no task, and for what are no metrics.
+    target, option: where the task comes from, or a metric of one's own, which has fewer `methods`. Raises ConfigError
+    for what is no task, for what are no metrics, and for a name that it looks for in the spec and that is not there.
     """
-    lacking = [name for name in METHODS if not callable(getattr(task, name, None))]
+    lacking = [name for name in methods if not callable(getattr(task, name, None))]
     if lacking:
-        raise _refused(target, f"it has no method {lacking[0]}", f"a task has {', '.join(METHODS)}")
-    found = task.metrics(spec)
+        what = "a task" if methods is METHODS else "a metric of your own"
+        raise _refused(target, f"it has no method {lacking[0]}", f"{what} has {', '.join(methods)}", option)
+    try:
+        found = task.metrics(spec)
+    except KeyError as error:
+        if (name := error.args[0]) in spec:
+            raise
+        why = f"it needs {name}, which the data do not give (they give {', '.join(spec) or 'nothing'})"
+        what = "task" if methods is METHODS else "metric"
+        raise _refused(target, why, f"choose data for this {what}, or the {what} of these", option) from error
     cure = 'return a tuple of Metric, such as (Metric("loss", higher_is_better=False),)'
     if not isinstance(found, tuple | list):
-        raise _refused(target, f"its metrics are {kind_of(found)}", cure)
+        raise _refused(target, f"its metrics are {kind_of(found)}", cure, option)
     for i, metric in enumerate(found):
         if not isinstance(metric, Metric):
-            raise _refused(target, f"of its metrics, number {i + 1} is {kind_of(metric)}", cure)
+            raise _refused(target, f"of its metrics, number {i + 1} is {kind_of(metric)}", cure, option)
         if not isinstance(metric.name, str) or not metric.name or "/" in metric.name:
             why = f"it names a metric {metric.name!r}"
-            raise _refused(target, why, "give a name without a slash: the split is put before it, as in val/loss")
+            raise _refused(
+                target, why, "give a name without a slash: the split is put before it, as in val/loss", option
+            )
         if metric.name in [m.name for m in found[:i]]:
-            raise _refused(target, f"it declares {metric.name} twice", "give every metric a name of its own")
+            raise _refused(target, f"it declares {metric.name} twice", "give every metric a name of its own", option)
     return {m.name: m for m in found}
+
+
+def require_sight(task: Any, model: Any, of_model: str) -> None:
+    """Refuse a model that sees what its task asks for (its loss would fall to nothing), or that does not see what it
+    needs, where both say so in `causal`. of_model: where that comes from. Raises ConfigError."""
+    needs, has = getattr(task, "causal", None), getattr(model, "causal", None)
+    if None in (needs, has) or needs == has:
+        return
+    why = "sees the tokens that it is to predict" if needs else "does not see what follows a gap"
+    cure = "give a model such as model=gpt_micro" if needs else "give a model such as model=bert_micro"
+    name = task.__class__.__name__
+    raise ConfigError("model._target_", of_model, f"under {name} this model {why}", f"{cure}, or another task")
 
 
 def require_loss(loss: Any, target: str) -> None:
@@ -51,18 +77,18 @@ def require_weights(weights: Iterable[Any], target: str) -> None:
             raise _refused(target, f"its weight is {kind_of(weight)}", cure)
 
 
-def measured(meter: Meter, declared: Mapping[str, Metric], target: str) -> dict[str, float]:
+def measured(meter: Meter, declared: Mapping[str, Metric], target: str, option: str = "task") -> dict[str, float]:
     """The result of a meter, by metric. Raises ConfigError where that is not a number for each that is declared."""
     found: Any = meter.result()
     if not isinstance(found, Mapping):
         cure = "return a mapping from every metric to its number"
-        raise _refused(target, f"the result of its meter is {kind_of(found)}", cure)
+        raise _refused(target, f"the result of its meter is {kind_of(found)}", cure, option)
     if found.keys() != declared.keys():
         why = f"its meter gives {', '.join(map(str, found))}, and it declares {', '.join(declared)}"
-        raise _refused(target, why, "make the two the same")
+        raise _refused(target, why, "make the two the same", option)
     for name, value in found.items():
         if not _is_number(value):
-            raise _refused(target, f"its meter's {name} is {kind_of(value)}", "return a number")
+            raise _refused(target, f"its meter's {name} is {kind_of(value)}", "return a number", option)
     return {name: float(value) for name, value in found.items()}
 
 
@@ -80,5 +106,5 @@ def _is_number(value: Any) -> bool:
     return not isinstance(value, str) and getattr(value, "ndim", None) == 0 and hasattr(value, "__float__")
 
 
-def _refused(target: str, why: str, cure: str) -> ConfigError:
-    return ConfigError("task._target_", target, why, cure)
+def _refused(target: str, why: str, cure: str, option: str = "task") -> ConfigError:
+    return ConfigError(f"{option}._target_", target, why, cure)

@@ -5,7 +5,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,15 @@ def interleaved(first: Callable[[], float], second: Callable[[], float], rounds:
         "first_s": statistics.median(a for a, _ in pairs),
         "second_s": statistics.median(b for _, b in pairs),
         "rounds": rounds,
+    }
+
+
+def spread(found: Sequence[float]) -> dict[str, Any]:
+    """What seeds reached: their mean and standard deviation, and each."""
+    return {
+        "mean": round(statistics.mean(found), 4),
+        "sd": round(statistics.stdev(found), 4),
+        "of_seeds": [round(x, 4) for x in found],
     }
 
 

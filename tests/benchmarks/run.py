@@ -18,10 +18,19 @@ from unittest import mock
 
 import numpy as np
 import torch
+from boxes import EVERY as BOXES
+from corpus import check_corpus
+from corruptions import EVERY as CORRUPTIONS
+from diagnosis import EVERY as DIAGNOSIS
+from find_lr import EVERY as FIND_LR
 from harness import interleaved, keep, seconds
+from interop import EVERY as LOOPS
 from study import EVERY as STUDIES
+from texts import EVERY as TEXTS
 from torch import nn
+from tuning import EVERY as TUNING
 
+from lrbench.check.linter import checked
 from lrbench.config import experiments as config
 from lrbench.config.entries import entries
 from lrbench.config.grid import expanded
@@ -38,9 +47,11 @@ from lrbench.engine.state import Setup, new_state, set_up
 from lrbench.engine.train import train
 from lrbench.experiment import Augment, Component, Settings
 from lrbench.models.resnet import resnet8
-from lrbench.schedules.compose import traced
+from lrbench.schedules.compose import lr_table, traced
 from lrbench.store.export import write_rows
-from lrbench.store.record import Record, series_type, write_json
+from lrbench.store.files import write_json
+from lrbench.store.record import Record
+from lrbench.store.series import series_type
 from lrbench.store.store import Store
 from lrbench.sweep.entry import Entry, run_entry
 from lrbench.sweep.freeze import freeze
@@ -257,6 +268,32 @@ def trace() -> None:
     )
 
 
+def check() -> None:
+    """What `lrbench check` takes for 300 epochs of 5,000 updates beside its imports and the stepping of torch's own
+    scheduler, which a trace is."""
+    figures = {}
+    for level in ("cosine", "onecycle", "cosine_restarts"):
+        small = config.experiment(
+            "model=vit_micro", "optimizer=adamw", f"scheduler={level}", "scheduler.interval=batch", "horizon=2ep"
+        )
+        checked(small)  # what torch imports for a first forward pass
+        data = replace(small.data, n_train=5000 * small.batch_size)
+        for rounds in range(3):
+            optimizer = replace(small.optimizer, lr=1e-3 * (1 + rounds))  # else the table of before is kept
+            made = replace(small, data=data, horizon="300ep", optimizer=optimizer)
+            stepped = seconds(lambda made=made: lr_table(made.schedule))
+            beside = seconds(lambda made=made: checked(made))
+            figures.setdefault(level, []).append((stepped, beside))
+    kept = {
+        level: {
+            "stepping_s": round(statistics.median(s for s, _ in pairs), 2),
+            "beside_s": round(statistics.median(b for _, b in pairs), 2),
+        }
+        for level, pairs in figures.items()
+    }
+    keep("check", "seconds of `lrbench check` beside stepping the scheduler 1,500,000 times", "beside_s <= 2", kept)
+
+
 BARE = """
 import os, torch, {imports}
 from torch import nn
@@ -341,6 +378,18 @@ def help() -> None:
     keep(
         "help",
         "seconds of `python -m lrbench --help`",
+        "< 0.7 s, without torch",
+        {"median_s": round(statistics.median(times), 3), "max_s": round(max(times), 3)},
+    )
+
+
+def advise() -> None:
+    """`python -m lrbench advise --domain vit`, whole processes."""
+    command = [sys.executable, "-m", "lrbench", "advise", "--domain", "vit", "--samples", "1.28M"]
+    times = [seconds(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(12)][1:]
+    keep(
+        "advise",
+        "seconds of `python -m lrbench advise --domain vit --samples 1.28M`",
         "< 0.7 s, without torch",
         {"median_s": round(statistics.median(times), 3), "max_s": round(max(times), 3)},
     )
@@ -493,16 +542,17 @@ def plan() -> None:
     """Planning a grid of 10,000 jobs, and planning it again when all of it is done: time and memory of its own."""
     figures = {}
     with tempfile.TemporaryDirectory() as folder:
-        figures["new"] = _planned(folder, "--dry-run")
+        figures["new"] = _planned(folder, "new", "--dry-run")
         for entry in _into(_entries(expanded(GRID)), folder):
             entry.record.create(entry.experiment, {})
             np.save(entry.record.folder / "series.npy", np.zeros(480, series_type(["lr/all"])))
             write_json(entry.record.folder / "summary.json", {"updates": 480, "seconds": 4.8, "test/loss": 0.1})
             entry.record.set_status("finished", 480, 480)
-        figures["finished"] = _planned(folder)
+            entry.record.adopt()  # sealed, as what was trained is
+        figures["finished"] = _planned(folder, "done")
     with tempfile.TemporaryDirectory() as folder:
         _write_evidence(Path(folder), files=400, rows=200)
-        figures["new_beside_400_files_of_200_rows"] = _planned(folder, "--dry-run")
+        figures["new_beside_400_files_of_200_rows"] = _planned(folder, "new", "--dry-run")
     target = "new <= 60 s, <= 500 MB; finished <= 20 s; beside evidence <= 15 s"
     keep("plan", f"lrbench -m {' '.join(GRID)}: 10,000 jobs", target, figures)
 
@@ -525,10 +575,10 @@ def _write_evidence(results: Path, files: int, rows: int) -> None:
         (copy / "arms.json").write_bytes((first / "arms.json").read_bytes())
 
 
-def _planned(folder: str, *flags: str) -> dict[str, float]:
+def _planned(folder: str, standing: str, *flags: str) -> dict[str, float]:
     command = [sys.executable, "-c", PLANNED, f"results={folder}", *GRID, "hydra.launcher.workers=1", *flags]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert "10000 runs: 10000" in said
+    assert f"10000 runs: 10000 {standing}" in said
     return {k: round(v, 2) for k, v in json.loads(said.splitlines()[-1]).items()}
 
 
@@ -545,8 +595,9 @@ def wandb_replay() -> None:
 
 
 EVERY = (
-    main_job, loop, fixed_cost, batches, augment, precision, trace, first_update, help, runs, plan, sweep, wandb_replay,
-    *STUDIES,
+    main_job, loop, fixed_cost, batches, augment, precision, trace, first_update, help, runs, plan, sweep,
+    wandb_replay, check_corpus, advise, check, *STUDIES, *DIAGNOSIS, *LOOPS, *FIND_LR,
+    *CORRUPTIONS, *TEXTS, *TUNING, *BOXES,
 )  # fmt: skip
 
 if __name__ == "__main__":

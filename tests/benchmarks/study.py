@@ -10,17 +10,32 @@ from typing import Any
 import numpy as np
 from harness import keep
 
+from lrbench.config.experiments import experiment
 from lrbench.config.study import compile_study
+from lrbench.engine.train import train
 from lrbench.experiment import Settings
-from lrbench.stats.intervals import Interval, wilson
-from lrbench.stats.verdict import Claim
+from lrbench.stats.intervals import ConfidenceInterval, wilson
+from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.bench import TARGET
+from lrbench.study.cells import Cell, CellOutcome, Look
 from lrbench.study.result import Contrast
-from lrbench.study.rules import Rules
+from lrbench.study.rules import SEEDS_A_ROLE, Rules, TuningRules
+from lrbench.study.tuning import GIVEN_UP
 from lrbench.sweep.stages import Staged
 
 sys.path.append(str(Path(__file__).parents[1] / "study"))
-from simulated import TUNING, Runs, Scene, judged, result, simulate, wrong
+from simulated import (
+    FAILED,
+    ROLE_OF,
+    TUNING,
+    Runs,
+    Scene,
+    judged,
+    result,
+    simulate,
+    without_telling,
+    wrong,
+)
 
 Case = tuple[Scene, dict[str, Any]]
 NULL: Mapping[str, Scene] = {
@@ -79,8 +94,8 @@ def study_fraction() -> None:
     _keep_errors("study_fraction", "fractions of the baseline, 10 pairs where no more are said", cases, STUDIES // 2)
 
 
-def _from(low: float, open_above: bool) -> Claim:
-    return Claim(low=low, high=None if open_above else low)
+def _from(low: float, open_above: bool) -> ClaimedEffect:
+    return ClaimedEffect(low=low, high=None if open_above else low)
 
 
 def _keep_errors(name: str, what: str, cases: Mapping[str, Case], studies: int = STUDIES) -> None:
@@ -121,7 +136,7 @@ def _half_width(contrast: Contrast) -> float:
     return (contrast.tested.interval.high - contrast.tested.interval.low) / 2
 
 
-def _holds(interval: Interval | None, truth: float) -> bool:
+def _holds(interval: ConfidenceInterval | None, truth: float) -> bool:
     return interval is not None and interval.low <= truth <= interval.high
 
 
@@ -138,7 +153,7 @@ def study_power() -> None:
     """How often a true gain is supported that the study was to detect, in standard deviations of a difference."""
     figures = {}
     for more, gains in ((6, (1.0, 1.5, 2.0)), (24, (0.75, 1.0))):
-        tuning = type(TUNING)(first=TUNING.first, more=more)
+        tuning = TuningRules(first=TUNING.first, more=more)
         for curvature in (0.0, 0.5):
             for times in gains:
                 gain = times * Scene().difference_sd
@@ -183,7 +198,7 @@ def _reruns(studies: int, looks: int) -> tuple[list[tuple[float, bool]], list[tu
             tuning: int, confirmation: int, scene: Scene = scene, rules: Rules = rules, i: int = i
         ) -> Contrast:
             states = (np.random.default_rng((i, part)) for part in (tuning, confirmation))
-            return result(rules, Runs(scene, *states)).tasks[0].contrasts[0]
+            return result(rules, Runs(scene, *states).look).tasks[0].contrasts[0]
 
         first, at_values, anew = verdict_of(0, 1), verdict_of(0, 2), verdict_of(3, 4)
         if first.agreement is None:
@@ -202,10 +217,66 @@ def _bins(pairs: list[tuple[float, bool]]) -> list[dict[str, float]]:
     ]
 
 
+AA = ("model=mlp", "horizon=5ep", "scheduler=cosine", "tracker=none")  # a run of it takes half a second
+AA_SEEDS, AA_PAIRS, AA_TUNING = 60, 20, TuningRules(first=0.05, at_most=7)
+Measured = dict[tuple[float, int], CellOutcome]
+
+
+def study_aa() -> None:
+    """Two arms that are one: real runs of it at every rate that a grid may come to, on 60 seeds. In each study the arms
+    take other seeds of them, and none twice, through tuning, pairs and verdict: every direction that is found is false.
+
+    The runs lie under results/ and are not made twice."""
+    values = [AA_TUNING.value(k) for k in range(AA_TUNING.points - AA_TUNING.at_most, AA_TUNING.at_most)]
+    runs = {(value, seed): _ran(value, seed) for value in values for seed in range(AA_SEEDS)}
+    rules = Scene().rules(metric="test/accuracy", judge="val/accuracy", pairs=AA_PAIRS, tuning=AA_TUNING)
+    rng = np.random.default_rng(0)
+    found = [without_telling(rules, _shared_out(runs, rules, rng))[0] for _ in range(STUDIES)]
+    begun = [c for c in found if judged(c)]
+    false = sum(c.verdict in ("supported", "contradicted") for c in begun)
+    best = max(values, key=lambda v: np.mean([runs[v, s].judge or 0.0 for s in range(AA_SEEDS)]))
+    at_best = [100 * (runs[best, s].metric or 0.0) for s in range(AA_SEEDS)]
+    figures = {
+        "studies": STUDIES,
+        "false": _percent(false, len(begun)),
+        "false_95": [round(100 * x, 1) for x in wilson(false, len(begun)) or ()],
+        "without_verdict": _percent(STUDIES - len(begun), STUDIES),
+        "covered": _share(_holds(c.tested.interval, 0.0) for c in begun if c.tested),
+        "best": {"lr": best, "mean": round(float(np.mean(at_best)), 2), "sd": round(float(np.std(at_best, ddof=1)), 2)},
+        "test_accuracy": {f"{v:g}": [runs[v, s].metric for s in range(AA_SEEDS)] for v in values},
+    }
+    what = f"an arm against itself: {' '.join(AA)}, {len(values)} rates on {AA_SEEDS} seeds, {AA_PAIRS} pairs"
+    keep("study_aa", what, "a false direction in at most 6 % of the studies that have a verdict", figures)
+
+
+def _ran(value: float, seed: int) -> CellOutcome:
+    record = train(experiment(*AA, f"optimizer.lr={value:g}", f"seed={seed}"))
+    if record.standing() != "finished":
+        return FAILED
+    summary = record.summary()
+    return CellOutcome(record.run_id, summary["val/accuracy"], summary["test/accuracy"])
+
+
+def _shared_out(runs: Measured, rules: Rules, rng: np.random.Generator) -> Look:
+    """Seeds for each role of each arm, drawn without putting back."""
+    assert rules.tuning is not None
+    many = {"tuning": rules.tuning.seeds + rules.tuning.more, "confirmation": AA_PAIRS}
+    drawn = iter(rng.permutation(AA_SEEDS).tolist())
+    seeds = {(arm, role): [next(drawn) for _ in range(n)] for arm in rules.arms for role, n in many.items()}
+
+    def look(cell: Cell) -> CellOutcome:
+        role, place = divmod(cell.seed, SEEDS_A_ROLE)
+        assert cell.value is not None
+        return runs[cell.value, seeds[cell.arm, ROLE_OF[role]][place]]
+
+    return look
+
+
 def study_plan() -> None:
-    """The first stage of a study of 1,000 runs, from what is typed: its design, and its plan beside no record."""
+    """The first stage of a study, 1,008 runs (the first two seeds of every rate: where both fail, no third is tried),
+    from what is typed: its design, and its plan beside no record."""
     arms = ("constant", "cosine", "linear", "step", "multistep", "exponential", "polynomial", "wsd")
-    grid = {"first": 0.01, "factor": 1.2, "points": 25, "at_most": 25, "seeds": 5}
+    grid = {"first": 0.01, "factor": 1.08, "points": 63, "at_most": 63, "seeds": 5}
     asked = {"set": ["model=mlp", "data=digits", "horizon=10ep"], "tuning": grid,
              "arms": {name: [f"scheduler={name}"] for name in arms}}  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
@@ -215,9 +286,9 @@ def study_plan() -> None:
         found = Staged("plan", TARGET, design.to_plain(), Settings(results=Path(folder))).plan()
         planned = time.perf_counter()
     assert found is not None
-    assert len(found.entries) == len(arms) * grid["points"] * grid["seeds"]
+    assert len(found.entries) == len(arms) * grid["points"] * GIVEN_UP
     figures = {"runs": len(found.entries), "design_s": compiled - began, "plan_s": planned - compiled}
-    keep("study_plan", "a study of 8 arms x 25 rates x 5 seeds, planned", "both together <= 5 s", figures)
+    keep("study_plan", "the first 1,008 runs of a study of 8 arms x 63 rates, planned", "both together <= 5 s", figures)
 
 
 EVERY: tuple[Callable[[], None], ...] = (
@@ -227,5 +298,6 @@ EVERY: tuple[Callable[[], None], ...] = (
     study_fraction,
     study_power,
     study_agreement,
+    study_aa,
     study_plan,
 )

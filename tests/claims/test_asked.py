@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from lrbench.claims.asked import keep_asked, was_asked
-from lrbench.config.claim import ClaimDesign, ClaimPart, Contrast
+from lrbench.config.claim import ClaimContrast, ClaimDesign, ClaimPart
 from lrbench.errors import ConfigError
 
-PART = ClaimPart(("s", "t"), (Contrast("b", "a"),), {"low": "1%"})
-CLAIM = ClaimDesign("x", "The interval does.", parts=(PART, ClaimPart(("t",), (Contrast("c", "a"),))))
+PART = ClaimPart(("s", "t"), (ClaimContrast("b", "a"),), {"low": "1%"})
+CLAIM = ClaimDesign("x", "The interval does.", parts=(PART, ClaimPart(("t",), (ClaimContrast("c", "a"),))))
 
 
 def test_a_claim_that_was_moved_after_the_study_was_frozen_is_known(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_a_claim_that_was_moved_after_the_study_was_frozen_is_known(tmp_path: Pa
         replace(CLAIM, holds="any"),
         replace(CLAIM, id="z"),
         *(replace(CLAIM, parts=(replace(PART, **change),)) for change in (
-            {"claim": {"low": "2%"}}, {"kind": "equal"}, {"tasks": ("one",)}, {"contrasts": (Contrast("a", "b"),)},
+            {"claim": {"low": "2%"}}, {"kind": "equal"}, {"tasks": ("one",)}, {"contrasts": (ClaimContrast("a", "b"),)},
         )),
     ):  # fmt: skip
         assert not was_asked(tmp_path / "s", moved)

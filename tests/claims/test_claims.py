@@ -7,8 +7,8 @@ import torch
 
 from lrbench.claims.code import plateau
 from lrbench.claims.exact import of_code, of_rates
-from lrbench.claims.ledger import Claim, Rates, claims
-from lrbench.claims.said import Found, Part, agrees, half_a_unit, verdict_of
+from lrbench.claims.ledger import Claim, ClaimedRates, claims
+from lrbench.claims.said import Found, Statement, agrees, half_a_unit, verdict_of
 from lrbench.claims.settled import Settled, changes, keep, stored
 from lrbench.errors import ConfigError
 
@@ -55,12 +55,14 @@ def test_half_a_unit(number: str, half: float) -> None:
 
 
 def test_a_verdict_follows_from_the_parts() -> None:
-    right, wrong = Part("a", "1", "1", True), Part("b", "1", "2", False)
+    right, wrong = Statement("a", "1", "1", True), Statement("b", "1", "2", False)
     assert [verdict_of(p) for p in ((right,), (right, wrong), (wrong,))] == ["true", "partly", "false"]
 
 
 def test_rates_are_read_at_positions() -> None:
-    rates = Rates(("optimizer.lr=0.1", "warmup=linear5", "horizon=10ep"), {"0ep": "0.001", "last": "0.1", "3ep": "9"})
+    rates = ClaimedRates(
+        ("optimizer.lr=0.1", "warmup=linear5", "horizon=10ep"), {"0ep": "0.001", "last": "0.1", "3ep": "9"}
+    )
     found = [(p.what, p.found, p.agrees) for p in of_rates(rates)]
     assert found == [("0ep", "0.001", True), ("last", "0.1", True), ("3ep", "0.0604", False)]
 
@@ -68,7 +70,7 @@ def test_rates_are_read_at_positions() -> None:
 @pytest.mark.parametrize("position", ["10ep", "0.3ba", "soon"])
 def test_a_position_that_is_none_is_refused(position: str) -> None:
     with pytest.raises(ConfigError, match=position):
-        list(of_rates(Rates(("horizon=10ep",), {position: "1"})))
+        list(of_rates(ClaimedRates(("horizon=10ep",), {position: "1"})))
 
 
 def test_code_runs_in_one_thread_and_leaves_their_number_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,15 +79,15 @@ def test_code_runs_in_one_thread_and_leaves_their_number_as_it_was(monkeypatch: 
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        assert list(of_code(claim)) == [Part("threads", "1", "1", True)]
+        assert list(of_code(claim)) == [Statement("threads", "1", "1", True)]
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
 
 
 def test_another_verdict_is_told_with_the_version_that_gave_it(tmp_path: Path) -> None:
-    was = Settled("x", "true", (Part("a", "1", "1", True),), torch="2.6.0")
-    now = Settled("x", "false", (Part("a", "1", "2", False),), torch="2.14.1")
+    was = Settled("x", "true", (Statement("a", "1", "1", True),), torch="2.6.0")
+    now = Settled("x", "false", (Statement("a", "1", "2", False),), torch="2.14.1")
     keep(tmp_path, was)
     before = stored(tmp_path, ["x", "y"])
     assert before == {"x": was}
@@ -97,7 +99,7 @@ def test_another_verdict_is_told_with_the_version_that_gave_it(tmp_path: Path) -
 
 
 def test_a_verdict_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:
-    keep(tmp_path, Settled("x", "true", (Part("a", "1", "1", True),), torch="2.6.0"))
+    keep(tmp_path, Settled("x", "true", (Statement("a", "1", "1", True),), torch="2.6.0"))
     whole = (tmp_path / "x" / "verdict.json").read_text()
     for was, now in (
         ('"id": "x"', '"id": "y"'), ('"verdict": "true"', '"verdict": true'), ('"found": "1"', '"found": 1'),

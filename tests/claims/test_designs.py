@@ -10,11 +10,11 @@ import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
 from lrbench.claims.ledger import claims
-from lrbench.config.claim import ClaimDesign, Contrast, at_scale, claim_designs, claimed, read_claim
+from lrbench.config.claim import ClaimContrast, ClaimDesign, claim_designs, claimed, read_claim
 from lrbench.config.study import compile_study, read_study, same_design, studies, study_files
 from lrbench.errors import ConfigError
 from lrbench.schedules import lr_table
-from lrbench.stats.verdict import Claim
+from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.cells import Cell
 from lrbench.study.design import Design
 
@@ -37,14 +37,15 @@ def test_every_study_that_ships_compiles_and_its_claims_fit(name: str) -> None:
 
 
 def at_paper_s_scale() -> list[tuple[str, tuple[str, ...]]]:
-    """Every study with the overrides that a claim puts in the place of its own."""
+    """Every study with the overrides at the paper's scale, which come after its own, for every task."""
     return sorted({(s, d.paper) for d in DESIGNS.values() if d.paper for p in d.parts for s in p.studies})
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("study", "paper"), at_paper_s_scale())
 def test_the_paper_s_scale_composes(study: str, paper: tuple[str, ...]) -> None:
-    assert compile_study(at_scale(read_study(study_files()[study]), paper), study).rules.arms
+    asked = read_study(study_files()[study])
+    assert compile_study({**asked, "set": [*asked.get("set", []), *paper]}, study).rules.arms
 
 
 def test_every_part_names_studies_that_there_are() -> None:
@@ -57,6 +58,7 @@ def test_every_effect_of_the_ledger_has_a_design_and_needs_the_same() -> None:
     assert {name: {*design.needs} for name, design in DESIGNS.items()} == effects
 
 
+@pytest.mark.slow
 def test_what_a_claim_s_file_says(tmp_path: Path) -> None:
     text = """
     parts:
@@ -68,8 +70,11 @@ def test_what_a_claim_s_file_says(tmp_path: Path) -> None:
     design = read_claim(written(tmp_path, text))
     (part,) = design.parts
     study = compile_study(read_study(study_files()["decay_fashion"]), "decay_fashion")
-    wanted = Claim(0.02, 0.05, 0.005)
-    assert claimed(part, study) == {Contrast("cosine", "constant"): wanted, Contrast("cosine", "linear"): wanted}
+    wanted = ClaimedEffect(0.02, 0.05, 0.005)
+    assert claimed(part, study) == {
+        ClaimContrast("cosine", "constant"): wanted,
+        ClaimContrast("cosine", "linear"): wanted,
+    }
     assert (design.id, design.holds, design.needs) == ("a-claim", "all", ())
 
 

@@ -17,9 +17,10 @@ from lrbench.report.study import write
 from lrbench.store.store import Store
 from lrbench.study.bench import Bench
 from lrbench.study.result import Result
-from lrbench.study.shelf import frozen
+from lrbench.study.store import frozen
 
 RESULTS = Path(__file__).parents[2] / "results"
+STORE = Store(RESULTS)  # its evidence is read once
 KNOWN = claims()
 PUBLISHED = stored(RESULTS / "claims", KNOWN)
 NUMBER = re.compile(r"(?<![\w\"])-?\d+\.\d+(?:e[-+]?\d+)?")
@@ -60,7 +61,7 @@ def test_what_is_published_is_what_the_evidence_says(claim: Claim) -> None:
     before = PUBLISHED[claim.id]
     if before.torch not in ("", torch.__version__.partition("+")[0]):
         pytest.skip(f"settled with torch {before.torch}")
-    now = settle(claim, Store(RESULTS))
+    now = settle(claim, STORE)
     assert now is not None
     assert now.verdict == before.verdict
     for found, was in zip(now.parts, before.parts, strict=True):
@@ -77,11 +78,12 @@ def same(found: str, was: str) -> bool:
         return found == was
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", STUDIES, ids=lambda p: p.name)
 def test_a_stored_study_is_analysed_to_the_same_answer(folder: Path, tmp_path: Path) -> None:
-    design, store = frozen(folder), Store(RESULTS)
+    design = frozen(folder)
     assert design is not None
-    found = Bench(design, lambda e: store.done(run_id(e))).next()
+    found = Bench(design, lambda e: STORE.done(run_id(e))).next()
     assert isinstance(found, Result)
     write(design, found, tmp_path)
     for made in tmp_path.iterdir():
@@ -94,7 +96,7 @@ def test_a_stored_study_is_analysed_to_the_same_answer(folder: Path, tmp_path: P
 
 
 def test_the_summary_and_the_page_are_what_the_verdicts_say() -> None:
-    told = published(Store(RESULTS))
+    told = published(STORE)
     assert (RESULTS / "README.md").read_text() == summary.render(told)
     html = (RESULTS / "claims.html").read_text()
     assert html == page.render(told)

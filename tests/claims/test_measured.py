@@ -3,22 +3,22 @@
 import pytest
 
 from lrbench.claims.measured import DEPENDS, IN_PART, verdict_of
-from lrbench.claims.settled import Measured
+from lrbench.claims.settled import MeasuredContrast
 from lrbench.claims.words import gained
-from lrbench.config.claim import ClaimDesign, ClaimPart, Contrast
+from lrbench.config.claim import ClaimContrast, ClaimDesign, ClaimPart
 
 
-def found(study: str, verdict: str = "supported", **other: object) -> Measured:
+def found(study: str, verdict: str = "supported", **other: object) -> MeasuredContrast:
     plain: dict = {
         "study": study, "design": "0" * 16, "task": "", "arm": "b", "baseline": "a", "metric": "test/accuracy",
         "kind": "difference", "claim": {"low": 0.0, "high": None, "margin": None}, "verdict": verdict, "n": 24,
         "effect": 0.012, "low": 0.01, "high": 0.02, "level": 0.95, "agreement": None, "fresh": True,
     }  # fmt: skip
-    return Measured(**{**plain, **other})
+    return MeasuredContrast(**{**plain, **other})
 
 
 def design(*studies: str, **more: object) -> ClaimDesign:
-    parts = tuple(ClaimPart((study,), (Contrast("b", "a"),)) for study in studies)
+    parts = tuple(ClaimPart((study,), (ClaimContrast("b", "a"),)) for study in studies)
     return ClaimDesign("x", "The intervals do.", parts=parts, **more)  # type: ignore[arg-type]
 
 

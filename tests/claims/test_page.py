@@ -5,11 +5,11 @@ from dataclasses import replace
 from lrbench.claims import page, summary
 from lrbench.claims.ledger import claims
 from lrbench.claims.published import Published
-from lrbench.claims.settled import Measured, Planned, Settled
+from lrbench.claims.settled import MeasuredContrast, Planned, Settled
 
 KNOWN = claims()
 EFFECT, ADVICE = "schedule-gain-2-to-5-pct", "lint-step-order"
-GAIN = Measured(
+GAIN = MeasuredContrast(
     study="toy", design="0123", task="", arm="cosine", baseline="constant", metric="test/accuracy", kind="difference",
     claim={"low": 0.02, "high": 0.05, "margin": 0.005}, verdict="supported", n=20, effect=0.03, low=0.021, high=0.039,
     level=0.95, agreement=0.9, fresh=True, remarks=("1 of 21 pairs is left out",),
@@ -17,7 +17,7 @@ GAIN = Measured(
 FIGURE = "<svg>a figure</svg>"
 
 
-def told(*studies: Measured, **more: object) -> Published:
+def told(*studies: MeasuredContrast, **more: object) -> Published:
     chosen = {name: KNOWN[name] for name in (EFFECT, ADVICE, *KNOWN[ADVICE].supported_by)}
     verdicts = {EFFECT: Settled(EFFECT, "supported", studies=studies)} if studies else {}
     made = Published(chosen, verdicts, (), {"toy": Planned(265, 5.0, (EFFECT,))}, {"toy": FIGURE})

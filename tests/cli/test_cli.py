@@ -1,6 +1,7 @@
 """The command line: exit codes, one paragraph for bad input and no file left, help, completion, multiruns."""
 
 import json
+import operator
 import os
 import re
 import subprocess
@@ -14,7 +15,7 @@ from cli_support import TINY, Lrbench, assert_refused, files, in_process
 from lrbench import CONF, __version__
 from lrbench.cli import main as cli
 from lrbench.cli.flags import FLAGS
-from lrbench.commands.sweep import Asked
+from lrbench.commands.sweep import SweepRequest
 from lrbench.config import named
 from lrbench.config.study import study_files
 from lrbench.data import fashion_mnist
@@ -34,6 +35,37 @@ def process(*command: str, folder: Path, **environment: str) -> subprocess.Compl
     return subprocess.run(
         command, cwd=folder, env={**env, **environment}, capture_output=True, text=True, timeout=300
     )  # fmt: skip
+
+
+# ---- who may run code --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", [[sys.executable, "-m", "lrbench"], [str(BIN / "lrbench")]])
+def test_what_lies_in_the_current_folder_is_not_imported(tmp_path: Path, start: list[str]) -> None:
+    """Nor plugins of Hydra's, which it imports wherever it finds them, nor what bears the name of a library."""
+    (tmp_path / "hydra_plugins").mkdir()
+    for name in ("hydra_plugins/evil.py", "hydra.py", "yaml.py", "torch.py"):
+        (tmp_path / name).write_text("open('ran', 'w')\n")
+    said = process(*start, "plot", "model=mlp", "scheduler=cosine", "--json", folder=tmp_path)
+    assert said.returncode == 0, said.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["hydra.run.dir=???", "hydra.run.dir=null", "hydra.run.dir=elsewhere", "hydra.sweep.dir=???", "hydra.run={}"],
+)
+def test_hydra_makes_no_folder(lrbench: Lrbench, tmp_path: Path, word: str) -> None:
+    assert_refused(lrbench(*TINY, word), word.partition("=")[0], "results=FOLDER")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_terminal_obeys_is_shown(lrbench: Lrbench, tmp_path: Path) -> None:
+    said = lrbench("model=timm", "model.args.name=\x1b[31mred")
+    assert said.code == 2
+    assert "\x1b" not in said.err + said.out
+    assert "\\x1b[31mred" in said.err
 
 
 # ---- bad input ---------------------------------------------------------------------------------------------------
@@ -113,6 +145,7 @@ REFUSED_TOO: list[tuple[tuple[str, ...], tuple[str, ...]]] = [  # more of the sa
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
@@ -139,6 +172,7 @@ def test_a_word_that_is_no_command(lrbench: Lrbench) -> None:
     assert_refused(lrbench("polt"), "polt", "Did you mean 'plot'?")
 
 
+@pytest.mark.slow
 def test_data_that_is_not_there(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """All three ways to get it are named: a folder, Debian's package, the internet."""
     elsewhere = tmp_path.parent / f"{tmp_path.name}-data"
@@ -154,11 +188,12 @@ def test_data_that_is_not_there(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatc
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_results_folder_that_cannot_be_written(lrbench: Lrbench, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     assert_refused(lrbench(*TINY, "results=taken"), "results=taken", "cannot be written", "LRBENCH_RESULTS")
     assert files(tmp_path) == ["taken"]
-    assert_refused(lrbench("plot", *TINY, "out=taken/x.png"), "out=taken/x.png", "cannot be written")
+    assert_refused(lrbench("plot", *TINY, "out=taken/x.png"), "out=taken/x.png", "there is no folder taken")
     assert files(tmp_path) == ["taken"]
 
 
@@ -182,13 +217,10 @@ def test_stopping_is_exit_code_130(lrbench: Lrbench, monkeypatch: pytest.MonkeyP
 
 
 def test_an_error_of_ours_is_no_bad_usage(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bug keeps its traceback: it is not dressed up as the user's mistake."""
-
-    def broken(jobs: object) -> int:
-        raise ZeroDivisionError("ours")
-
-    monkeypatch.setattr("lrbench.commands.plot.run", broken)
-    with pytest.raises(ZeroDivisionError, match="ours"):
+    """A bug keeps its traceback: it is not dressed up as the user's mistake. (It is raised by no Python code, as a
+    function here would count for somebody's own.)"""
+    monkeypatch.setattr("lrbench.commands.plot.run", operator.index)
+    with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
         lrbench("plot", *TINY)
 
 
@@ -215,6 +247,7 @@ def test_help_says_commands_groups_levels_and_options(lrbench: Lrbench) -> None:
     assert lrbench("-h").out == said.out
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_help_compose(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatch) -> None:
     import shlex
 
@@ -225,7 +258,7 @@ def test_the_examples_of_the_help_compose(lrbench: Lrbench, monkeypatch: pytest.
         assert len(found) >= count
         examples += found
     for name in ("train", "plot"):
-        monkeypatch.setattr(f"lrbench.commands.{name}.run", lambda jobs: [_made(j) for j in jobs] and 0)
+        monkeypatch.setattr(f"lrbench.commands.{name}.run", lambda jobs, **own: [_made(j) for j in jobs] and 0)
     monkeypatch.setattr("lrbench.commands.sweep.run", _composed)
     for name in ("runs", "compare"):  # their examples: test_runs_command.py, test_compare_command.py
         monkeypatch.setattr(f"lrbench.commands.{name}.run", lambda arguments: 0)
@@ -234,7 +267,7 @@ def test_the_examples_of_the_help_compose(lrbench: Lrbench, monkeypatch: pytest.
         assert (said.code, said.err) == (0, ""), (example, said)
 
 
-def _composed(overrides: list[list[str]], asked: Asked, dry_run: bool) -> tuple[int, list[None]]:
+def _composed(overrides: list[list[str]], asked: SweepRequest, dry_run: bool) -> tuple[int, list[None]]:
     from lrbench.config.composer import composer
 
     with composer(asked.hydra) as composed:
@@ -263,6 +296,7 @@ def test_plot_and_sweep_have_pages_of_their_own(command: str, lrbench: Lrbench) 
         assert lrbench("sweep", "tour", "--help").out == said.out
 
 
+@pytest.mark.slow
 def test_help_takes_overrides(lrbench: Lrbench) -> None:
     for argv in (("scheduler=step", "--help"), ("--help", "scheduler=step"), ("plot", "scheduler=step", "--help")):
         said = lrbench(*argv)
@@ -272,6 +306,7 @@ def test_help_takes_overrides(lrbench: Lrbench) -> None:
     assert_refused(lrbench("scheduler=stepp", "--help"), "scheduler=stepp", "Did you mean 'step'?")
 
 
+@pytest.mark.slow
 def test_hydras_own_information(lrbench: Lrbench, tmp_path: Path) -> None:
     said = lrbench("scheduler=step", "--cfg", "job")
     assert said.code == 0
@@ -286,6 +321,7 @@ def test_version(lrbench: Lrbench) -> None:
     assert lrbench("plot", "--version").out == f"lrbench {__version__}\n"
 
 
+@pytest.mark.slow
 def test_flags_may_stand_anywhere(lrbench: Lrbench, tmp_path: Path) -> None:
     one, two = lrbench("plot", *TINY, "-m", "seed=0,1"), lrbench("plot", "-m", *TINY, "seed=0,1")
     assert (one.code, one.out) == (two.code, two.out)
@@ -302,6 +338,7 @@ def test_help_imports_nothing_heavy(words: tuple[str, ...], tmp_path: Path) -> N
     assert process(str(BIN / "lrbench"), *words, folder=tmp_path).stdout == done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("argv", [("scheduler=step", "--help"), ("--cfg", "job"), ("--info", "defaults")])
 def test_information_imports_no_torch(argv: tuple[str, ...], tmp_path: Path) -> None:
     probe = (
@@ -333,6 +370,7 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "picture_of", lambda record: None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_a_multirun_trains_each_experiment_once(lrbench: Lrbench, tmp_path: Path) -> None:
     said = lrbench("-m", *QUICK, "scheduler=cosine,constant", "seed=0,1,0", "monitor=val/loss")
@@ -354,6 +392,7 @@ def test_a_multirun_trains_each_experiment_once(lrbench: Lrbench, tmp_path: Path
     assert more.err.startswith("2 runs: 1 done, 1 new\ncost     about ")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize(
     ("sweep", "word"),
@@ -394,10 +433,11 @@ def test_a_multirun_goes_on_after_an_error(lrbench: Lrbench, monkeypatch: pytest
     monkeypatch.setattr(carry_out, "train", breaks_once)
     said = lrbench("-m", *QUICK, "seed=0,1")
     assert said.code == 1
-    assert "failed: RuntimeError: the device caught fire" in said.err
+    assert re.search(r"failed: .*RuntimeError: the device caught fire", said.err)
     assert re.search(r"seed=1 +finished", said.out)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_hydras_basic_launcher_works_too(lrbench: Lrbench, tmp_path: Path) -> None:
     said = lrbench("-m", *QUICK[:-1], "hydra/launcher=basic", "seed=0,1")
@@ -427,7 +467,7 @@ def test_a_launcher_of_other_processes(lrbench: Lrbench, tmp_path: Path) -> None
     assert lrbench(*command).code == 0
     statuses = [json.loads(p.read_text())["state"] for p in tmp_path.glob("results/runs/*/status.json")]
     assert statuses == ["finished"] * 2
-    assert lrbench(*command, "optimizer.lr=1e30").code == 1  # diverged
+    assert lrbench(*command[:-1], "seed=0", "optimizer.lr=1e30").code == 1  # diverged
     refused = lrbench(*command, "horizon=5ep", "scheduler=cosine,multistep")
     assert refused.code == 2
     assert "scheduler.args.milestones=@30%: this is 1.5 epochs" in refused.err
@@ -436,10 +476,10 @@ def test_a_launcher_of_other_processes(lrbench: Lrbench, tmp_path: Path) -> None
 @pytest.mark.slow
 def test_hydras_basic_sweeper_is_what_ours_is(lrbench: Lrbench) -> None:
     """The sweep grammar is Hydra's: ranges, choices, globs."""
-    said = lrbench("plot", "-m", *TINY, "seed=range(0,3)", "out=x.png")
-    assert said.out.count("first 0.1") == 3
-    said = lrbench("plot", "-m", *TINY, "scheduler=glob(cos*)", "horizon=5ep", "out=x.png")
-    assert said.out.count("an epoch, warmup") == len(list((CONF / "scheduler").glob("cos*.yaml")))
+    said = lrbench("plot", "-m", *TINY, "seed=range(0,3)", "--json")
+    assert len(json.loads(said.out)["schedules"]) == 3
+    said = lrbench("plot", "-m", *TINY, "scheduler=glob(cos*)", "horizon=5ep", "--json")
+    assert len(json.loads(said.out)["schedules"]) == len(list((CONF / "scheduler").glob("cos*.yaml")))
 
 
 @pytest.mark.parametrize(
@@ -461,6 +501,7 @@ def test_the_cure_is_the_likeliest(lrbench: Lrbench, arguments: tuple[str, ...],
 # ---- a reader that goes away -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

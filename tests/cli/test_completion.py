@@ -14,7 +14,7 @@ from cli_support import Lrbench, in_process
 
 from lrbench import CONF
 from lrbench.cli.completion import PLAIN_FLAGS, STATES
-from lrbench.cli.flags import COMMANDS, FLAGS, PLAIN
+from lrbench.cli.flags import COMMANDS, FLAGS, OWN, PLAIN
 
 BIN = Path(sys.executable).parent
 HOOK = 'eval "$(lrbench -sc install=bash)"'
@@ -64,8 +64,8 @@ def levels(prefix: str) -> set[str]:
 
 
 EXACTLY: dict[str, set[str]] = {
-    "lrbench pl": {"plot"},
-    "lrbench -m plo": {"plot"},
+    "lrbench pl": {"plot", "plot."},  # the command, and the option plot.scale
+    "lrbench -m plo": {"plot", "plot."},
     "lrbench scheduler=co": levels("co"),
     "lrbench plot warmup=none scheduler=co": levels("co"),
     "lrbench -m scheduler=step,one": {"scheduler=step,onecycle"},
@@ -73,6 +73,17 @@ EXACTLY: dict[str, set[str]] = {
     "lrbench -m --dr": {"--dry-run"},
     "lrbench --dry-run -m scheduler=onec": {"scheduler=onecycle"},
     "lrbench plot --dr": set(),
+    "lrbench plot --js": {"--json"},
+    "lrbench plot plot.s": {"plot.scale="},
+    "lrbench find-lr find_lr.rule=steepest": {
+        "find_lr.rule=steepest",
+        "find_lr.rule=steepest_tenth",
+        "find_lr.rule=steepest_x5",
+        "find_lr.rule=steepest_x10",
+    },
+    "lrbench plot plot.scale=l": {"plot.scale=linear", "plot.scale=log"},
+    "lrbench -m scheduler.interval=epoch,b": {"scheduler.interval=epoch,batch"},
+    "lrbench import ti": {"timm"},
     "lrbench --cfg jo": {"job"},
     'lrbench \'start.of=["scheduler=constant", "seed=1"]\' horiz': {"horizon="},
     "lrbench sweep tou": {"tour"},
@@ -186,3 +197,4 @@ def test_flags_of_sweeps_are_offered(folder: Path) -> None:
     train, sweep, plot = offered(["lrbench --", "lrbench sweep --", "lrbench plot --"], folder)
     assert {*FLAGS, "--multirun", "--cfg", "--help"} <= train == sweep
     assert train - plot == {*FLAGS}
+    assert plot - train == {*OWN["plot"]}

@@ -7,16 +7,14 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
+from contextlib import suppress
 
 import pytest
 from cli_support import assert_refused, files, in_process
 
 from lrbench.config.study import compile_study, read_study
-from lrbench.study.shelf import freeze
+from lrbench.study.store import freeze
 
 TINY = ("model=mlp", "model.args.hidden=[8]", "data=digits", "horizon=1ep", "batch_size=256")
 STUDY = """# A study of the tests.
@@ -110,6 +108,7 @@ def test_a_design_that_was_edited_is_refused_and_a_new_one_keeps_the_old(tmp_pat
     assert kept["existed"][""].keys() == {"constant", "cosine"}
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_will_be_asked_for_and_writes_nothing(tmp_path, lrbench, own):
     said = lrbench("compare", "mine", *own, "--dry-run")
     assert said.code == 0, said.err
@@ -131,6 +130,7 @@ def test_what_is_typed_makes_a_study(tmp_path, lrbench):
     assert "tuning" not in swap.out
 
 
+@pytest.mark.slow
 def test_a_study_of_a_file_under_another_name_is_a_study_of_its_own(tmp_path, lrbench, own):
     (folder := tmp_path / "results" / "studies" / "mine").mkdir(parents=True)
     freeze(compile_study(read_study(tmp_path / "own" / "study" / "mine.yaml"), "mine"), folder)
@@ -185,29 +185,23 @@ def test_what_cannot_be_meant_is_refused_and_writes_nothing(tmp_path, lrbench, w
     assert files(tmp_path) == []
 
 
-def compare(folder: Path, own: Path) -> subprocess.Popen[bytes]:
-    words = ["compare", "mine", "--config-dir", str(own), "hydra.launcher.workers=2", "device=cpu"]
-    environment = {k: v for k, v in os.environ.items() if k != "LRBENCH_RESULTS"}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    argv = [sys.executable, "-m", "lrbench", *words]
-    return subprocess.Popen(argv, cwd=folder, env=environment, start_new_session=True, **quiet)
-
-
 @pytest.mark.slow
-def test_killed_twice_at_random_it_comes_to_the_same_answer(tmp_path, own):
+def test_killed_twice_at_random_it_comes_to_the_same_answer(tmp_path, own, warm):
     undisturbed, killed = tmp_path / "one", tmp_path / "two"
     undisturbed.mkdir()
     killed.mkdir()
-    assert compare(undisturbed, Path(own[1])).wait() == 0
+    words = ["compare", "mine", *own[:2], "hydra.launcher.workers=2", "device=cpu"]
+    assert warm.run(*words, folder=undisturbed).returncode == 0
     many = len(list((undisturbed / "results" / "runs").iterdir()))
     draw = random.Random(int.from_bytes(os.urandom(4)))
     for share in sorted(draw.uniform(0.05, 0.9) for _ in range(2)):
-        process = compare(killed, Path(own[1]))
+        process = warm.start(*words, folder=killed)
         while len(list((killed / "results" / "runs").glob("*/summary.json"))) < share * many and process.poll() is None:
             time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may have come to its end
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    assert compare(killed, Path(own[1])).wait() == 0
+    assert warm.run(*words, folder=killed).returncode == 0
     for name in ("verdict.json", "design.json", "report.md"):
         ours, theirs = (folder / "results" / "studies" / "mine" / name for folder in (killed, undisturbed))
         assert ours.exists() == theirs.exists()

@@ -31,7 +31,9 @@ def test_from_training_to_the_page(lrbench: Lrbench, tmp_path: Path) -> None:
     assert files(tmp_path) == before
     said = lrbench("report", "--name", "tour", "--baseline", "ConstantLR")
     assert (said.code, said.err) == (0, "")
-    assert said.out.startswith("Mean test/accuracy of 2 arms goes from ")
+    first, second, *_ = said.out.splitlines()
+    assert first.startswith("No arm is told apart from ConstantLR in test/accuracy.")
+    assert second.startswith("Mean test/accuracy of 2 arms goes from ")
     written = [f"results/reports/tour/{f}" for f in ("comparison.json", "index.html", "report.md")]
     assert files(tmp_path) == sorted([*before, *written])
     assert said.out.splitlines()[-3:] == [

@@ -46,13 +46,15 @@ def ids(store: list[Record]) -> list[str]:
 def test_the_table(lrbench: Lrbench, store: list[Record]) -> None:
     said = lrbench("runs")
     a, b, c, d = ids(store)
+    cos = "CosineAnnealingLR"
     assert (said.code, said.err) == (0, "")
     assert said.out == (
-        "run_id    state     optimizer.lr  scheduler.args.eta_min  seed  test/accuracy  test/loss  seconds\n"
-        f"{a}  finished           0.1  0.0                        0         91.25%       0.25        2\n"
-        f"{b}  finished           0.1  0.0                        1         95.00%      0.125    12346\n"
-        f"{d}  failed             0.1  0.01x                      2\n"
-        f"{c}  diverged         1e+30  0.0                        0                                  1\n"
+        "run_id    state     scheduler          optimizer.lr  scheduler.args.eta_min  seed  test/accuracy  test/loss"
+        "  seconds\n"
+        f"{a}  finished  {cos}           0.1  0.0                        0         91.25%       0.25        2\n"
+        f"{b}  finished  {cos}           0.1  0.0                        1         95.00%      0.125    12346\n"
+        f"{d}  failed    {cos}           0.1  0.01x                      2\n"
+        f"{c}  diverged  {cos}         1e+30  0.0                        0                                  1\n"
     ).replace("  0.0 ", "  0   ")
 
 
@@ -122,6 +124,7 @@ def test_keys(lrbench: Lrbench, store: list[Record]) -> None:
     assert {"run_id", "optimizer.lr", "scheduler", "test/accuracy", "arm", "model.args.hidden"} <= set(keys)
 
 
+@pytest.mark.slow
 def test_export(lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lrbench.plots import run
 
@@ -218,6 +221,19 @@ def test_a_terminal_gets_the_same_cells(lrbench: Lrbench, store: list[Record], t
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout
     assert done.stdout.split() == plain
+
+
+def test_a_narrow_terminal_leaves_the_last_numbers_out(lrbench: Lrbench, store: list[Record]) -> None:
+    script = (
+        "import os, pty, sys\n"
+        "os.environ.update(COLUMNS='80', TERM='dumb')\n"
+        "sys.exit(os.waitstatus_to_exitcode(pty.spawn([sys.executable, '-m', 'lrbench', 'runs', 'seed=0,1'])))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    lines = done.stdout.splitlines()
+    assert lines[0] == "lrbench: no room for test/loss, seconds; --columns chooses."
+    assert lines[1].split() == ["run_id", "state", "scheduler", "optimizer.lr", "seed", "test/accuracy"]
+    assert all(len(line) <= 80 for line in lines)
 
 
 def test_neither_pandas_nor_torch_is_imported(store: list[Record], tmp_path: Path) -> None:

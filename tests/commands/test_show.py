@@ -12,7 +12,7 @@ from lrbench.experiment import Experiment
 from lrbench.experiment.identity import run_id
 from lrbench.store.export import write_rows
 from lrbench.store.lease import Lease
-from lrbench.store.record import Record, write_json
+from lrbench.store.record import Record
 
 
 @pytest.fixture
@@ -62,14 +62,16 @@ def test_finished(lrbench: Lrbench, tmp_path: Path, made: Experiment) -> None:
     assert_refused(lrbench("show", name), "no record")
 
 
+@pytest.mark.slow
 def test_resumed(lrbench: Lrbench, record: Record) -> None:
     """How often, and from where, tells whether a job was preempted."""
     lrbench(*TINY)
     assert "resumed" not in lrbench("show", record.run_id).out
-    write_json(record.folder / "provenance.json", [{"from_update": n} for n in (0, 3, 7)])
+    record.note_attempts([{"from_update": n} for n in (0, 3, 7)])
     assert "  resumed at update 3, 7\n" in lrbench("show", record.run_id).out
 
 
+@pytest.mark.slow
 def test_diverged(lrbench: Lrbench) -> None:
     lrbench(*TINY, "optimizer.lr=1e30", "scheduler=constant")
     name = run_id(experiment(*TINY, "optimizer.lr=1e30", "scheduler=constant"))

@@ -31,6 +31,7 @@ def swept(lrbench: Lrbench, folder: Path) -> str:
     return sweep.name
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_picture")
 def test_a_sweep_of_this_machine(lrbench: Lrbench, tmp_path: Path) -> None:
     assert "No sweep under results/sweeps yet" in lrbench("status").out
@@ -132,6 +133,7 @@ def test_one_that_cannot_be_read_hides_no_other(lrbench: Lrbench, tmp_path: Path
     assert_refused(lrbench("wait"), "wait: ", "SWEEP", "lrbench wait --help")
 
 
+@pytest.mark.slow
 def test_the_launcher_without_a_cluster(lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     command = ("-m", *TINY, "seed=0,1", "hydra/launcher=slurm")
@@ -146,6 +148,7 @@ def test_the_launcher_without_a_cluster(lrbench: Lrbench, tmp_path: Path, monkey
     assert_refused(lrbench(*command, "hydra.launcher.cpu=3"), "hydra.launcher.cpu=3", "hydra.launcher.cpus")
 
 
+@pytest.mark.slow
 def test_a_device_that_only_the_cluster_has(lrbench: Lrbench) -> None:
     """The login node needs no GPU."""
     command = ("-m", *TINY, "seed=0,1", "device=cuda:7", "--dry-run")
@@ -153,6 +156,7 @@ def test_a_device_that_only_the_cluster_has(lrbench: Lrbench) -> None:
     assert lrbench(*command, "hydra/launcher=slurm").code == 0
 
 
+@pytest.mark.slow
 def test_ranks_are_those_of_the_job(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """And not those of an allocation in which the command is given."""
     monkeypatch.setattr(freeze, "make_plan", lambda jobs, here: pytest.fail(repr(jobs)))

@@ -35,6 +35,7 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "picture_of", lambda record: None)
 
 
+@pytest.mark.slow
 def test_the_record_and_what_is_said_at_the_end(lrbench: Lrbench, tmp_path: Path) -> None:
     typed = (*TINY, "scheduler=onecycle", "clip=1.0")
     said = lrbench(*typed)
@@ -94,6 +95,7 @@ def test_the_record_and_what_is_said_at_the_end(lrbench: Lrbench, tmp_path: Path
     assert attempt["from_update"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_a_test_that_is_asked_for_later_is_told_of(lrbench: Lrbench) -> None:
     assert "test/" not in lrbench(*TINY, "test=false").out
@@ -103,6 +105,7 @@ def test_a_test_that_is_asked_for_later_is_told_of(lrbench: Lrbench) -> None:
     assert "evaluated" not in lrbench(*TINY).err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_interpolations_are_kept_as_typed(lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINE", "mine")
@@ -146,6 +149,7 @@ TYPED: list[tuple[tuple[str, ...], str, int]] = [  # overrides, the grid of sche
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize(
     ("typed", "grid", "done"),
@@ -175,6 +179,7 @@ def test_the_proposed_comparison_works_as_printed(
     assert f"  compare  {printed}\n" in lrbench("show", name).out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_no_comparison_is_proposed_where_nothing_was_typed(make: Any, run: Any, lrbench: Lrbench) -> None:
     said = lrbench("show", str(run(make()).folder))
@@ -182,6 +187,7 @@ def test_no_comparison_is_proposed_where_nothing_was_typed(make: Any, run: Any, 
     assert "compare" not in said.out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_a_diverged_run_is_exit_code_1(lrbench: Lrbench) -> None:
     said = lrbench(*TINY, "optimizer.lr=1e30", "scheduler=constant")
@@ -193,6 +199,7 @@ def test_a_diverged_run_is_exit_code_1(lrbench: Lrbench) -> None:
     assert "is diverged already" in again.err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_results_go_where_the_environment_says(
     lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -205,6 +212,7 @@ def test_results_go_where_the_environment_says(
     assert lrbench("show", folder.name[:6]).code == 0
 
 
+@pytest.mark.slow
 def test_in_a_terminal_there_is_a_live_line(tmp_path: Path) -> None:
     """A real process on a pseudo-terminal: the line is redrawn in place, and gone at the end."""
     master, slave = pty.openpty()
@@ -234,6 +242,7 @@ def test_in_a_terminal_there_is_a_live_line(tmp_path: Path) -> None:
     assert re.search(r"^\r?\n?\w{16} finished: ", after), after
 
 
+@pytest.mark.slow
 def test_without_a_terminal_there_are_plain_lines(lrbench: Lrbench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "")
     said = lrbench(*TINY, "seed=5")

@@ -68,6 +68,7 @@ def composed():
         yield made
 
 
+@pytest.mark.slow
 @settings(max_examples=settings.default.max_examples // 3)
 @given(jobs)
 def test_any_job_is_what_hydra_composes(composed, overrides):
@@ -85,11 +86,15 @@ def test_very_many_jobs_are_what_hydra_composes(composed, overrides):
 
 # Values that are right and change what they name alone: on every change together with a random few, each with `full`.
 ALIKE = {o for o in PLAIN if o not in ("seed=two", "optimizer.lr=high", "param_groups=nine", "horizon=???", "seed=1")}
+ALIKE |= {"scheduler=onecycle", "scheduler=custom", "scheduler=multistep", "optimizer=adamw", "warmup=linear5",
+          "data=fashion_mnist_14px_5k", "tracker=none", "seed=range(3)", "optimizer.args.momentum={a:1}", "keep.0=3ep",
+          "log_every=${horizon}", "eval_every=${checkpoint_every}", "scheduler=cosine,step"}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "override",
-    [*(pytest.param(o, marks=[pytest.mark.full] if o in ALIKE else []) for o in PLAIN), *UNUSUAL, *GROUPS],
+    [pytest.param(o, marks=[pytest.mark.full] if o in ALIKE else []) for o in (*PLAIN, *UNUSUAL, *GROUPS)],
 )
 def test_each_override_alone(composed, override):
     assert ours(composed, [override]) == by_hydra([override])

@@ -3,30 +3,53 @@ another legal value, and something that trains must change with it, and with it 
 
 import ast
 import inspect
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from conf_files import FACTORS, ROOMY, changed, chosen, composed, content, levels, made, refusal, scalars
+from conf_files import (
+    BOXES,
+    FACTORS,
+    IMAGES,
+    ROOMY,
+    changed,
+    chosen,
+    composed,
+    content,
+    levels,
+    made,
+    of_level,
+    refusal,
+    scalars,
+)
 from omegaconf import OmegaConf
 from omegaconf.errors import ValidationError
+from PIL import Image
 
 from lrbench.data import Reading, fashion_mnist
+from lrbench.data.coco import Coco
+from lrbench.data.image_folder import ImageFolder
 from lrbench.data.kinds import ImageFiles, Images
+from lrbench.data.pixels import look
 from lrbench.engine import state as engine_state
 from lrbench.engine.evaluation import evaluation_updates, validate
 from lrbench.engine.loop import advance
+from lrbench.engine.measuring import measured_by
 from lrbench.engine.state import Setup, new_state, set_up, wrap
+from lrbench.engine.stopping import last_update
 from lrbench.engine.train import train
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Settings
 from lrbench.experiment.identity import run_id
 from lrbench.horizon import is_time
+from lrbench.metrics import Metric
 from lrbench.optim import build_optimizer
 from lrbench.schedules import lr_table
 from lrbench.schedules.contradictions import beyond_its_kind
@@ -38,7 +61,11 @@ UPDATES = 4800  # of the 300 epochs of 16 that ROOMY has on digits
 # ---- values to try ----------------------------------------------------------------------------------------------
 
 
-WORDS = {"ns_coefficients": ["original"], "adjust_lr_fn": ["original"]}  # where the signature only says str
+WORDS = {
+    "ns_coefficients": ["original"],
+    "adjust_lr_fn": ["original"],
+    "tokenizer": ["byte"],
+}  # where the signature only says str
 
 
 def words_of(target: str, name: str, old: str) -> list[str]:
@@ -128,8 +155,16 @@ def seen_of_optimizer(experiment: Experiment) -> Any:
 
 def seen_of_model(experiment: Experiment) -> Any:
     model = new_state(experiment, CPU).model.train()
+    masked = experiment.data.target.endswith("Composites")
     torch.manual_seed(1)
-    return fingerprint([*model.parameters(), model(torch.randn(16, 1, 8, 8))])
+    if experiment.data.target.endswith("CompositeBoxes"):
+        target = {"boxes": torch.tensor([[8.0, 8.0, 24.0, 24.0]]), "labels": torch.tensor([1])}
+        return fingerprint([*model.parameters(), model([torch.randn(1, 64, 64)], [target])])
+    if experiment.data.tokens is not None:
+        batch = torch.arange(16 * 8).view(16, 8) % 50
+    else:
+        batch = torch.randn(2, 1, 48, 48) if masked else torch.randn(16, 1, 8, 8)
+    return fingerprint([*model.parameters(), model(batch)])
 
 
 def seen_of_data(experiment: Experiment) -> Any:
@@ -146,7 +181,7 @@ def seen_of_splits(experiment: Experiment) -> Any:
 
 @cache
 def splits(target: str, args: str) -> Any:
-    if target.endswith("FashionMNIST") and fashion_mnist._find() is None:
+    if target.endswith(("FashionMNIST", "Composites", "CompositeBoxes")) and fashion_mnist._find() is None:
         pytest.skip("Fashion-MNIST is not here (apt-get install dataset-fashion-mnist)")
     data = resolve(target, "data")(**ast.literal_eval(args))
     if "CIFAR" in target and data._find() is None:
@@ -165,6 +200,9 @@ def splits(target: str, args: str) -> Any:
 def seen_of_task(experiment: Experiment) -> Any:
     torch.manual_seed(0)
     task = resolve(experiment.task.target, "task")(**experiment.task.args)
+    if experiment.data.tokens is not None:
+        batch = {"tokens": torch.arange(8 * 21).view(8, 21) % 10, "key": torch.arange(8), "characters": torch.ones(10)}
+        return fingerprint(task.loss(lambda x: torch.randn(*x.shape, 11), batch))
     return fingerprint(task.loss(lambda x: x, (torch.randn(8, 10), torch.arange(8))))
 
 
@@ -212,6 +250,24 @@ def builds_from_a_bare_name(config: Any) -> bool:
     return False
 
 
+def parameters(config: Any) -> int:
+    return sum(p.numel() for p in new_state(made(config), CPU).model.parameters())
+
+
+def builds_from_known_weights(config: Any) -> bool:
+    try:
+        return bool(new_state(made(config), CPU))
+    except ConfigError:
+        return False
+
+
+def loss_of_two_heads(config: Any) -> float:
+    torch.manual_seed(0)
+    task = resolve(config.task._target_, "task")(**config.task.args)
+    batch = torch.randn(2, 3, 4, 4), torch.zeros(2, 4, 4, dtype=torch.int64)
+    return float(task.loss(lambda x: {"out": x, "aux": -x}, batch))
+
+
 def says_something_of_a_rise(config: Any) -> bool:
     """Half way down and up again; of a level that rises, the refusal of its own curve says it."""
     if why := refusal(config):
@@ -236,7 +292,63 @@ def is_legal(config: Any) -> bool:
     return refusal(config) is None
 
 
+def covers(config: Any) -> list[str]:
+    """Of files that leave something open, or are damaged in their middle, those that a look has nothing against."""
+    asked = resolve(config.data._target_, "data")(**OmegaConf.to_container(config.data.args))
+    return [name for name, path in odd_files().items() if passes(path, asked)]
+
+
+def passes(path: Path, folder: ImageFolder | Coco) -> bool:
+    with path.open("rb") as file:
+        try:
+            look(path, file, folder.convention, getattr(folder, "verify", False))
+        except ConfigError:
+            return False
+    return True
+
+
+def takes_flat_boxes(config: Any) -> bool:
+    content = json.loads((BOXES / "instances.json").read_text())
+    content["annotations"][0]["bbox"][2] = 0
+    (BOXES / "flat.json").write_text(json.dumps(content))
+    return is_legal(changed(config, ("data", "args", "annotations"), "flat.json"))
+
+
+@cache
+def odd_files() -> dict[str, Path]:
+    noise = np.random.default_rng(0).integers(0, 255, (32, 32, 4)).astype(np.uint8)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    made = {"deep": (noise[..., 0].astype(np.uint16), {}), "veiled": (noise, {}), "damaged": (noise[..., :3], {}),
+            "turned": (noise[..., :3], {"exif": turned})}  # fmt: skip
+    for name, (pixels, how) in made.items():
+        Image.fromarray(pixels).save(IMAGES / f"{name}.png", **how)
+    raw = bytearray((IMAGES / "damaged.png").read_bytes())
+    raw[len(raw) // 2] ^= 255
+    (IMAGES / "damaged.png").write_bytes(raw)
+    return {name: IMAGES / f"{name}.png" for name in made}
+
+
+def images_and_labels(config: Any) -> Any:
+    return seen_of_splits(made(config))
+
+
+RENAMED = [1, 0, *range(2, 10)]  # all ten classes, whatever the sizes: two change their names
+
 ELSEWHERE = {
+    ("data", "classes"): (images_and_labels, [RENAMED]),
+    ("fashion_mnist_14px_pretraining", 0): (images_and_labels, [9]),  # what is near them is in the list already
+    ("fashion_mnist_14px_pretraining", 1): (images_and_labels, [9]),
+    ("image_folder", "white"): (covers, [65535]),
+    ("image_folder", "background"): (covers, [[255, 255, 255]]),
+    ("image_folder", "upright"): (covers, [True, False]),
+    ("image_folder", "verify"): (covers, [True]),
+    ("coco", "white"): (covers, [65535]),
+    ("coco", "background"): (covers, [[255, 255, 255]]),
+    ("coco", "upright"): (covers, [True, False]),
+    ("coco", "drop_flat"): (takes_flat_boxes, [True]),
+    **{("coco", name): (is_legal, ["elsewhere"]) for name in ("images", "annotations", "test_images")},
+    ("coco", "test_annotations"): (is_legal, ["elsewhere.json"]),
     ("scheduler", "own_warmup"): (refused_beside_a_warmup, [False]),
     ("scheduler", "only_falls"): (says_something_of_a_rise, None),
     ("scheduler", "still"): (may_stand_still, None),
@@ -245,6 +357,13 @@ ELSEWHERE = {
     ("scheduler", "mode_arg"): (is_legal, [None]),  # torch refuses mode=None
     ("plateau", "mode"): (is_legal, ["max"]),  # refused beside the loss
     ("model", "pretrained"): (builds_from_a_bare_name, [True]),
+    ("torchvision_segmentation", "name"): (parameters, ["lraspp_mobilenet_v3_large"]),
+    ("torchvision_detection", "name"): (parameters, ["fasterrcnn_resnet50_fpn"]),
+    ("torchvision_detection", "weights_backbone"): (builds_from_known_weights, ["unknown"]),
+    ("torchvision_segmentation", "weights_backbone"): (builds_from_known_weights, ["unknown"]),
+    ("torchvision_segmentation", "aux"): (parameters, [True]),
+    ("task", "aux_weight"): (loss_of_two_heads, [0.25]),
+    ("voc", "pixel_classes"): (parameters, [30]),
 }  # None: the contrary
 
 
@@ -255,14 +374,22 @@ BESIDE = {
 }
 
 
-SMALL_DATA = ("digits", "image_folder", "noisy_quadratic")  # the others are slow to load
+LARGE = ("bert_base", "bert_mini", "gpt_d512_postln", "gpt_mini", "gpt_small")  # seen last, of a class of models
+SMALL_DATA = (
+    "coco",
+    "digits",
+    "image_folder",
+    "noisy_quadratic",
+    "text_file",
+    "wikitext",
+)  # the others are slow to load
 
 
 def knobs() -> list[Any]:
     """Every scalar of every level; on every change, one of each target and kind of value; all under `full`."""
     found, seen = [], set()
     for group in FACTORS:
-        for level in levels(group):
+        for level in sorted(levels(group), key=lambda name: name in LARGE):
             for path, old in scalars(content(group, level)):
                 if path[-1] == "_target_":  # not a knob: what the knobs belong to. (`null`: the group does nothing)
                     continue
@@ -300,7 +427,7 @@ def legal(config: Any, group: str, path: tuple[str | int, ...], old: Any) -> Ite
 
 
 def in_bare_numbers(config: Any, group: str) -> Any:
-    """Times with units mean the same under either interval (design 4.4), so a curve of steps does not show it; what it
+    """Times with units mean the same under either interval, so a curve of steps does not show it; what it
     moves is what a bare number counts. (And a factor of 1 shows nothing for however long.)"""
     times = count(3, 3)
     for path, old in scalars(OmegaConf.to_container(config[group].args)):
@@ -319,10 +446,12 @@ def fingerprint_of_schedule(config: Any) -> bytes:
 def test_every_scalar_of_every_level_moves_something(
     group: str, level: str, path: tuple[str | int, ...], old: Any
 ) -> None:
-    config = composed(*ROOMY, "monitor=val/loss", *chosen(group, level), *BESIDE.get((group, level, path[-1]), ()))
+    config = of_level(group, level)
+    if beside := BESIDE.get((group, level, path[-1])):
+        config = composed(*ROOMY, *chosen(group, level), *beside)
     if elsewhere := ELSEWHERE.get((group, path[-1])) or ELSEWHERE.get((level, path[-1])):
-        look, values = elsewhere
-        assert all(look(config) != look(changed(config, (group, *path), v)) for v in values or [not old])
+        seen_by, values = elsewhere
+        assert all(seen_by(config) != seen_by(changed(config, (group, *path), v)) for v in values or [not old])
         return
     before = made(config)
     look = seen_of_splits if (group, path[0]) == ("data", "args") else SEEN[group]
@@ -430,6 +559,22 @@ def seen_compiled(experiment: Experiment) -> bool:
     return state.forward is state.model
 
 
+def seen_end(experiment: Experiment) -> int:
+    """The update at which a run ends whose validation loss falls by 0.01 at each evaluation, three times."""
+    losses = {u: {"val/loss": 1.0 - 0.01 * min(i, 3)} for i, u in enumerate(evaluation_updates(experiment))}
+    return last_update(experiment, losses)
+
+
+class Own:
+    """A metric of one's own."""
+
+    def metrics(self, spec: Any) -> tuple[Metric, ...]:
+        return (Metric("own"),)
+
+    def meter(self) -> Any:
+        raise AssertionError("nothing is measured here")
+
+
 # option: the overrides it is looked at with, another value, what is observed
 FORK = ("start.of=['model=mlp','model.args.hidden=[8]','horizon=2ep','batch_size=256']", *SMALL)
 OPTIONS: dict[str, tuple[tuple[str, ...], str, Callable[..., Any]]] = {
@@ -449,9 +594,18 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str, Callable[..., Any]]] = {
     "amp": (SMALL, "amp=bf16", trained),
     "channels_last": (("model=resnet8_w8", "horizon=2ep"), "channels_last=false", seen_format),
     "compile": (SMALL, "compile=true", seen_compiled),
+    "own_metrics": (SMALL, f"own_metrics=[{__name__}.Own]", measured_by),
+    "early_stop.patience": ((*SMALL, "horizon=9ep"), "early_stop.patience=2ep", seen_end),
+    "early_stop.min_delta": (
+        (*SMALL, "horizon=9ep", "early_stop.patience=2ep"), "early_stop.min_delta=0.02", seen_end,
+    ),
     "start.of": (SMALL, FORK[0], seen_forked),
     "start.at": (FORK, "start.at=1ep", seen_forked),
     "start.carry": (FORK, "start.carry=[model]", seen_forked),
+    "start.new_head": ((*FORK, "start.carry=[model]"), "start.new_head=true", seen_forked),
+    "start.head_names": (
+        (*FORK, "start.carry=[model]", "start.new_head=true"), "start.head_names='1'", seen_forked,
+    ),
 }  # fmt: skip
 OPTIONS["lr_scaling.rule"] = ((*SMALL, "lr_scaling.base_batch=64"), "lr_scaling.rule=sqrt", seen_of_schedule)
 
@@ -459,18 +613,21 @@ OPTIONS["lr_scaling.rule"] = ((*SMALL, "lr_scaling.base_batch=64"), "lr_scaling.
 def hashed() -> list[str]:
     """The options of config.yaml that are part of an Experiment, those of `lr_scaling` and `start` one by one."""
     names = {f.name for f in fields(Experiment)} - {*FACTORS, "numerics", "ranks", "monitor_mode"}
-    below = {"lr_scaling": ("rule", "base_batch"), "start": ("of", "at", "carry")}
+    below = {"lr_scaling": ("rule", "base_batch"), "start": ("of", "at", "carry", "new_head", "head_names"),
+             "early_stop": ("patience", "min_delta")}  # fmt: skip
     return sorted(f"{n}.{k}" if k else n for n in names for k in below.get(n, ("",)))
 
 
 def test_the_hashed_options_are_those_of_the_configuration() -> None:
-    """Every one stands in config.yaml, and everything else that stands there is a setting, or `out` of plot."""
+    """Every one stands in config.yaml, and everything else that stands there is a setting, or of `plot`."""
     config = composed()
     assert {n.partition(".")[0] for n in hashed()} <= set(config)
     rest = set(config) - {n.partition(".")[0] for n in hashed()} - {*FACTORS, "recipe"}
-    assert rest - {"out"} == {f.name for f in fields(Settings)} - {"tracker", "hydra"}
+    settings = {f.name for f in fields(Settings)} - {"tracker", "hydra", "best_by"}  # best_by is `monitor`
+    assert rest - {"out", "plot", "find_lr"} == settings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", hashed())
 def test_every_hashed_option_moves_something(option: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     from lrbench.plots import run as pictures
@@ -486,10 +643,11 @@ def test_every_hashed_option_moves_something(option: str, monkeypatch: pytest.Mo
     assert seen[0] != seen[1], f"{option} moves nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "override",
     ["device=cpu", "results=elsewhere", "log_every=10%", "checkpoint_every=null", "keep=[1ep]", "force=true",
-     "retry=true", "strict=false", "workers=0", "out=x.png", "tracker=wandb"],
+     "retry=true", "audit=false", "strict=true", "workers=0", "out=x.png", "tracker=wandb"],
 )  # fmt: skip
 def test_a_setting_is_not_part_of_the_identity(override: str) -> None:
     assert run_id(made(composed(*SMALL, override))) == run_id(made(composed(*SMALL)))

@@ -6,18 +6,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from lrbench.config.asked import apart, asked_of
 from lrbench.config.experiments import experiment
 from lrbench.config.plain import require_fractions
 from lrbench.config.study import compile_study, read_study
+from lrbench.config.typed_study import apart, typed_study
 from lrbench.errors import ConfigError
 from lrbench.experiment.identity import run_id
 from lrbench.metrics import Metric
-from lrbench.stats.verdict import Claim
+from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.cells import Cell
 from lrbench.study.design import from_plain_design
-from lrbench.study.rules import Tuning
-from lrbench.study.shelf import existing
+from lrbench.study.rules import TuningRules
+from lrbench.study.store import existing
 
 SHARED = ["model=mlp", "data=digits", "horizon=2ep"]
 ARMS = {"constant": ["scheduler=constant"], "cosine": ["scheduler=cosine"]}
@@ -28,6 +28,7 @@ def made(**given):
     return compile_study({**ASKED, **given}, "study")
 
 
+@pytest.mark.slow
 def test_a_cell_is_the_run_that_its_overrides_make():
     design = made()
     for value in (None, 0.05, 0.8):
@@ -51,14 +52,14 @@ def test_a_loss_is_better_when_lower():
 
 def test_gains_of_a_share_may_be_given_in_points():
     rules = made(detect="0.5%", claims={"cosine": {"low": "1%", "high": None, "margin": 0.002}}).rules
-    assert (rules.detect, rules.claims["cosine"]) == (0.005, Claim(0.01, None, 0.002))
+    assert (rules.detect, rules.claims["cosine"]) == (0.005, ClaimedEffect(0.01, None, 0.002))
 
 
 def test_a_fraction_may_be_given_in_percent_and_differ_in_budget():
     arms = {**ARMS, "short": ["scheduler=cosine", "horizon=1ep"]}
     claims = {"cosine": {"low": 0.5}, "short": {"low": "90%", "high": 0.95}}
     rules = made(kind="fraction", arms=arms, budget="differs", claims=claims, detect="2%").rules
-    assert (rules.claims["short"], rules.detect) == (Claim(0.9, 0.95), 0.02)
+    assert (rules.claims["short"], rules.detect) == (ClaimedEffect(0.9, 0.95), 0.02)
 
 
 def test_a_fraction_is_of_what_cannot_be_below_0():
@@ -72,8 +73,8 @@ def test_a_design_survives_its_file():
     design = made(claims=claims, pairs=20, tuning={"first": 0.05}, question="Why?")
     again = from_plain_design(json.loads(json.dumps(design.to_plain())))
     assert again == design
-    assert again.rules.claims == {"cosine": Claim(0.005, 0.02, 0.002)}
-    assert again.rules.tuning == Tuning(first=0.05)
+    assert again.rules.claims == {"cosine": ClaimedEffect(0.005, 0.02, 0.002)}
+    assert again.rules.tuning == TuningRules(first=0.05)
 
 
 def test_a_design_says_which_of_its_runs_existed():
@@ -97,6 +98,7 @@ def test_a_design_that_was_changed_by_hand_is_not_believed():
         from_plain_design(plain)
 
 
+@pytest.mark.slow
 def test_the_hash_is_of_what_decides_the_answer():
     design = made()
     same = [made(question="?", reasons={"x": "y"}), replace(design, name="other"), made(replicate=2)]
@@ -169,12 +171,12 @@ def test_a_budget_that_differs_may_be_declared():
 
 
 def test_a_study_that_is_typed():
-    asked = asked_of(["model=mlp", "scheduler=constant,cosine", "horizon=2ep"])
+    asked = typed_study(["model=mlp", "scheduler=constant,cosine", "horizon=2ep"])
     assert asked == {"set": ["model=mlp", "horizon=2ep"], "arms": {n: [f"scheduler={n}"] for n in ARMS}}
-    two = asked_of(["scheduler=constant,cosine", "warmup=none,linear5"])["arms"]
+    two = typed_study(["scheduler=constant,cosine", "warmup=none,linear5"])["arms"]
     assert list(two) == ["constant-none", "constant-linear5", "cosine-none", "cosine-linear5"]
     with pytest.raises(ConfigError, match="one arm"):
-        asked_of(["scheduler=cosine"])
+        typed_study(["scheduler=cosine"])
 
 
 def test_where_and_how_is_no_part_of_the_question():
@@ -217,10 +219,11 @@ def test_what_is_no_study_is_refused_by_its_option(given, option):
 
 
 def test_yaml_takes_1e_3_for_a_text_and_it_is_meant_as_a_number():
-    assert made(tuning={"first": "1e-3"}).rules.tuning == Tuning(first=0.001)
+    assert made(tuning={"first": "1e-3"}).rules.tuning == TuningRules(first=0.001)
 
 
+@pytest.mark.slow
 def test_without_a_loss_the_first_metric_counts():
-    asked = asked_of(["recipe=noisy_quadratic", "scheduler=constant,cosine"])
+    asked = typed_study(["recipe=noisy_quadratic", "scheduler=constant,cosine"])
     rules = compile_study(asked, "study").rules
     assert (rules.metric, rules.judge, rules.higher) == ("test/excess", "val/excess", False)

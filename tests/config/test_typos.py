@@ -59,7 +59,17 @@ ON_THE_COMMAND_LINE = [
 ]
 
 
-@pytest.mark.parametrize(("override", "option", "nearest"), ON_THE_COMMAND_LINE)
+# One of each kind, by where the option stands and how it is typed; the others are slow.
+KINDS = ("optimzer=sgd", "scheduler=cosin", "recipe=cnn_papr", "batchsize=32", "lr=0.1", "optimizer.lrr=0.1",
+         "scheduler.args.eta_mn=0.1", "start.off=abc", "scheduler._target_=", "+batchsize=32", "+optimizer.lrr=0.1",
+         "+scheduler.args.eta_mn=0.1", "+data.augment.hfip=true", "++batchsize=32")  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("override", "option", "nearest"),
+    [pytest.param(*a, marks=[] if a[0].startswith(KINDS) else [pytest.mark.slow]) for a in ON_THE_COMMAND_LINE],
+)
 def test_on_the_command_line(override: str, option: str, nearest: str, lrbench: Lrbench, tmp_path: Path) -> None:
     assert_refused(lrbench(*TINY, override), option, f"Did you mean '{nearest}'?")
     assert files(tmp_path) == []
@@ -96,12 +106,14 @@ IN_A_GROUP_FILE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "option", "said"), IN_A_GROUP_FILE)
 def test_in_a_group_file(text: str, option: str, said: str, lrbench: Lrbench, mine: Path) -> None:
     write(mine, "scheduler/mine.yaml", text)
     assert_refused(lrbench("--config-dir", str(mine), *TINY, "scheduler=mine"), option, said)
 
 
+@pytest.mark.slow
 def test_the_file_without_a_typo_trains(lrbench: Lrbench, mine: Path) -> None:
     """The other side of the tests above: the same file, right, is a level like any other."""
     write(mine, "scheduler/mine.yaml", COSINE)
@@ -136,14 +148,17 @@ def test_in_a_recipe(text: str, option: str, said: str, lrbench: Lrbench, mine: 
     assert_refused(lrbench("--config-dir", str(mine), "recipe=mine"), option, said)
 
 
+@pytest.mark.slow
 def test_in_an_empty_file(lrbench: Lrbench, mine: Path) -> None:
     write(mine, "recipe/mine.yaml", "")
     assert_refused(lrbench("--config-dir", str(mine), "recipe=mine"), "this is no recipe", "# @package _global_")
     write(mine, "scheduler/mine.yaml", "# nothing\n")
     said = lrbench("--config-dir", str(mine), "scheduler=mine")
-    assert_refused(said, "scheduler._target_: this option of scheduler has no value", "one that is empty gives nothing")
+    assert_refused(said, "scheduler._target_, scheduler.interval: these options of scheduler have no value")
+    assert_refused(said, "scheduler._target_=... scheduler.interval=...", "one that is empty gives nothing")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "option"),
     [
@@ -166,6 +181,7 @@ def test_in_python(overrides: tuple[str, ...]) -> None:
         experiment(*overrides)
 
 
+@pytest.mark.slow
 def test_in_the_parent_of_a_fork(lrbench: Lrbench) -> None:
     said = lrbench(*TINY, "start.of=['scheduler=cosin']")
     assert_refused(said, "start.of", "scheduler=cosin", "Did you mean 'cosine'?")

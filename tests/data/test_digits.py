@@ -153,6 +153,7 @@ def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch):
         Digits().load(0)
 
 
+@pytest.mark.slow
 def test_info_needs_no_torch_and_loading_no_scikit_learn():
     program = (
         "import sys; from lrbench.data.digits import Digits; Digits().info()\n"

@@ -44,6 +44,7 @@ def nowhere(tmp_path, monkeypatch):
 # Found
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize("below", ["fashion-mnist", "FashionMNIST/raw", ""])
 @pytest.mark.parametrize("zipped", [True, False])
@@ -113,6 +114,7 @@ def test_other_failures_of_the_download_are_config_errors_too(failure, nowhere, 
     assert list(nowhere.iterdir()) == []
 
 
+@pytest.mark.slow
 @needs_data
 def test_a_download_is_kept_for_the_next_time(nowhere, monkeypatch):
     def fetch(root):
@@ -164,6 +166,13 @@ def test_a_file_that_vanished_is_a_config_error(tmp_path):
         ({"resolution": 14.0}, ["data.args.resolution=14.0"]),
         ({"train_size": 0}, ["data.args.train_size=0"]),
         ({"val_size": "5k"}, ["data.args.val_size='5k'"]),
+        ({"classes": "01"}, ["data.args.classes", "no list of labels"]),
+        ({"classes": [3]}, ["classes=[3]", "too few"]),
+        ({"classes": [3, 3]}, ["a class is named twice"]),
+        ({"classes": [3, 10]}, ["10 is no label"]),
+        ({"classes": [True, 3]}, ["True is no label"]),
+        ({"classes": [0, 1]}, ["train_size=55000", "1 to 11999"]),
+        ({"classes": [0, 1], "train_size": 8000}, ["12000 images of 2 classes"]),
         ({"train_size": 55001}, ["data.args.train_size=55001", "data.args.val_size=5000", "60000"]),
     ],
 )
@@ -193,6 +202,7 @@ def test_info_reads_nothing(nowhere):
     assert info.spec == {"shape": (1, 28, 28), "num_classes": 10}
 
 
+@pytest.mark.slow
 @needs_data
 def test_the_full_split_is_disjoint_and_uses_every_image():
     x = module._images(FOUND, "train", 60_000)
@@ -204,6 +214,28 @@ def test_the_full_split_is_disjoint_and_uses_every_image():
     labels = torch.cat([splits.train.y, splits.val.y])
     assert labels.bincount().tolist() == [6000] * 10
     assert splits.test.y.bincount().tolist() == [1000] * 10
+
+
+@needs_data
+def test_some_classes_are_those_of_the_whole():
+    """By their pixels: as many of each in the test set, labels by their place in the list, none in two splits."""
+    label_of = {
+        row: label
+        for part, n in (("train", 60_000), ("t10k", 10_000))
+        for row, label in zip(map(bytes, module._images(FOUND, part, n).view(n, -1).numpy()),
+                              module._labels(FOUND, part).tolist(), strict=True)
+    }  # fmt: skip
+    splits = FashionMNIST(28, 900, 500, classes=[7, 2, 9]).load(4)
+    assert [len(s.y) for s in splits] == [900, 500, 3000]
+    assert splits.test.y.bincount().tolist() == [1000] * 3
+    for split in splits:
+        assert split.num_classes == 3
+        assert [label_of[row] for row in rows_of(split)] == [[7, 2, 9][y] for y in split.y.tolist()]
+    assert not set(rows_of(splits.train)) & set(rows_of(splits.val))
+    bigger = FashionMNIST(28, 17_000, 1000, classes=[7, 2, 9]).load(4)
+    assert bigger.train.y[:900].tolist() == splits.train.y.tolist()
+    info = FashionMNIST(28, 900, 500, classes=[7, 2, 9]).info()
+    assert (info.n_train, info.n_val, info.n_test, info.spec["num_classes"]) == (900, 500, 3000, 3)
 
 
 @needs_data

@@ -13,19 +13,24 @@ from data_support import write_image_folder
 from PIL import Image
 
 from lrbench.data import image_folder as module
+from lrbench.data import listing as listing_module
 from lrbench.data.augment import DRAWS, TRIES
 from lrbench.data.cifar import CIFAR10
-from lrbench.data.image_folder import Files, ImageFolder, crop_window
+from lrbench.data.image_folder import FolderImages, ImageFolder, crop_window
 from lrbench.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf" / "data"
 
 
+def listed_again():
+    """Folders are listed and looked at once a process; here they change."""
+    for cached in (module.listing, module._first_looked, module._looked):
+        cached.cache_clear()
+
+
 @pytest.fixture(autouse=True)
 def listed_anew():
-    """Folders are listed once a process; here they change."""
-    module._listing.cache_clear()
-    module._require_readable.cache_clear()
+    listed_again()
 
 
 @pytest.fixture
@@ -82,7 +87,7 @@ def test_mean_and_deviation_are_imagenet_s(root):
 
 
 def fingerprint(root):
-    module._listing.cache_clear()
+    listed_again()
     return made(root).info().fingerprint
 
 
@@ -119,13 +124,13 @@ def test_of_a_large_folder_every_so_many_th_image_is_read(root, monkeypatch):
     """What the docstring says it cannot see, it does not; size and name it always sees."""
     images = sorted(p for part in ("train", "val") for p in (root / part).rglob("*.png"))
     total = sum(p.stat().st_size for p in images)
-    monkeypatch.setattr(module, "SAMPLED", -(-total // 3))  # every third image
+    monkeypatch.setattr(listing_module, "SAMPLED", -(-total // 3))  # every third image
+    monkeypatch.setattr(module, "look_at", lambda *given: [])
     before = fingerprint(root)
     seen = []
     for path in images:
         raw = path.read_bytes()
         path.write_bytes(bytes([raw[0] ^ 1]) + raw[1:])
-        monkeypatch.setattr(module, "_opened", lambda *given, **how: None)
         seen.append(fingerprint(root) != before)
         path.write_bytes(raw)
     assert seen == [i % 3 == 0 for i in range(24)]
@@ -277,8 +282,8 @@ def test_many_classes_that_differ_are_counted(root):
 
 def test_a_damaged_image_is_refused_when_it_is_read(root):
     path = root / "train" / "class0" / "005.png"
-    path.write_bytes(path.read_bytes()[:60])
     splits = made(root).load(0)
+    path.write_bytes(path.read_bytes()[:60])  # after the look: a disk that fails, say
     (split,) = [s for s in splits[:2] if "train/class0/005.png" in s.source.paths]
     with pytest.raises(ConfigError, match=r"005\.png cannot be read as an image .*repair or remove") as error:
         split.source.read(split.source.paths.index("train/class0/005.png"))
@@ -293,13 +298,12 @@ def test_pixels_of_more_than_8_bits_are_refused_not_clipped(root, suffix, dtype,
     pixels = np.linspace(0, high, 64).reshape(8, 8).astype(dtype)
     path = root / "train" / "class1" / f"999.{suffix}"
     Image.fromarray(pixels).save(path)
-    source = made(root).load(0).train.source._folder
     with pytest.raises(ConfigError, match=rf"999\.{suffix} has pixels of more than 8 bits .*mode {mode}") as error:
-        Files(source, [(f"train/class1/999.{suffix}", 1)]).read(0)
+        FolderImages(made(root), [(f"train/class1/999.{suffix}", 1)]).read(0)
     assert "\n" not in str(error.value)
     for other in path.parent.glob("0*"):
         other.unlink()
-    module._listing.cache_clear()
+    listed_again()
     with pytest.raises(ConfigError, match="more than 8 bits"):  # of each class, the first header is looked at
         made(root).info()
 
@@ -319,7 +323,7 @@ def test_hidden_files_and_folders_are_no_images(root):
         path = root / "train" / "class0" / copy
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes((root / "train" / "class0" / "000.png").read_bytes())
-    module._listing.cache_clear()
+    listed_again()
     assert made(root).info() == before
 
 
@@ -365,7 +369,7 @@ def test_changed_content_is_refused_before_training(root):
     )
     set_up(asked, torch.device("cpu"))
     (root / "train" / "class0" / "000.png").unlink()
-    module._listing.cache_clear()
+    listed_again()
     with pytest.raises(ConfigError, match="fingerprints differ"):
         set_up(asked, torch.device("cpu"))
 
@@ -375,6 +379,7 @@ def test_the_config_level_states_every_option_with_its_default():
     parameters = inspect.signature(ImageFolder).parameters
     required = {name for name, option in parameters.items() if option.default is inspect.Parameter.empty}
     assert required == {name for name, value in level["args"].items() if value == "???"} == {"root", "val_size"}
+    assert [*level["args"]] == [*parameters]
     assert {k: v for k, v in level["args"].items() if k not in required} == {
         name: list(option.default) if isinstance(option.default, tuple) else option.default
         for name, option in parameters.items()

@@ -88,6 +88,7 @@ def test_batches_are_those_of_data_in_memory(split, augment, workers):
         assert same(ours.batch(update), theirs.batch(update))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("augment", [NONE, ALL])
 def test_the_parts_of_a_rank_are_those_of_the_whole(split, augment, workers):
@@ -122,12 +123,14 @@ def from_folder(folder, workers, seed=0, augment=ALL):
     return splits.train.stream(Reading(4, seed, augment, workers=workers))
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_changes_no_bit_of_real_images(folder):
     alone, helped = from_folder(folder, 0), from_folder(folder, 2)
     for update in range(18):  # 8 an epoch
         assert same(alone.batch(update), helped.batch(update))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_run_resumed_inside_an_epoch_sees_the_same_batches(folder, workers):
     whole = from_folder(folder, workers)
@@ -194,9 +197,9 @@ def test_nothing_is_drawn_from_the_default_generator(folder, workers):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_evaluation_sees_every_sample_once_in_order(split, workers, monkeypatch):
-    monkeypatch.setattr(loader, "CHUNK", 20)
-    ours = list(stream(split, Reading(8, 0, workers=workers)).in_order())
+def test_evaluation_sees_every_sample_once_in_order(split, workers):
+    made = loader.Loader(InMemory(split), MEAN, STD, 7, Reading(8, 0, workers=workers), chunk=20)
+    ours = list(made.in_order())
     assert [len(y) for _, y in ours] == [20, 20, 13]
     (theirs,) = split.stream(Reading(8, 0)).in_order()
     assert same([torch.cat(parts) for parts in zip(*ours, strict=True)], theirs)
@@ -243,11 +246,13 @@ def asked(folder):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_with_workers_is_that_without(asked, run, tmp_path, require_same_run, without_picture):
     """Whole runs, with evaluation, to the same record."""
     require_same_run(*(run(asked, workers=n, results=tmp_path / str(n)) for n in (0, 2)))
 
 
+@pytest.mark.slow
 def test_a_run_stopped_inside_an_epoch_goes_on_to_the_same_record(
     asked, run, tmp_path, monkeypatch, require_same_run, without_picture
 ):

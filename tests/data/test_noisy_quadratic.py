@@ -13,7 +13,7 @@ from lrbench.data.noisy_quadratic import NoisyQuadratic, expected_excess
 from lrbench.errors import ConfigError
 from lrbench.metrics import declared_in
 from lrbench.schedules import lr_table
-from lrbench.store.record import LOSS
+from lrbench.store.series import LOSS
 from lrbench.tasks.noisy_quadratic import Quadratic
 
 # ---- The expectation.
@@ -180,6 +180,7 @@ def test_the_mean_of_many_runs_is_the_expected_one(arm):
     assert abs(found.mean() - expected[-1]) < 4 * found.std(ddof=1) / sqrt(SEEDS)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_picture")
 @pytest.mark.parametrize("arm", ARMS)
 def test_the_engine_s_runs_are_those_of_the_loop(arm, run):

@@ -5,9 +5,6 @@ Each is a module of `tests/toys`, written as a user would write it.
 
 import math
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +14,10 @@ import torch
 from lrbench.config.experiments import experiment
 from lrbench.data import Reading
 from lrbench.data.kinds import Samples
-from lrbench.engine import loop
-from lrbench.engine.attempt import Interrupted
 from lrbench.errors import ConfigError
 from lrbench.metrics import declared_in
-from lrbench.store.record import LOSS, Record
+from lrbench.store.record import Record
+from lrbench.store.series import LOSS
 
 TOYS = Path(__file__).parents[1] / "toys"
 pytestmark = pytest.mark.usefixtures("without_picture", "importable")
@@ -66,6 +62,7 @@ def trained(run, tmp_path):
     return train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("toy", OF)
 def test_a_toy_is_trained_and_measured_by_its_own_metrics(toy, trained):
     record = trained(toy)
@@ -83,21 +80,12 @@ def test_a_toy_is_trained_and_measured_by_its_own_metrics(toy, trained):
     assert record.experiment() == made(toy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [(), ("accumulate=2",)])
 @pytest.mark.parametrize("toy", OF)
-def test_interrupted_and_resumed_is_the_same_to_the_bit(toy, accumulate, trained, monkeypatch, require_same_run):
-    step = loop._step
-
-    def signalled(setup, state, update, *given):
-        if update == 20:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return step(setup, state, update, *given)
-
-    monkeypatch.setattr(loop, "PATIENCE", 0.0)
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "_step", signalled)
-        with pytest.raises(Interrupted):
-            trained(toy, *accumulate, results="cut")
+def test_interrupted_and_resumed_is_the_same_to_the_bit(toy, accumulate, trained, interrupted_at, require_same_run):
+    with interrupted_at(20):
+        trained(toy, *accumulate, results="cut")
     require_same_run(trained(toy, *accumulate, results="cut"), trained(toy, *accumulate))
 
 
@@ -138,11 +126,13 @@ def test_the_loss_is_the_mean_over_all_tokens_of_an_update_however_they_are_cut(
     assert record.series()[LOSS][0] == pytest.approx(mean, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_record_says_over_how_much_a_loss_with_several_normalisers_took_its_means(trained):
     assert trained("detection", "accumulate=4").summary()["ghost_normaliser"] == 5
     assert "ghost_normaliser" not in trained("detection", results="alone").summary()
 
 
+@pytest.mark.slow
 def test_a_schedule_hears_any_declared_metric(trained):
     plateau = ("scheduler=plateau", "scheduler.args.patience=0", "scheduler.args.threshold=0.5")
     record = trained("text", *plateau, "eval_every=10ba")
@@ -155,6 +145,7 @@ def test_a_schedule_hears_any_declared_metric(trained):
 # ---- What does not go together is refused before anything is trained.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("toy", "overrides", "words"),
     [
@@ -164,7 +155,7 @@ def test_a_schedule_hears_any_declared_metric(trained):
         ("endless", ("horizon=3ep",), r"horizon=3ep: these data have no end, so there are no epochs; count updates"),
         ("endless", ("eval_every=1ep",), r"eval_every=1ep: these data have no end"),
         ("endless", ("warmup=linear5", "warmup.length=10ba"), r"warmup.interval=epoch: .*use warmup.interval=batch"),
-        ("endless", ("scheduler=cosine", "scheduler.interval=epoch"), r"scheduler.interval=epoch: these data have no"),
+        ("endless", ("scheduler=cosine", "scheduler.interval=epoch"), r"scheduler.interval=epoch: there are no epochs"),
         ("endless", ("horizon=100tok",), r"horizon=100tok: these data have no fixed number of tokens a sample"),
         ("text", ("+model.args.vocab_size=3",), r"model.args.vocab_size: lrbench gives this argument of Recurrent"),
     ],
@@ -212,19 +203,15 @@ def test_tensors_in_memory_are_any_tree():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("toy", OF)
-def test_two_ranks_are_one_process(toy, trained, tmp_path):
+def test_two_ranks_are_one_process(toy, trained, tmp_path, warm):
     """Though the halves of a text's batch hold unequal numbers of tokens: within 1e-6 for one update."""
     short = ("horizon=2ba", "eval_every=2ba") if toy == "text" else ()
     together = ("accumulate=2",) if toy == "detection" else ()  # two normalisers: as in as many micro-batches
     alone = trained(toy, *short, *together)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "lrbench"]
     flags = ["tracker=none", f"results={tmp_path / 'two'}", "device=cpu", "checkpoint_every=16ba"]
-    path = os.pathsep.join([str(TOYS), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [*command, *flags, *OF[toy], *short], capture_output=True, text=True, timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    env = {**os.environ, "PYTHONPATH": str(TOYS)}
+    done = warm.ranks(*flags, *OF[toy], *short, folder=tmp_path, env=env)
+    assert [p.returncode for p in done] == [0, 0], done[0].err
     (folder,) = [p for p in (tmp_path / "two" / "runs").iterdir() if p.is_dir()]
     record = Record(folder)
     assert record.experiment().ranks == 2

@@ -5,15 +5,22 @@ from itertools import product
 
 import pytest
 import torch
+from torch import nn
 
 from lrbench.config.experiments import experiment as compose
+from lrbench.data import Splits
+from lrbench.data.digits import Digits
 from lrbench.engine import attempt, fork, legs
 from lrbench.engine import fork as fork_engine
-from lrbench.engine.state import read_checkpoint
+from lrbench.engine.carried import require_fit
+from lrbench.engine.fork import check_start
+from lrbench.engine.state import _resting, new_state, read_checkpoint
+from lrbench.engine.train import train
 from lrbench.errors import ConfigError
-from lrbench.experiment import Component, Experiment, Optimizer, ParamGroups, Start
+from lrbench.experiment import Component, Experiment, Optimizer, ParamGroups, Settings, Start
 from lrbench.experiment.identity import arm_id, run_id
 from lrbench.store.record import Record
+from lrbench.sweep.checks import Checks
 
 pytestmark = pytest.mark.usefixtures("without_picture")
 CPU = torch.device("cpu")
@@ -77,6 +84,7 @@ def same(weights, parameters) -> bool:
     return all(torch.equal(a, b) for a, b in zip(weights.values(), parameters, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [True, False])
 @pytest.mark.parametrize(("at", "update"), [("2ep", 32), ("21ba", 21), ("end", 64), ("50%", 32)])
 def test_a_child_begins_with_its_parents_weights(make, run, begun, through, at, update, kept):
@@ -90,6 +98,7 @@ def test_a_child_begins_with_its_parents_weights(make, run, begun, through, at, 
     assert Record(run.results / "runs" / run_id(parent)).checkpoint(f"update-{update:08d}").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_child_begins_at_its_parents_plateau(make, run, begun, through, kept, monkeypatch):
     parent = make(*PLATEAU, "warmup=linear5", "warmup.length=1ep")
@@ -97,7 +106,7 @@ def test_a_child_begins_at_its_parents_plateau(make, run, begun, through, kept, 
     cut = next(u for u in range(17, 128) if rates[u] < rates[u - 1])  # after the warmup: its rates rise
     if kept:
         run(parent, keep=(f"{cut}ba",), force=True)
-        monkeypatch.setattr(fork, "_replayed", None)  # nothing is replayed
+        monkeypatch.setattr(fork, "replayed", None)  # nothing is replayed
     child = child_of(parent, "plateau", horizon="1ep", warmup=None)
     run(child)
     assert cut % 16 == 0  # it was cut after an evaluation
@@ -146,6 +155,7 @@ def test_carried_moments_leave_the_childs_own_settings(make, run, begun):
     assert record.summary()["audit"] == "as planned"
 
 
+@pytest.mark.slow
 def test_batchnorm_statistics_come_along(make, run, begun):
     parent = make("model=resnet8", "model.args.width=4", "horizon=1ep")
     parents = run(parent)
@@ -194,6 +204,7 @@ def test_a_missing_parent_is_trained_first_and_once(make, run, monkeypatch):
     assert [r for r, _ in began].count(run_id(parent)) == 2
 
 
+@pytest.mark.slow
 def test_a_parent_has_the_forks_seed_unless_it_names_another():
     """Another seed draws other splits of the same data: what the fork is tested on, the parent may have trained on."""
     fork = ("tracker=none", "model=mlp", "horizon=1ep", "seed=3")
@@ -205,6 +216,17 @@ def test_a_parent_has_the_forks_seed_unless_it_names_another():
         fork_engine.check_start(named, named.start)
     elsewhere = replace(named, data=replace(named.data, fingerprint="other data"))
     fork_engine.check_start(elsewhere, elsewhere.start)
+
+
+def test_parent_and_fork_are_shown_by_their_own_times(run, capsys):
+    """Of which the parent has more: nobody reads `epoch 3/1`."""
+    child = child_of(compose("tracker=none", "model=mlp", "horizon=3ep", "scheduler=constant"), horizon="1ep")
+    train(child, Settings(results=run.results))
+    said = capsys.readouterr().err
+    assert "epoch 3.0/3" in said
+    assert "epoch 1.0/1" in said
+    assert "epoch 3.0/1" not in said
+    assert said.count("is trained first") == 1
 
 
 def test_keeping_more_than_the_parent_has_is_no_error(make, run):
@@ -262,6 +284,7 @@ CUTS = {"at an end": ("16ba",), "inside": ("20ba",), "twice": ("7ba", "16ba")}
 QUICK = {("momentum", "at an end"), ("momentum", "inside"), *((name, "twice") for name in CONTINUED)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "cuts"),
     [
@@ -285,6 +308,7 @@ def test_a_run_cut_in_pieces_equals_the_uncut_one(make, run, options, cuts):
     assert all(torch.equal(ends[0][k], ends[1][k]) for k in ends[1])
 
 
+@pytest.mark.slow
 def test_a_stream_that_is_not_carried_begins_anew(make, run):
     """By choice; and where the batches would be others anyway."""
     parent = make("scheduler=constant", "horizon=1ep")
@@ -388,9 +412,187 @@ def test_a_model_that_does_not_fit_is_refused(make, run):
         run(child_of(parent, model=deeper))
 
 
+# ---- Fine-tuning: a new head, a frozen backbone.
+
+
+class Labels(Digits):
+    """Digits whose labels are told apart by what is left of a division: other classes of the same images."""
+
+    def __init__(self, classes: int = 3) -> None:
+        super().__init__()
+        self.classes = classes
+
+    def info(self):
+        known = super().info()
+        return replace(known, spec=known.spec | {"num_classes": self.classes})
+
+    def load(self, seed):
+        return Splits(*(s._replace(y=s.y % self.classes, num_classes=self.classes) for s in super().load(seed)))
+
+
+CLASSES = "data.args.classes={}"
+THREE = ("data=custom", f"data._target_={__name__}.Labels", "+data.args.classes=3")
+
+
+def fine_tuned(parent: Experiment, *overrides: str, **start) -> Experiment:
+    made = compose("tracker=none", "model=mlp", "model.args.hidden=[16]", "horizon=1ep", *THREE, *overrides)
+    return replace(made, start=Start(of=parent, at="end", carry=("model",), **start))
+
+
+def weights_at_the_end(record: Record, update: int):
+    return read_checkpoint(record.checkpoint(f"update-{update:08d}"), CPU)["model"]
+
+
+@pytest.mark.slow
+def test_a_new_head_is_drawn_and_the_rest_carried(make, run, begun):
+    """Also where the classes are as many as before: nobody guesses."""
+    parent = make("model.args.hidden=[16]")
+    trained = weights_at_the_end(run(parent), 64)
+    for child in (fine_tuned(parent, new_head=True), child_of(parent, carry=("model",))):
+        start = replace(child.start, new_head=True)
+        child = replace(child, start=start)
+        run(child)
+        weights, fresh = begun[run_id(child)][0], new_state(replace(child, start=None), CPU).model.state_dict()
+        assert weights.keys() == trained.keys() == {"1.weight", "1.bias", "3.weight", "3.bias"}
+        assert all(torch.equal(weights[k], trained[k]) for k in ("1.weight", "1.bias"))
+        assert all(torch.equal(weights[k], fresh[k]) for k in ("3.weight", "3.bias"))
+
+
+def test_a_head_by_its_names(make, run, begun):
+    parent = make("model.args.hidden=[16, 16]")
+    child = child_of(parent, carry=("model",), horizon="1ep")
+    child = replace(child, start=replace(child.start, new_head=True, head_names=r"[35]\."))
+    trained = weights_at_the_end(run(parent), 64)
+    run(child)
+    weights = begun[run_id(child)][0]
+    assert [k for k in weights if torch.equal(weights[k], trained[k])] == ["1.weight", "1.bias"]
+
+
+def test_weights_that_do_not_fit_are_named_before_the_parent_is_trained(make, run):
+    parent = make("model.args.hidden=[16]")
+    with pytest.raises(ConfigError, match=r"3.weight is 10 x 16 in the parent and 3 x 16 here; 3.bias .*new_head=true"):
+        run(fine_tuned(parent))
+    with pytest.raises(ConfigError, match=r"1.weight is 16 x 64 in the parent and 17 x 64 here; .* the same model"):
+        run(fine_tuned(parent, "model.args.hidden=[17]", new_head=True))
+    with pytest.raises(ConfigError, match=r"3.weight is 10 x 16 in the parent and 16 x 16 here"):
+        run(fine_tuned(parent, "model.args.hidden=[16, 16]", new_head=True))
+    assert not run.results.exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "start", "message"),
+    [
+        (("model=mlp",), {"new_head": True, "head_names": "x"}, r"head_names=x: Sequential has no parameter so named"),
+        (("model=mlp",), {"new_head": True, "head_names": ""}, "every parameter is in the head"),
+        (("model=mlp",), {"new_head": True, "head_names": "["}, r"head_names=\[: no regular expression"),
+        (("model=unet_tiny", "data=composites", "task=segmentation"), {"new_head": True}, "UNet has no classifier"),
+        (
+            ("model=gpt_micro", "data=pydoc", "task=causal_lm"),
+            {"new_head": True},
+            "shares its weights with embed.weight",
+        ),
+    ],
+)
+def test_a_head_that_cannot_be_told_is_refused(model, start, message):
+    parent = compose("tracker=none", *model)
+    with pytest.raises(ConfigError, match=message):
+        require_fit(parent, Start(of=parent, at="end", carry=("model",), **start))
+
+
+def test_names_of_a_carried_head_and_moments_of_a_new_one_are_refused(make):
+    with pytest.raises(ConfigError, match=r"start.head_names=3: the head is carried"):
+        Start(of=make(), at="end", head_names="3")
+    with pytest.raises(ConfigError, match=r"use start.carry=\[model\]"):
+        Start(of=make(), at="end", new_head=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["adamw", "schedulefree_adamw"])
+def test_what_is_frozen_keeps_weights_and_statistics(make, run, optimizer):
+    """To the bit, through evaluations and a resume; the record's rates are those of the head alone."""
+    small = ("model=resnet8", "model.args={width: 4}")
+    parent = make(*small, "horizon=1ep")
+    trained = weights_at_the_end(run(parent), 16)
+    made = compose("tracker=none", *small, *THREE, "horizon=2ep", "eval_every=5ba", "param_groups=frozen",
+                   f"optimizer={optimizer}", "scheduler=constant")  # fmt: skip
+    child = replace(made, start=Start(of=parent, at="end", carry=("model",), new_head=True))
+    record = run(child)
+    after = weights_at_the_end(record, 32)
+    moved = {k for k in after if k not in trained or not torch.equal(after[k], trained[k])}
+    assert moved == {"8.weight", "8.bias"}
+    assert [*child.peaks] == ["trained"]
+    assert record.rates().shape == (32, 1)
+
+
+def test_a_part_is_frozen_by_its_names_and_dropout_in_the_rest_stays(make):
+    made = make(
+        "model.args={hidden: [16, 16], dropout: 0.5}", "param_groups=frozen", r"param_groups.args.frozen_names='1\.'"
+    )
+    state = new_state(made, CPU)
+    assert [n for n, p in state.model.named_parameters() if not p.requires_grad] == ["1.weight", "1.bias"]
+    assert sum(p.numel() for g in state.optimizer.param_groups for p in g["params"]) == 16 * 16 + 16 + 16 * 10 + 10
+    assert all(m.training for m in state.model.modules())  # there is no norm
+
+
+def test_norms_of_a_frozen_part_rest_and_nothing_else_does():
+    """A part in evaluation mode would compute otherwise: no dropout, and of a detector no losses."""
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2, affine=False), nn.Dropout(), nn.BatchNorm2d(2), nn.Flatten(),
+        nn.Linear(2, 2), nn.BatchNorm1d(2, affine=False)
+    )  # fmt: skip
+    for parameter in [*model[0].parameters(), *model[3].parameters()]:
+        parameter.requires_grad_(False)
+    assert _resting(model) == (model[1], model[3])
+
+
+def test_moments_are_not_given_to_other_weights(make, run):
+    """As many parameters, and others: told before the parent is trained."""
+    deep, names = "model.args.hidden=[16, 16, 16]", "param_groups.args.frozen_names"
+    parent, child = (make(deep, "param_groups=frozen", f"{names}='{i}'") for i in (3, 5))
+    with pytest.raises(ConfigError, match="its moments would be given to other weights; give start"):
+        run(replace(child, start=Start(of=parent, at="end")))
+    assert not run.results.exists()
+
+
+def test_what_a_sweep_found_of_one_fork_is_not_said_of_another(make, tmp_path):
+    parent, frozen = make(), make("param_groups=frozen")
+    checks, settings = Checks(), Settings(results=tmp_path)
+    with pytest.raises(ConfigError, match="its moments would be given to other weights"):
+        checks(replace(frozen, start=Start(of=parent, at="end")), settings)
+    checks(replace(frozen, start=Start(of=parent, at="end", carry=("model",))), settings)
+    checks(replace(parent, start=Start(of=parent, at="end")), settings)
+
+
+@pytest.mark.parametrize(
+    ("parents", "childs", "why"),
+    [
+        (("data=digits",), ("data=digits", "data.args.val_size=300"), "val_size=300: the parent has 360"),
+        ((CLASSES.format("[0,1]"),), (CLASSES.format("[1,2]"),), r"classes=\[1, 2\]: the parent has .* has none"),
+        ((), (CLASSES.format("[1,2]"),), r"classes=\[1, 2\]: the parent has None"),
+        (
+            (CLASSES.format("[0,1]"),),
+            (CLASSES.format("[2,3]"),),
+            "the parent tells .* apart, so .* give start.new_head=true",
+        ),
+    ],
+)
+def test_nobody_is_evaluated_on_what_the_parent_was_trained_on(make, parents, childs, why):
+    fashion = ("data=fashion_mnist", "data.args.train_size=500", "data.args.val_size=100")
+    parent, child = (make(*(() if "data=digits" in own else fashion), *own) for own in (parents, childs))
+    start = Start(of=parent, at="end", carry=("model",))
+    with pytest.raises(ConfigError, match=why):
+        check_start(child, start)
+
+
+def test_classes_of_its_own_under_a_new_head(make):
+    fashion = ("data=fashion_mnist", "data.args.train_size=500", "data.args.val_size=100")
+    parent, child = (make(*fashion, CLASSES.format(own)) for own in ("[0,1]", "[2,3]"))
+    check_start(child, Start(of=parent, at="end", carry=("model",), new_head=True))
+
+
 def test_other_parameter_groups_do_not_fit(make, run):
     parent = make()
-    with pytest.raises(ConfigError, match="the optimizers' parameter groups differ"):
+    with pytest.raises(ConfigError, match="its moments would be given to other weights"):
         run(child_of(parent, param_groups=SPLIT))
     assert run(child_of(parent, carry=("model",), param_groups=SPLIT)).standing() == "finished"
 
@@ -420,6 +622,27 @@ def test_checkpoints_that_cannot_be_kept_are_refused(make, run, keep):
 # ---- Composed from overrides.
 
 
+def test_a_record_names_no_code(make, run, tmp_path, monkeypatch):
+    """In a folder that others can write, a record's task may be anything."""
+    parent = replace(make("horizon=2ep"), task=replace(make().task, target="os.system", args={"command": "touch ran"}))
+    monkeypatch.chdir(tmp_path)
+    record = Record(run.results / "runs" / run_id(parent))
+    record.create(parent, {})
+    asked = ["tracker=none", "model=mlp", f"results={run.results}", f"start.of={record.run_id}", "start.at=1ep"]
+    with pytest.raises(ConfigError, match=rf"start.of={record.run_id}: what lies there names os.system as its code"):
+        compose(*asked)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_damaged_record_is_no_start(make, run):
+    record = run(make("horizon=2ep"))
+    path = record.folder / "summary.json"
+    path.write_text(path.read_text().replace("0.", "1."))
+    with pytest.raises(ConfigError, match=r"its record is damaged: summary.json is not as it was written"):
+        compose("tracker=none", "model=mlp", f"results={run.results}", f"start.of={record.run_id}", "start.at=1ep")
+
+
+@pytest.mark.slow
 def test_a_start_is_composed_from_overrides_or_a_record(make, run):
     parent = ["tracker=none", "model=mlp", "horizon=2ep"]
     child = compose(*parent, "scheduler=constant", f"start.of={parent}", "start.at=1ep", "start.carry=[model]")

@@ -93,6 +93,7 @@ OPTIMIZERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("clip", [None, 0.7])
 def test_cosine_per_epoch_is_the_textbook_loop(make, run, optimizer, clip):
@@ -123,6 +124,7 @@ def test_onecycle_per_update_is_the_textbook_loop_with_its_momentum(make, run, o
     assert len(set(book.momenta)) > 10
 
 
+@pytest.mark.slow
 def test_plateau_after_a_warmup_is_the_textbook_loop(make, run):
     record = run(make(*PLATEAU, "warmup=linear5", "warmup.length=2ep", "optimizer.lr=0.05"))
     book = Textbook(perceptron(0), 0)
@@ -143,6 +145,7 @@ def test_plateau_after_a_warmup_is_the_textbook_loop(make, run):
     assert len(set(book.rates)) > 3  # both phases, and a cut
 
 
+@pytest.mark.slow
 def test_a_plateau_that_hears_every_loss_is_the_textbook_loop(make, run):
     overrides = ("scheduler=plateau", "scheduler.interval=batch", "monitor=train/loss", "warmup=linear_10pct")
     record = run(make(*overrides, "scheduler.args.patience=5", "horizon=60ba", "scheduler.args.threshold=0.2"))
@@ -163,6 +166,7 @@ def test_a_plateau_that_hears_every_loss_is_the_textbook_loop(make, run):
     assert len(set(book.rates[6:])) > 1
 
 
+@pytest.mark.slow
 def test_batchnorm_is_the_textbook_loop(make, run):
     record = run(make("model=resnet8", "model.args.width=4", "horizon=20ba", "channels_last=false"))
     torch.manual_seed(seed_of("init", 0))
@@ -230,6 +234,7 @@ def same(one, other):
     return len(one) == len(other) and all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
+@pytest.mark.slow
 def test_one_seed_is_one_stream_whatever_the_schedule(make, run, seen):
     common = ("model.args.dropout=0.3", "horizon=40ba")
     for overrides in (["scheduler=cosine"], ["scheduler=onecycle", "optimizer.lr=0.3"], ["seed=1"]):
@@ -338,7 +343,7 @@ def test_a_rate_changed_during_the_step_is_found(make, run, how, monkeypatch):
     assert record.standing() == "failed"
     assert "the schedule was not followed" in record.status()["error"]
     assert not (record.folder / "summary.json").exists()
-    record = run(experiment, force=True, strict=False)
+    record = run(experiment, force=True, audit=False)
     assert record.standing() == "finished"
     (difference,) = record.summary()["audit"]
     assert difference.startswith(f"update {first} used")
@@ -451,7 +456,8 @@ def test_the_files_of_a_finished_run(make, run):
     names = {p.relative_to(record.folder).as_posix() for p in record.folder.rglob("*") if p.is_file()}
     assert names == {
         "experiment.yaml", "status.json", "metrics.jsonl", "series.npy", "summary.json",
-        "provenance.json", ".hydra/config.yaml", "checkpoints/update-00000064.pt", "lease.lock",
+        "provenance.json", "seal.json", ".hydra/config.yaml", "checkpoints/update-00000064.pt", "lease.lock",
+        "weights/end.pt",
     }  # fmt: skip
     assert record.experiment() == make()
     assert np.load(record.folder / "series.npy").shape == (64,)

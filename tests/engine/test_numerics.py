@@ -17,6 +17,9 @@ import yaml
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "trajectories.json"
 TOLERANCE = 1e-4  # relative: other processors add in another order
+# A detector picks boxes by their order, and its samples by their number: a last bit of the first updates is a hundredth
+# of the loss ten updates on (weights changed by 3e-7 of themselves: up to 1.4 %).
+PICKY, LATER = 4, 0.1  # its first updates, and how near the later ones have to come
 UPDATES = 20
 
 MODELS = {  # (resnet20 makes 3 % of a last bit in 20 updates: no golden numbers for it)
@@ -26,6 +29,11 @@ MODELS = {  # (resnet20 makes 3 % of a last bit in 20 updates: no golden numbers
     "vit_micro_postln": ("model=vit_micro_postln",),
     "timm": ("model=timm", "model.args.name=test_resnet"),
     "noisy_quadratic": ("model=noisy_quadratic",),
+    "unet_tiny": ("model=unet_tiny",),
+    "torchvision_segmentation": ("model=torchvision_segmentation", "model.args.name=lraspp_mobilenet_v3_large"),
+    "faster_rcnn_tiny": ("model=faster_rcnn_tiny", "model.args.width=4"),
+    "gpt_micro": ("model=gpt_micro",),
+    "bert_micro": ("model=bert_micro",),
 }
 SIZES = ("data.args.train_size=150", "data.args.val_size=50")
 DATA = {
@@ -36,29 +44,88 @@ DATA = {
     "cifar100": ("data=cifar100", *SIZES, "data.augment.erase=0.5"),
     "image_folder": ("data=image_folder", "data.args.val_size=10", "data.args.size=16", "data.args.resize=18"),
     "noisy_quadratic": ("data=noisy_quadratic", "data.args.noise=0.5"),
+    "composites": ("data=composites", "data.args.train_size=100", "data.args.val_size=20", "data.args.test_size=20"),
+    "voc": ("data=voc", "data.args.val_size=10", "data.args.size=16"),
+    "composite_boxes": (
+        "data=composite_boxes",
+        "data.args.train_size=100",
+        "data.args.val_size=20",
+        "data.args.test_size=20",
+        "data.args.side=40",
+    ),
+    "coco": ("data=coco", "data.args.val_size=10", "data.args.test_size=10", "data.args.size=48"),
+    # Made-up texts in the place of those that have to be installed, or that another version of Python changes.
+    "pydoc": ("data=pydoc", "data.args.length=16"),
+    "kjv": ("data=kjv", "data.args.length=16"),
+    "text_file": ("data=text_file", "data.args.length=16", "data.args.tokenizer=byte"),
+    "wikitext": ("data=wikitext", "data.args.length=16", "data.args.tokenizer=bpe-300"),
 }
 TASKS = {
     "classification": ("task=classification", "task.args.label_smoothing=0.1"),
     "noisy_quadratic": ("task=noisy_quadratic",),
+    "segmentation": ("task=segmentation",),
+    "detection": ("task=detection",),
+    "causal_lm": ("task=causal_lm",),
+    "masked_lm": ("task=masked_lm",),
 }
 EVERYWHERE = {"sgd": ("optimizer=sgd",), "adamw": ("optimizer=adamw", "param_groups=no_decay_norm_bias")}
-OPTIMIZERS = EVERYWHERE | {
-    name: (f"optimizer={name}",)
-    for name in ("sgd_nesterov", "sgd_plain", "adam", "rmsprop", "lamb", "muon", "schedulefree_adamw", "lion")
-}
-KINDS = {
-    f"{model} {data} {task} {optimizer}": (model, data, task, optimizer)
-    for model in MODELS
-    for data in DATA
-    for task in TASKS
-    for optimizer in OPTIMIZERS
-    if "noisy_quadratic" not in (model, data, task)
-    and (data in ("digits", "fashion_mnist") or model in ("mlp", "resnet8"))
-    and (optimizer in EVERYWHERE or (model, data) == ("mlp", "digits"))
-} | {
-    f"noisy_quadratic with {optimizer}": ("noisy_quadratic", "noisy_quadratic", "noisy_quadratic", optimizer)
-    for optimizer in ("sgd", "sgd_plain")
-}
+OPTIMIZERS = (
+    EVERYWHERE
+    | {
+        name: (f"optimizer={name}",)
+        for name in (
+            "sgd_nesterov",
+            "sgd_plain",
+            "adam",
+            "rmsprop",
+            "lamb",
+            "muon",
+            "schedulefree_adamw",
+            "lion",
+            "adamw_nlp",
+            "sgd_lr0.01",
+            "sgd_no_decay",
+            "sgd_lr0.02",
+        )
+    }
+    | {"adam_noam": ("optimizer=adam_noam", "optimizer.lr=0.01")}
+)  # its own rate is 1, for a schedule that is one
+TEXTS, OF_TEXT = ("pydoc", "kjv", "text_file", "wikitext"), ("gpt_micro", "bert_micro", "causal_lm", "masked_lm")
+OF_MASKS = ("composites", "voc", "segmentation", "unet_tiny", "torchvision_segmentation")
+OF_BOXES = ("composite_boxes", "coco", "detection", "faster_rcnn_tiny")
+KINDS = (
+    {
+        f"{model} {data} {task} {optimizer}": (model, data, task, optimizer)
+        for model in MODELS
+        for data in DATA
+        for task in TASKS
+        for optimizer in OPTIMIZERS
+        if not {"noisy_quadratic", *TEXTS, *OF_TEXT, *OF_MASKS, *OF_BOXES} & {model, data, task}
+        and (data in ("digits", "fashion_mnist") or model in ("mlp", "resnet8"))
+        and (optimizer in EVERYWHERE or (model, data) == ("mlp", "digits"))
+    }
+    | {
+        f"noisy_quadratic with {optimizer}": ("noisy_quadratic", "noisy_quadratic", "noisy_quadratic", optimizer)
+        for optimizer in ("sgd", "sgd_plain")
+    }
+    | {
+        f"{model} {data} segmentation sgd": (model, data, "segmentation", "sgd")
+        for model, data in (
+            ("unet_tiny", "composites"),
+            ("unet_tiny", "voc"),
+            ("torchvision_segmentation", "composites"),
+        )
+    }
+    | {
+        f"faster_rcnn_tiny {data} detection sgd_lr0.02": ("faster_rcnn_tiny", data, "detection", "sgd_lr0.02")
+        for data in ("composite_boxes", "coco")
+    }
+    | {
+        f"{model} {data} {task} adamw": (model, data, task, "adamw")
+        for data in TEXTS
+        for model, task in (("gpt_micro", "causal_lm"), ("bert_micro", "masked_lm"))
+    }
+)
 MODULES = {
     "mlp": "lrbench/models/mlp.py",
     "resnet8": "lrbench/models/resnet.py",
@@ -72,15 +139,38 @@ MODULES = {
     "image_folder": "lrbench/data/image_folder.py",
     "classification": "lrbench/tasks/classification.py",
     "noisy_quadratic": "noisy_quadratic.py in lrbench/data, lrbench/models or lrbench/tasks",
+    "unet_tiny": "lrbench/models/unet.py",
+    "torchvision_segmentation": "lrbench/models/torchvision.py, or torchvision itself",
+    "composites": "lrbench/data/composites.py or masks.py",
+    "voc": "lrbench/data/voc.py or masks.py",
+    "segmentation": "lrbench/tasks/segmentation.py",
+    "faster_rcnn_tiny": "lrbench/models/faster_rcnn.py, or torchvision itself",
+    "composite_boxes": "lrbench/data/composites.py or boxes.py",
+    "coco": "lrbench/data/coco.py, instances.py or boxes.py",
+    "detection": "lrbench/tasks/detection.py",
+    "gpt_micro": "lrbench/models/gpt.py",
+    "bert_micro": "lrbench/models/bert.py",
+    **dict.fromkeys(TEXTS, "lrbench/data/text.py"),
+    "causal_lm": "lrbench/tasks/causal_lm.py",
+    "masked_lm": "lrbench/tasks/masked_lm.py",
 }
 
 
 @contextmanager
 def present(data: str) -> Iterator[tuple[str, ...]]:
     """The overrides of a data set, while data that cannot be had without a download are made up."""
-    from data_support import write_cifar, write_image_folder
+    from data_support import (
+        words,
+        write_boxed_folder,
+        write_cifar,
+        write_image_folder,
+        write_masked_folder,
+        write_texts,
+    )
 
+    from lrbench.data import text, text_files
     from lrbench.data.cifar import CIFAR10, CIFAR100
+    from lrbench.data.prepared import prepared
 
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         here: tuple[str, ...] = ()
@@ -89,7 +179,22 @@ def present(data: str) -> Iterator[tuple[str, ...]]:
             write_cifar(Path(folder), {"cifar10": CIFAR10, "cifar100": CIFAR100}[data], patch)
         if data == "image_folder":
             here = (f"data.args.root={write_image_folder(Path(folder) / 'root')}",)
+        if data == "voc":
+            names = [f"t{i}" for i in range(80)]
+            here = (f"data.args.root={write_masked_folder(Path(folder) / 'root', names)}",)
+        if data == "coco":
+            here = (f"data.args.root={write_boxed_folder(Path(folder) / 'root', 80)}",)
+        if data in TEXTS:
+            write_texts(Path(folder))
+            at = {"text_file": "texts", "wikitext": "wikitext"}.get(data)
+            here = (f"data.args.path={folder}/{at}",) if at else ()
+            patch.setenv("LRBENCH_DATA", folder)  # and the pieces of a text are kept there
+            patch.setattr(text_files.Topics, "read", lambda self: (words(6000),))
+            patch.setattr(text_files.KingJames, "read", lambda self: (words(6000, "verses"),))
+            patch.setattr(text.KJV, "facts", text.Text.facts)
+        prepared.cache_clear()  # the real text may have been read in this process, and these are made up
         yield (*DATA[data], *here)
+        prepared.cache_clear()
 
 
 def losses(kind: str) -> list[float]:
@@ -117,9 +222,10 @@ def losses(kind: str) -> list[float]:
 def available(kind: str) -> bool:
     from lrbench.data import fashion_mnist
 
-    return "fashion_mnist" not in kind or fashion_mnist._find() is not None
+    return not any(name in kind for name in ("fashion_mnist", "composite")) or fashion_mnist._find() is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_numbers_are_those_of_this_version(kind):
     if not available(kind):
@@ -129,10 +235,11 @@ def test_the_numbers_are_those_of_this_version(kind):
     model, data, task, _ = KINDS[kind]
     modules = [MODULES[model], MODULES[data], MODULES[task]]
     shared = ["lrbench/optim.py", "lrbench/data/batches.py (augment, loader)", "lrbench/engine/__init__.py"]
-    np.testing.assert_allclose(
-        losses(kind),
-        golden[kind],
-        rtol=TOLERANCE,
+    found = losses(kind)
+    near = [LATER if "detection" in kind and update >= PICKY else TOLERANCE for update in range(UPDATES)]
+    np.testing.assert_array_less(
+        np.abs(np.subtract(found, golden[kind])),
+        np.multiply(near, np.abs(golden[kind])),
         err_msg=(
             f"the numbers of '{kind}' have changed: raise NUMERICS in the module that changed ("
             f"{', '.join([*modules, *shared])}) or restore the numbers. With NUMERICS raised, `python "
@@ -158,10 +265,13 @@ def test_every_level_has_a_golden_trajectory():
     def module(level: str) -> str:
         return yaml.safe_load((CONF / "model" / f"{level}.yaml").read_text())["_target_"].rpartition(".")[0]
 
-    assert {module(level) for level in levels("model")} == {module(level) for level in MODELS}
-    assert {level.removesuffix("_14px_5k") for level in levels("data")} == set(DATA)
-    assert set(levels("task")) == set(TASKS)
-    assert set(levels("optimizer")) == set(OPTIMIZERS)
+    def named(group: str) -> set[str]:
+        return {level for level in levels(group) if level != "custom"}  # which names a class of somebody's own
+
+    assert {module(level) for level in named("model")} == {module(level) for level in MODELS}
+    assert {level.partition("_14px")[0] for level in named("data")} == set(DATA)
+    assert named("task") == set(TASKS)
+    assert named("optimizer") == set(OPTIMIZERS)
 
 
 def test_numerics_are_part_of_the_identity(make, monkeypatch):

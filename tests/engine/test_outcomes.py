@@ -87,6 +87,7 @@ def test_the_first_bad_update_is_named_and_the_record_ends_there(breaking, run, 
     assert not list((record.folder / "checkpoints").iterdir())
 
 
+@pytest.mark.slow
 def test_a_rate_far_too_high_diverges_and_is_not_trained_again(make, run, advances):
     experiment = make("optimizer.lr=1e6", "scheduler=constant")
     record = run(experiment)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from warm import Warm
 
 from lrbench.config import experiments as config
 from lrbench.engine.loop import TRIES, advance
@@ -83,6 +84,7 @@ def test_dropout_differs_between_micro_batches_and_repeats() -> None:
     assert distance(trained(experiment, 1)[1], state) == 0
 
 
+@pytest.mark.slow
 def test_bf16_computes_in_bf16_and_learns() -> None:
     experiment = config.experiment("model=resnet8", "model.args.width=4", "horizon=6ep", "amp=bf16", "tracker=none")
     setup, state, losses = trained(experiment, experiment.clock.updates)
@@ -95,6 +97,7 @@ def test_bf16_computes_in_bf16_and_learns() -> None:
     assert losses[-10:].mean() < 0.5 * losses[:5].mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("amp", ["bf16", "fp16"])
 def test_stopped_and_resumed_is_bit_identical_under_amp(amp: str, tmp_path: Path) -> None:
     experiment = config.experiment(
@@ -183,12 +186,18 @@ def launch(folder: Path, *overrides: str, ranks: int = 2) -> subprocess.Complete
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["onecycle", "plateau"])
-def test_two_ranks_are_one_process(scheduler: str, tmp_path: Path) -> None:
+def test_two_ranks_are_one_process(scheduler: str, tmp_path: Path, warm: Warm) -> None:
+    """Started by torchrun, or as it starts them."""
     patience = ["scheduler.args.patience=4ba", "scheduler.args.threshold=0.2"] if scheduler == "plateau" else []
     overrides = ["model=mlp", f"scheduler={scheduler}", *patience, "horizon=20ba", "eval_every=4ba", "clip=1.0"]
     alone = train(config.experiment(*overrides), Settings(results=tmp_path / "one"))
-    done = launch(tmp_path / "two", *overrides)
-    assert done.returncode == 0, done.stderr
+    flags = [f"results={tmp_path / 'two'}", "tracker=none", "device=cpu"]
+    if scheduler == "onecycle":
+        done = launch(tmp_path / "two", *overrides)
+        assert done.returncode == 0, done.stderr
+    else:
+        started = warm.ranks(*flags, *overrides, folder=tmp_path)
+        assert [p.returncode for p in started] == [0, 0], started[0].err
     (folder,) = [p for p in (tmp_path / "two" / "runs").iterdir() if p.is_dir()]  # one record, by rank 0
     from lrbench.store.record import Record
 
@@ -201,13 +210,13 @@ def test_two_ranks_are_one_process(scheduler: str, tmp_path: Path) -> None:
     ours, theirs = (torch.load(r.checkpoint("update-00000020"))["model"] for r in (together, alone))
     for name, value in theirs.items():
         assert float((ours[name] - value).abs().max() / value.abs().max()) < 1e-5, name
-    again = launch(tmp_path / "two", *overrides)
-    assert again.returncode == 0
-    assert "finished already" in again.stderr
+    again = warm.ranks(*flags, *overrides, folder=tmp_path)
+    assert [p.returncode for p in again] == [0, 0]
+    assert "finished already" in again[0].err
 
 
 @pytest.mark.slow
-def test_a_rank_that_dies_ends_all_and_the_run_resumes(tmp_path: Path) -> None:
+def test_a_rank_that_dies_ends_all_and_the_run_resumes(tmp_path: Path, warm: Warm) -> None:
     overrides = ["model=mlp", "horizon=60ba", "eval_every=6ba", "checkpoint_every=6ba"]
     script = tmp_path / "die.py"
     script.write_text(
@@ -230,7 +239,7 @@ def test_a_rank_that_dies_ends_all_and_the_run_resumes(tmp_path: Path) -> None:
     from lrbench.store.record import Record
 
     assert Record(folder).standing() == "interrupted"
-    done = launch(tmp_path, *overrides)
-    assert done.returncode == 0, done.stderr
-    assert "resumed at update 24" in done.stderr
+    done = warm.ranks(*flags, folder=tmp_path)
+    assert [p.returncode for p in done] == [0, 0], done[0].err
+    assert "resumed at update 24" in done[0].err
     assert Record(folder).summary()["audit"] == "as planned"

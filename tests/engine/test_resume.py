@@ -15,6 +15,8 @@ from lrbench.engine.attempt import Interrupted
 from lrbench.engine.state import load, read_checkpoint
 from lrbench.experiment import Experiment
 from lrbench.experiment.identity import run_id
+from lrbench.store import record as record_module
+from lrbench.store import seal
 from lrbench.store.record import Record
 
 pytestmark = pytest.mark.usefixtures("without_picture")
@@ -90,6 +92,7 @@ def test_a_signal_in_the_last_updates_lets_the_run_finish(make, run, monkeypatch
     assert run(make()).standing() == "finished"
 
 
+@pytest.mark.slow
 def test_stopped_again_and_again(make, run, tmp_path, monkeypatch, require_same_run):
     experiment = make(*RESNET)
     whole = run(experiment, results=tmp_path / "whole")
@@ -117,6 +120,7 @@ def test_stopped_again_and_again(make, run, tmp_path, monkeypatch, require_same_
 # ---- Torn from anywhere, inside one process.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_torn_off_at_random_updates(make, run, tmp_path, monkeypatch, require_same_run, kind):
     experiment = make(*KINDS[kind])
@@ -141,14 +145,22 @@ def test_torn_off_at_random_updates(make, run, tmp_path, monkeypatch, require_sa
     require_same_run(record, whole)
 
 
-@pytest.mark.parametrize("place", ["validate", "save", "_finish", "summary", "audit", "write_json"])
-def test_torn_off_between_updates(make, run, tmp_path, monkeypatch, require_same_run, place):
+@pytest.mark.parametrize(
+    ("module", "place"),
+    [
+        (legs, "validate"),
+        *((attempt, name) for name in ("save", "_finish", "summary", "audit")),
+        (record_module, "write_bytes"),  # what a record is laid out of, its summary
+        (record_module, "write_json"),  # its status
+        (seal, "write_bytes"),
+    ],
+)
+def test_torn_off_between_updates(make, run, tmp_path, monkeypatch, require_same_run, module, place):
     """At the first, second ... call of whatever stands between blocks."""
     experiment = make("scheduler=onecycle", "horizon=2ep")
     whole = run(experiment, results=tmp_path / "whole")
-    for nth in (1, 2, 3):
+    for nth in range(1, 4 if module in (legs, attempt) else 9):
         with monkeypatch.context() as patch:
-            module = legs if place == "validate" else attempt
             calls, real = [], getattr(module, place)
 
             def torn(*args, calls=calls, real=real, nth=nth):
@@ -164,6 +176,7 @@ def test_torn_off_between_updates(make, run, tmp_path, monkeypatch, require_same
                 continue
             break
     require_same_run(run(experiment, checkpoint_every="5ba"), whole)
+    assert [p.name for p in (run.results / "runs").iterdir() if p.is_dir()] == [whole.run_id]  # nothing set aside
 
 
 def test_a_checkpoint_is_the_state(make, run, monkeypatch):
@@ -224,6 +237,7 @@ def test_killed_many_times(make, run, server, tmp_path, require_same_run, kind, 
     require_same_run(record, whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", [(1,), (1, 3)])
 @pytest.mark.parametrize("moment", ["half", "whole"])
 def test_killed_while_a_checkpoint_is_written(make, run, server, tmp_path, require_same_run, moment, kills):
@@ -248,15 +262,15 @@ def test_killed_while_a_checkpoint_is_written(make, run, server, tmp_path, requi
 
 
 @pytest.mark.slow
-def test_killed_in_a_process_of_its_own_started_by_the_command_line(run, tmp_path, require_same_run):
+def test_killed_in_a_process_of_its_own_started_by_the_command_line(run, tmp_path, require_same_run, warm):
     import subprocess
     import sys
 
     from lrbench.config.experiments import experiment
 
-    asked = ["model=mlp", "scheduler=onecycle", "horizon=400ep", "batch_size=64", "optimizer.lr=0.01"]
+    asked = ["model=mlp", "scheduler=onecycle", "horizon=200ep", "batch_size=64", "optimizer.lr=0.01"]
     whole = run(experiment("tracker=none", *asked), results=tmp_path / "whole")
-    command = [sys.executable, "-m", "lrbench", "tracker=none", f"results={tmp_path}", "checkpoint_every=100ba", *asked]
+    command = ["tracker=none", f"results={tmp_path}", "checkpoint_every=100ba", *asked]
     folder = tmp_path / "runs" / whole.run_id
 
     def saved() -> int:
@@ -264,14 +278,13 @@ def test_killed_in_a_process_of_its_own_started_by_the_command_line(run, tmp_pat
 
     for _ in range(3):
         began = saved()
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        process = warm.start(*command, folder=tmp_path)
         while saved() == began:  # until this attempt has saved a checkpoint of its own
             assert process.poll() is None
             time.sleep(0.01)
-        time.sleep(random.uniform(0, 0.2))
+        time.sleep(random.uniform(0, 0.1))
         process.kill()
-        process.wait()
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "lrbench", *command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(attempts(Record(folder))) == 4
     assert len(set(attempts(Record(folder)))) == 4  # each went on from further than the one before
@@ -293,6 +306,7 @@ def interrupted(make, run, monkeypatch):
     return experiment, record
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["empty", "half", "garbage", "another model"])
 def test_an_unreadable_checkpoint_is_refused(interrupted, run, damage, require_same_run, tmp_path):
     from lrbench.errors import ConfigError
@@ -345,6 +359,8 @@ def test_a_checkpoint_may_wait_for_the_clock_on_the_wall(make, run, monkeypatch,
     """A look at the clock a leg, so many seconds apart, and one at each checkpoint; there is always one at the end."""
     looks, updates, real = iter(range(100)), [], attempt.save
     monkeypatch.setattr(attempt.time, "monotonic", lambda: next(looks) * apart)
-    monkeypatch.setattr(attempt, "save", lambda state, path: (updates.append(state.update), real(state, path)))
+    monkeypatch.setattr(
+        attempt, "save", lambda state, path, log: (updates.append(state.update), real(state, path, log))
+    )
     run(make(), checkpoint_every=every, keep=())
     assert updates == saved

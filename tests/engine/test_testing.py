@@ -7,7 +7,7 @@ import pytest
 from lrbench.engine import evaluation, testing
 from lrbench.errors import ConfigError
 from lrbench.experiment import Start
-from lrbench.store.record import Record, write_json
+from lrbench.store.record import Record
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_restored_run_that_comes_to_other_weights_is_not_tested(make, run, tmp
     other = tmp_path / "other"
     write_rows([run(make("seed=1"), test=False)], other / "claims" / "runs.csv")
     record = run(make("seed=1"), test=False, results=other)
-    write_json(record.folder / "summary.json", {**record.summary(), "val/loss": 9.0})
+    record.add_to_summary({**record.summary(), "val/loss": 9.0})
     with pytest.raises(ConfigError, match=r"its evidence has val/loss 9, .*these are other weights; force=true"):
         run(make("seed=1"), results=other)
     assert not record.tested()

@@ -129,6 +129,7 @@ def test_patches_that_would_cut_the_image_off():
     assert by_name((1, 32, 32), 10, "pvt_v2_b0")  # patches that overlap
 
 
+@pytest.mark.slow
 def test_the_command_refuses_before_anything_is_written(tmp_path, monkeypatch, capsys):
     lrbench = in_process(tmp_path, monkeypatch, capsys)
     said = lrbench("-m", "tracker=none", "horizon=2ep", "model=timm", "model.args.name=test_resnet,resnet81")

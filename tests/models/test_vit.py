@@ -9,7 +9,8 @@ from torch import nn
 from lrbench.engine.loop import advance
 from lrbench.engine.state import new_state, set_up
 from lrbench.errors import ConfigError
-from lrbench.models.vit import VisionTransformer, _Block
+from lrbench.models.transformer import Block
+from lrbench.models.vit import VisionTransformer
 
 DIGITS = (1, 8, 8)
 CPU = torch.device("cpu")
@@ -33,7 +34,7 @@ def noisy(module):
 @pytest.mark.parametrize("pre_norm", [True, False])
 def test_a_block_is_torch_s_encoder_layer(pre_norm):
     torch.manual_seed(0)
-    ours = noisy(_Block(12, heads=3, hidden=20, dropout=0.0, pre_norm=pre_norm)).double()
+    ours = noisy(Block(12, heads=3, hidden=20, dropout=0.0, pre_norm=pre_norm)).double()
     theirs = nn.TransformerEncoderLayer(
         12, 3, 20, dropout=0.0, activation="gelu", batch_first=True, norm_first=pre_norm, dtype=torch.float64
     )
@@ -227,9 +228,10 @@ def test_the_classifier_is_the_last_layer():
 # ---- its place in a run -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["vit_micro", "vit_micro_postln"])
 def test_micro_batches_change_nothing(make, level):
-    """Without BatchNorm and dropout, an update is the same however its batch is cut (design, section 5)."""
+    """Without BatchNorm and dropout, an update is the same however its batch is cut into parts."""
     losses = []
     for parts in (1, 4):
         asked = make(f"model={level}", "optimizer=adamw", "horizon=5ba", "eval_every=5ba", f"accumulate={parts}")

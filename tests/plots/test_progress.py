@@ -83,7 +83,22 @@ def test_in_a_terminal_one_line_that_goes_away(made):
     assert "\x1b[2K" in text  # a line is cleared before it is drawn again
     plain = ESCAPE.sub("", text)
     assert "wandb: [bold]no[/bold] server\n" in plain.replace("\r", "")  # a remark stays, and is no markup
-    assert re.search(r"epoch 75\.0/100 .*75% .*samples/s.*lr/all 0\.1  train/loss 0\.5000", plain)
+    assert re.search(r"epoch 75\.0/100 .*75% .*samples/s .*left\s*\n\s*lr/all 0\.1  train/loss 0\.5000", plain)
+
+
+def test_at_80_columns_the_bar_and_the_time_left_have_their_room(made, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    stream = Terminal()
+    with Reporter(made, stream) as reporter:
+        for update in (400, 1200):
+            reporter(View(update, {"lr/all": 0.000123, **{f"val/metric_{i}": 0.123456 for i in range(9)}}))
+            reporter._bar.refresh()
+    lines = [line for line in re.split(r"[\r\n]+", ESCAPE.sub("", stream.getvalue())) if line.strip()]
+    assert all(len(line) <= 80 for line in lines)
+    (bar, numbers), *_ = [pair for pair in pairwise(lines) if "75%" in pair[0]]
+    assert re.search(r"epoch 75\.0/100 \S{20}\s+75%  [\d,]+ samples/s \S+ left", bar)
+    assert numbers.startswith("lr/all 0.000123  val/metric_0 0.1235")
+    assert numbers.rstrip().endswith("\N{HORIZONTAL ELLIPSIS}")
 
 
 def test_what_is_shown_lasts(made, clock):

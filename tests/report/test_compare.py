@@ -444,6 +444,7 @@ def test_rates_of_all_seeds_or_of_each(tmp_path: Path) -> None:
 accuracies = st.lists(st.floats(0.3, 1.0), min_size=2, max_size=5)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(accuracies, accuracies, st.randoms())
 def test_what_must_not_change(tmp_path_factory: pytest.TempPathFactory, first: Any, second: Any, order: Any) -> None:

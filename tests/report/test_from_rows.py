@@ -10,7 +10,7 @@ from report_records import CONSTANT, COSINE, METRICS, diverged, experiment, reco
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import ParamGroups
-from lrbench.report import html, markdown, words
+from lrbench.report import html, markdown, numbers, words
 from lrbench.report.compare import compare
 from lrbench.report.selection import runs_of
 from lrbench.store.export import write_rows
@@ -106,5 +106,5 @@ def test_a_metric_is_shown_and_judged_as_it_is_declared(tmp_path: Path) -> None:
     c = compare(runs_of(Store(tmp_path), []), metric="test/misses")
     assert not c.higher_is_better
     assert [o.failure for o in c.arms[0].outcomes] == [None, None, "test/misses 46.00%: no better than chance"]
-    assert words.number(c.measured, c.arms[0].estimate.mean) == "25.00%"
-    assert f"{words.PAST} The interval goes beyond what test/misses can be, 0% to 100%" in " ".join(words.remarks(c))
+    assert numbers.number(c.measured, c.arms[0].estimate.mean) == "25.00%"
+    assert f"{numbers.PAST} The interval goes beyond what test/misses can be, 0% to 100%" in " ".join(words.remarks(c))

@@ -14,9 +14,9 @@ import pytest
 from report_records import CONSTANT, COSINE, arm, compare, diverged, experiment, record, rows_of_a_run, two_arms
 
 from lrbench.metrics import by_name
-from lrbench.report import html, markdown, tables, words
+from lrbench.report import html, markdown, numbers, tables, words
 from lrbench.report.result import Comparison
-from lrbench.stats.intervals import Interval, wilson
+from lrbench.stats.intervals import ConfidenceInterval, wilson
 
 Cells = list[list[str]]
 
@@ -96,14 +96,14 @@ def number_of(text: str) -> float:
 def says(cell: str, value: float | None) -> bool:
     """A cell shows the value to at least three digits, or that there is none."""
     if value is None:
-        return cell == words.NONE
+        return cell == numbers.NONE
     return math.isclose(number_of(cell), value, rel_tol=5e-3, abs_tol=5.1e-5)
 
 
-def says_interval(cell: str, interval: Interval | None) -> bool:
+def says_interval(cell: str, interval: ConfidenceInterval | None) -> bool:
     if interval is None:
-        return cell == words.NONE
-    low, high = cell.removesuffix(words.PAST).split(" to ")
+        return cell == numbers.NONE
+    low, high = cell.removesuffix(numbers.PAST).split(" to ")
     if high.endswith(" pt") and not low.endswith(" pt"):
         low += " pt"
     return all(math.isclose(number_of(c), v, abs_tol=5.1e-3) for c, v in zip((low, high), interval, strict=True))
@@ -189,8 +189,8 @@ def test_what_is_said_first(rich: Comparison) -> None:
     )
     assert words.finding(rich).startswith(f"{first} 91.80% ")
     assert words.finding(rich).endswith(
-        "for CosineAnnealingLR lr=0.2 (15 runs, 1 of them failed). Of 3 paired differences from ConstantLR lr=0.1, "
-        "none has a 95% interval without 0 (0.15 expected by chance alone)."
+        "for CosineAnnealingLR lr=0.2 (15 runs, 1 of them failed: 1 diverged). Of 3 paired differences from ConstantLR "
+        "lr=0.1, none has a 95% interval without 0 (0.15 expected by chance alone)."
     )
     said = words.remarks(rich)
     assert said[0] == (
@@ -252,7 +252,7 @@ def test_one_seed_has_no_interval_and_says_so(tmp_path: Path) -> None:
     assert "(one run, so no interval)" in text
     assert "One run that succeeded, so no interval and no spread: ConstantLR, CosineAnnealingLR." in text
     assert "no difference has an interval" in text
-    assert by_kind(Page(text).tables)["arm mean"][0][2:4] == [words.NONE, words.NONE]
+    assert by_kind(Page(text).tables)["arm mean"][0][2:4] == [numbers.NONE, numbers.NONE]
 
 
 def test_two_arms_have_their_difference_said(tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_differences_without_spread_are_no_certainty(tmp_path: Path) -> None:
         "Against ConstantLR, all 2 differences are equal: an interval without width, which says nothing of other "
         "seeds: CosineAnnealingLR." in words.remarks(c)
     )
-    assert tables.pair_table(c).rows[0][-1] == words.NONE  # the detectable effect
+    assert tables.pair_table(c).rows[0][-1] == numbers.NONE  # the detectable effect
 
 
 def test_pairs_of_two_models_do_not_begin_alike(tmp_path: Path) -> None:
@@ -322,9 +322,9 @@ def test_an_interval_beyond_what_an_accuracy_can_be_is_marked_and_explained(tmp_
     a loss can go below 0 as little; one that stays inside, or without bounds, has none."""
     c = compare(two_arms(tmp_path))
     constant, cosine = tables.arm_table(c).rows
-    assert (constant[2], cosine[2]) == ("87.03% to 96.97%", f"88.43% to 101.57%{words.PAST}")
+    assert (constant[2], cosine[2]) == ("87.03% to 96.97%", f"88.43% to 101.57%{numbers.PAST}")
     (said,) = words.remarks(c)
-    assert said.startswith(f"{words.PAST} The interval goes beyond what test/accuracy can be, 0% to 100%")
+    assert said.startswith(f"{numbers.PAST} The interval goes beyond what test/accuracy can be, 0% to 100%")
     assert said.endswith(": CosineAnnealingLR.")
     assert html.render(c).count('class="limit"') == 1
     assert "Beyond the dashed line no value can be." in html.render(c)
@@ -333,8 +333,8 @@ def test_an_interval_beyond_what_an_accuracy_can_be_is_marked_and_explained(tmp_
     loss = compare(two_arms(tmp_path), metric="test/loss")
     assert "beyond what test/loss can be, at least 0: " in words.remarks(loss)[0]
     assert 'class="limit"' in html.render(loss)
-    assert words.within(ACCURACY, Interval(-0.01, 0.5)) == f"-1.00% to 50.00%{words.PAST}"
-    assert words.within(LOSS, Interval(-0.01, 1.5)) == "-0.01 to 1.5"
+    assert numbers.within(ACCURACY, ConfidenceInterval(-0.01, 0.5)) == f"-1.00% to 50.00%{numbers.PAST}"
+    assert numbers.within(LOSS, ConfidenceInterval(-0.01, 1.5)) == "-0.01 to 1.5"
 
 
 def test_one_arm(tmp_path: Path) -> None:
@@ -394,7 +394,7 @@ def test_many_arms_begin_without_bands(rich: Comparison) -> None:
     )
     text = html.render(many)
     assert text.count('class="figure crowded"') == 1
-    assert "They are shown while at most 6 arms are." in text
+    assert "They are shown while at most 6 arms are, and of a line that is pointed at." in text
     assert text.count('class="all"') == 1
 
 
@@ -410,13 +410,13 @@ def test_bca_has_a_column_from_twenty_pairs(tmp_path: Path) -> None:
 
 
 def test_words_for_numbers() -> None:
-    assert words.number(ACCURACY, 0.97037) == "97.04%"
-    assert words.number(LOSS, 0.012346) == "0.01235"
-    assert words.gap(ACCURACY, -0.00648) == "\N{MINUS SIGN}0.65 pt"
-    assert words.gap(ACCURACY, -0.00001) == "+0.00 pt"
-    assert words.spread(ACCURACY, 0.0048) == "0.48 pt"
-    assert words.gap_within(ACCURACY, Interval(-0.01, 0.02)) == "\N{MINUS SIGN}1.00 to +2.00 pt"
-    assert words.number(LOSS, None) == words.gap(LOSS, None) == words.NONE
+    assert numbers.number(ACCURACY, 0.97037) == "97.04%"
+    assert numbers.number(LOSS, 0.012346) == "0.01235"
+    assert numbers.gap(ACCURACY, -0.00648) == "\N{MINUS SIGN}0.65 pt"
+    assert numbers.gap(ACCURACY, -0.00001) == "+0.00 pt"
+    assert numbers.spread(ACCURACY, 0.0048) == "0.48 pt"
+    assert numbers.gap_within(ACCURACY, ConfidenceInterval(-0.01, 0.02)) == "\N{MINUS SIGN}1.00 to +2.00 pt"
+    assert numbers.number(LOSS, None) == numbers.gap(LOSS, None) == numbers.NONE
 
 
 def chromium(page: Path, width: int, *flags: str) -> str:
@@ -539,3 +539,29 @@ def test_on_paper_no_column_is_cut(rich: Comparison, tmp_path: Path) -> None:
     found = printed(html.render(rich), tmp_path)
     assert found["cut"] == 0
     assert found["wide"] <= 703
+
+
+def test_the_answer_stands_first_in_one_line(rich: Comparison, tmp_path: Path) -> None:
+    assert words.answer(rich) == (
+        "No arm is told apart from ConstantLR lr=0.1 in test/accuracy. A look, not evidence: 3 to 4 pairs."
+    )
+    answer = words.answer(rich) or ""
+    for text in (markdown.render(rich), html.render(rich)):
+        assert text.index(answer.partition(" lr=")[0]) < text.index("Mean test/accuracy of 4 arms")
+    seeds = {s: 0.90 + 0.001 * s for s in range(12)}
+    better = arm(tmp_path, COSINE, {s: v + 0.05 + 0.0005 * (s % 3) for s, v in seeds.items()})
+    assert words.answer(compare([*arm(tmp_path, CONSTANT, seeds), *better])) == (
+        "Against ConstantLR in test/accuracy, better: CosineAnnealingLR."
+    )
+    assert words.answer(compare([*better, *arm(tmp_path, CONSTANT, seeds)])) == (
+        "Against CosineAnnealingLR in test/accuracy, worse: ConstantLR."
+    )
+    assert words.answer(compare(arm(tmp_path, CONSTANT, {0: 0.9}))) is None
+    once = [*arm(tmp_path, CONSTANT, {20: 0.9}), *arm(tmp_path, COSINE, {20: 0.95})]
+    assert words.answer(compare(once)) == "Too few pairs of runs to tell any arm from ConstantLR in test/accuracy."
+
+
+def test_rates_that_lie_far_apart_have_a_logarithmic_axis() -> None:
+    assert html._foot([[0.1, 0.05], [0.2, 0.0]]) is None
+    assert html._foot([[0.1, 0.05], [0.001, 0.0], [0.0]]) == pytest.approx(1e-5)
+    assert html._foot([[0.0], [0.0]]) is None

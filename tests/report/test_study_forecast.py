@@ -11,7 +11,7 @@ from study_world import World, rules
 from lrbench.errors import ConfigError
 from lrbench.report.study.forecast import Noise, forecast, noise_of
 from lrbench.stats.power import success_probabilities
-from lrbench.stats.verdict import Claim
+from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.design import Design
 
 
@@ -32,14 +32,14 @@ def test_of_success_the_chances_are_told_without_any_noise() -> None:
     text = said(**asks)
     assert "How often 20 pairs come to each verdict, where the better arm succeeds in 95% of its runs" in text
     assert share(text, "0", "inconclusive") >= 95
-    expected = success_probabilities(Claim(), 0.45, 0.95, 20)["supported"]
+    expected = success_probabilities(ClaimedEffect(), 0.45, 0.95, 20)["supported"]
     assert share(text, "0.5", "supported") == round(100 * expected)
-    sized = said(**asks, claims={"b": Claim(low=0.2, high=0.4)})
+    sized = said(**asks, claims={"b": ClaimedEffect(low=0.2, high=0.4)})
     assert [line.split()[0] for line in sized.splitlines()[-4:]] == ["0", "0.2", "0.3", "0.4"]
 
 
 def test_of_a_fraction_true_fractions_are_told() -> None:
-    asks = {"kind": "fraction", "claims": {"b": Claim(low=0.9, high=0.95)}, "estimand": "swap", "tuning": None}
+    asks = {"kind": "fraction", "claims": {"b": ClaimedEffect(low=0.9, high=0.95)}, "estimand": "swap", "tuning": None}
     assert "depends on the noise" in said(**asks)
     text = said(Noise(0.01, "other"), **asks)
     assert "true fraction" in text
@@ -67,6 +67,6 @@ def test_noise_is_of_one_kind(tmp_path: Path) -> None:
     assert contrast.tested is not None
     assert noise_of(tmp_path, rules()) == Noise(contrast.tested.sd or 0.0, tmp_path.name, contrast.reach)
     for kind in ("fraction", "success"):
-        asked = rules(kind=kind, claims={"b": Claim(low=0.5)})
+        asked = rules(kind=kind, claims={"b": ClaimedEffect(low=0.5)})
         with pytest.raises(ConfigError, match=f"about 'difference', and this one is about '{kind}'"):
             noise_of(tmp_path, asked)

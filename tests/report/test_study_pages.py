@@ -14,10 +14,10 @@ from test_pages import Page, chromium, printed, titled
 from lrbench.report.study import html, markdown, write
 from lrbench.report.study.forest import forest
 from lrbench.report.study.words import headline
-from lrbench.stats.verdict import Claim
+from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.design import Design
 from lrbench.study.result import Result
-from lrbench.study.rules import Tuning
+from lrbench.study.rules import TuningRules
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -36,12 +36,13 @@ def rich() -> tuple[Design, Result]:
         sd=0.006,
         fails=lambda cell: cell.value is not None and cell.value >= 1.6 and cell.seed % 3 == 0,
     )
-    arms, claims = ("a", "b", "c", "d"), {"b": Claim(0.01, 0.03, 0.004), "c": Claim(0.005)}
+    arms, claims = ("a", "b", "c", "d"), {"b": ClaimedEffect(0.01, 0.03, 0.004), "c": ClaimedEffect(0.005)}
     return study(
         world, arms=arms, tasks=("digits", "blobs"), claims=claims, primary=("b", "c"), estimand="both", pairs=24
     )
 
 
+@pytest.mark.slow
 def test_the_page_begins_with_the_answer(rich: tuple[Design, Result]) -> None:
     text = html.render(*rich)
     found = [text.index(part) for part in (rich[0].question, headline(*rich), 'class="claim"', "baseline</td>", "<h2>")]
@@ -87,7 +88,7 @@ def test_numbers_are_those_of_the_result(rich: tuple[Design, Result]) -> None:
 def test_the_forest_by_hand() -> None:
     """The truth without noise: a gain of 2 points in a claimed 1 to 3, with a margin of 0.5. The axis goes from -0.5 to
     3 points with 4 % of room, over 372 pixels from 14."""
-    design, result = study(World({"a": 0.9, "b": 0.92}), claims={"b": Claim(0.01, 0.03, 0.005)})
+    design, result = study(World({"a": 0.9, "b": 0.92}), claims={"b": ClaimedEffect(0.01, 0.03, 0.005)})
     root = ET.fromstring(forest(design, result))
 
     def px(points: float) -> float:
@@ -146,7 +147,7 @@ def test_a_study_without_estimates_has_a_page_and_no_figure(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("fails", [lambda cell: True, lambda cell: cell.measured])
 def test_only_failures(fails: Any, tmp_path: Path) -> None:
-    write(*study(World({"a": 0.9, "b": 0.92}, fails=fails), tuning=Tuning(first=0.1, at_most=5)), tmp_path)
+    write(*study(World({"a": 0.9, "b": 0.92}, fails=fails), tuning=TuningRules(first=0.1, at_most=5)), tmp_path)
     Page((tmp_path / "index.html").read_text())
 
 

@@ -8,16 +8,16 @@ import pytest
 from study_world import World, rules
 
 from lrbench.config.study import compile_study
+from lrbench.report.numbers import NONE
 from lrbench.report.study import gains, html, markdown, words
 from lrbench.report.study.remarks import remarks, sentences
 from lrbench.report.study.tables import verdict_table
 from lrbench.report.study.terminal import told
-from lrbench.report.words import NONE
 from lrbench.stats.power import pairs_for
-from lrbench.stats.verdict import Claim
+from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.design import Design
 from lrbench.study.result import Result, TaskResult
-from lrbench.study.rules import Rules, Tuning
+from lrbench.study.rules import Rules, TuningRules
 
 BETTER, ALIKE, WORSE = {"a": 0.90, "b": 0.92}, {"a": 0.90, "b": 0.90}, {"a": 0.90, "b": 0.88}
 TUNED = "each at its own tuned rate"
@@ -37,7 +37,7 @@ def said(world: World, **given: Any) -> str:
 
 
 def claim(**sizes: float) -> dict[str, Any]:
-    return {"claims": {"b": Claim(**sizes)}}
+    return {"claims": {"b": ClaimedEffect(**sizes)}}
 
 
 EXACT = {  # the truth without noise, so that every number is known: a gain of 2 points, an interval without width
@@ -166,7 +166,7 @@ def test_the_unit_that_a_design_says() -> None:
 
 def test_why_there_is_no_verdict() -> None:
     edge = World(BETTER, bests={"b": 1e5})
-    assert said(edge, tuning=Tuning(first=0.1, at_most=6)) == (
+    assert said(edge, tuning=TuningRules(first=0.1, at_most=6)) == (
         "There is no verdict on b against a, for b is not tuned: its best value 3.2 is the highest of 6."
     )
     failing = World(BETTER, fails=lambda cell: cell.arm == "b")
@@ -279,6 +279,7 @@ def test_which_runs_existed_is_said_and_whether_a_gain_could_be_seen(several: tu
     assert "So the gain of c could be seen" in remarks(known, result)[0]
 
 
+@pytest.mark.slow
 def test_budgets_that_differ_are_said() -> None:
     """An epoch of digits is 1,077 // 64 = 16 batches."""
     asks = {"set": ["model=mlp", "data=digits", "batch_size=64"], "budget": "differs", "estimand": "swap",
@@ -292,7 +293,7 @@ def test_budgets_that_differ_are_said() -> None:
 
 
 def test_what_is_tuned_is_named() -> None:
-    given = rules(tuning=Tuning(first=16, key="batch_size"))
+    given = rules(tuning=TuningRules(first=16, key="batch_size"))
     assert words.at(designed(given)) == "each at its own tuned batch_size"
     assert words.at(designed(given, keys={"a": "x.k", "b": "y.k"})) == "each at its own tuned value"
     assert words.at(designed(given, keys={"a": "optimizer.lr", "b": "optimizer.lr"})) == TUNED

@@ -3,7 +3,9 @@
 An epoch has `per_epoch` updates of 8 samples; three samples are left over, as with real data.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,15 @@ EXPONENTIAL = {"target": TORCH + "ExponentialLR", "interval": "epoch", "args": {
 
 def level(group: str, name: str) -> dict[str, Any]:
     """A level's file as arguments of its dataclass."""
-    plain = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
+    plain = deepcopy(_read(group, name))
     plain["target"] = plain.pop("_target_")
+    return plain
+
+
+@cache
+def _read(group: str, name: str) -> dict[str, Any]:
+    """Once: thousands of experiments are made of a few files."""
+    plain: dict[str, Any] = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
     return plain
 
 

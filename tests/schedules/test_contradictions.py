@@ -23,7 +23,7 @@ BACKBONE_HEAD = ParamGroups(target="g", lr_scales={"backbone": 0.1, "head": 1.0}
 
 
 def said(made: Experiment) -> str:
-    return "\n".join(check(made.schedule))
+    return "\n".join(remark.says for remark in check(made.schedule))
 
 
 def refused(made: Experiment) -> str:

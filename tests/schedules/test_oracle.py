@@ -78,6 +78,10 @@ def inverse_sqrt(o: torch.optim.Optimizer, p: Plan, w: int | None = None) -> Lam
     return LambdaLR(o, lambda t: sqrt(warm) * min((t + 1) ** -0.5, (t + 1) * warm**-1.5))
 
 
+def noam(o: torch.optim.Optimizer, width: int, warm: int) -> LambdaLR:
+    return LambdaLR(o, lambda t: width**-0.5 * min((t + 1) ** -0.5, (t + 1) * warm**-1.5))
+
+
 class Formula(LRScheduler):
     """A rate by its formula, where a factor of the peak would round otherwise."""
 
@@ -148,8 +152,11 @@ MAIN: dict[str, Make] = {
     "exponential": exponential(0.95),
     "exponential_to": exponential_to,
     "inverse_sqrt": inverse_sqrt,
+    "inverse_sqrt_d512": lambda o, p: noam(o, 512, 4000),
+    "inverse_sqrt_d64": lambda o, p: noam(o, 64, p.share(10)),
     "inverse_sqrt_decay": lambda o, p: inverse_sqrt_decay(o, p.share(10)),
     "linear": lambda o, p: LinearLR(o, start_factor=1.0, end_factor=0.0, total_iters=p.left),
+    "linear_per_batch": lambda o, p: PolynomialLR(o, total_iters=p.left, power=1.0),
     "multistep": lambda o, p: MultiStepLR(o, [p.at(p.share(s)) for s in (30, 60, 90)], gamma=0.1),
     "multistep_16_22": lambda o, p: MultiStepLR(o, [p.at(p.epochs(e)) for e in (16, 22)], gamma=0.1),
     "multistep_200": lambda o, p: MultiStepLR(o, [p.at(p.epochs(200))], gamma=0.1),
@@ -179,6 +186,7 @@ IN_EPOCHS: dict[str, tuple[dict[str, Any], Make]] = {
     "cosine_restarts": ({"T_0": "2ep"}, lambda o, p: CosineAnnealingWarmRestarts(o, T_0=p.epochs(2))),
     "cyclic": ({"step_size_up": "1ep"}, lambda o, p: cyclic(o, p, p.epochs(1))),
     "inverse_sqrt": ({"warmup_steps": "2ep"}, lambda o, p: inverse_sqrt(o, p, p.epochs(2))),
+    "inverse_sqrt_d64": ({"warmup_steps": "2ep"}, lambda o, p: noam(o, 64, p.epochs(2))),
     "inverse_sqrt_decay": ({"timescale": "1ep"}, lambda o, p: inverse_sqrt_decay(o, p.epochs(1))),
     "wsd": (
         {"decay_iters": "2ep", "shape": "linear"},
@@ -340,15 +348,17 @@ def shapes() -> list[str]:
 
 
 def every_case() -> list[Any]:
-    """On every change every level by every interval and optimizer, the warmups taking turns; among the slow tests an
-    array of all pairs, and one case for each warmup of another length; the whole product marked `full`."""
+    """On every change every level by both intervals and both optimizers, in two cases, the warmups taking turns; among
+    the slow tests an array of all pairs, and one case for each warmup of another length; the whole product marked
+    `full`."""
 
     def possible(name: str, warm: str, *_: str) -> bool:
         return legal(name, warm)
 
     ways = list(product(("coarse", "batch"), OPTIMIZERS))
     quick = set()
-    for turn, (name, way) in enumerate(product(SCHEDULERS, ways)):
+    for turn, (name, second) in enumerate(product(SCHEDULERS, (False, True))):
+        way = (("coarse", "batch")[second], list(OPTIMIZERS)[second ^ (turn // 2 % 2)])
         warm = shapes()[turn % len(shapes())]
         quick.add((name, warm if possible(name, warm) else "none", *way))
     pairs = set(pairwise(SCHEDULERS, shapes(), ("coarse", "batch"), OPTIMIZERS, legal=possible))
@@ -408,20 +418,23 @@ def test_a_level_that_warms_up_by_itself_refuses_a_warmup(name: str, warm: str) 
         experiment(name, warm)
 
 
-@pytest.mark.parametrize("name", [name for name in SCHEDULERS if name != "custom"])
-def test_the_level_that_hydra_composes_is_the_file(name: str) -> None:
-    from lrbench.config import experiments as config
+@pytest.mark.slow
+def test_the_levels_that_hydra_composes_are_the_files() -> None:
+    """Composed together, a scheduler with a warmup: a group's node is the same beside any other."""
+    from lrbench.config.compose import compose, resolved
+    from lrbench.config.experiments import experiment_from
 
-    made = config.experiment("tracker=none", "model=mlp", f"scheduler={name}", "horizon=300ep")
-    assert replace(made.scheduler, numerics=None) == scheduler(name)
-
-
-@pytest.mark.parametrize("warm", WARMUPS)
-def test_the_warmup_that_hydra_composes_is_the_file(warm: str) -> None:
-    from lrbench.config import experiments as config
-
-    made = config.experiment("tracker=none", "model=mlp", f"warmup={warm}", "horizon=100ep").warmup
-    assert (made and replace(made, numerics=None)) == warmup(warm)
+    base, none = ("tracker=none", "model=mlp", "horizon=300ep"), compose(["warmup=none"]).warmup
+    plain = resolved(compose(base))["scheduler"]
+    for turn, name in enumerate(SCHEDULERS):
+        warm = WARMUPS[turn % len(WARMUPS)]
+        config = compose([*base, f"scheduler={name if name != 'custom' else 'constant'}", f"warmup={warm}"])
+        ramped = experiment_from({**resolved(config), "scheduler": plain}).warmup
+        assert (ramped and replace(ramped, numerics=None)) == warmup(warm), warm
+        config.warmup = none
+        if name != "custom":
+            assert replace(experiment_from(config).scheduler, numerics=None) == scheduler(name), name
+    assert len(SCHEDULERS) >= len(WARMUPS)
 
 
 # ---- Horizons and warmups that end inside an epoch ----------------------------------------------------------
@@ -431,17 +444,23 @@ SHORT = [n for n in SCHEDULERS if n not in ("multistep_16_22", "multistep_200", 
 
 
 def inside() -> list[Any]:
-    """Of the levels that fit into runs this short: the full product, marked `full` but for an array of all pairs."""
+    """Of the levels that fit into runs this short, in turns: two cases of each on every change, an array of all pairs
+    among the slow tests, the full product marked `full`."""
     factors = (SHORT, (57, 60), RAMPS, ("coarse", "batch"))
 
     def possible(name: str, _updates: int, length: str, _interval: str) -> bool:
         return length == "none" or not level("scheduler", name).get("own_warmup")
 
-    quick = pairwise(*factors, legal=possible)
+    pairs = pairwise(*factors, legal=possible)
+    quick = set()
+    for turn, name in enumerate(SHORT):
+        own = [case for case in pairs if case[0] == name]
+        quick |= {own[turn % len(own)], own[(turn + len(own) // 2) % len(own)]}
     return [
         pytest.param(
             name, updates, length, interval if interval == "batch" else "metric" if name == "plateau" else "epoch",
-            marks=[] if (name, updates, length, interval) in quick else [pytest.mark.full],
+            marks=[] if (case := (name, updates, length, interval)) in quick
+            else [pytest.mark.slow if case in pairs else pytest.mark.full],
         )
         for name, updates, length, interval in product(*factors)
         if possible(name, updates, length, interval)
@@ -506,6 +525,8 @@ NO_SEQUENCE = (
     "onecycle",
     "cyclic",
     "inverse_sqrt",
+    "inverse_sqrt_d512",
+    "inverse_sqrt_d64",
     "cosine_cycles_warm",
     "multistep_200",
     "multistep_30_60_90",

@@ -137,6 +137,7 @@ FLOORS = {
     "cosine_floor1e-6": 1e-6,
     "plateau": 1e-6,
 }  # absolute rates in a level: they stay where they are
+OF_A_WIDTH = ("inverse_sqrt_d512", "inverse_sqrt_d64")  # the formula of a model's width, times the optimizer's rate
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
@@ -147,7 +148,8 @@ def test_the_optimizers_rate_is_the_peak_under_every_level(name: str, factor: fl
     made = experiment(name, horizon="300ep", per_epoch=2)
     once = rates(made, metrics)
     moved = rates(replace(made, optimizer=optimizer(lr=PEAK * factor)), metrics)
-    assert moved.max() == pytest.approx(PEAK * factor, rel=1e-12)
+    if name not in OF_A_WIDTH:
+        assert moved.max() == pytest.approx(PEAK * factor, rel=1e-12)
     floor = FLOORS.get(name)
     if floor is None:
         np.testing.assert_allclose(moved, factor * once, rtol=1e-12, atol=0)
@@ -263,6 +265,7 @@ PLATEAUS = st.fixed_dictionaries(
 METRICS = st.lists(st.one_of(st.floats(-2, 2), st.sampled_from([float("nan"), float("inf")])), min_size=1, max_size=25)
 
 
+@pytest.mark.slow
 @given(
     args=PLATEAUS,
     metrics=METRICS,

@@ -299,7 +299,6 @@ TORCH_REFUSES = [
     (main(HERE + "negative"), ("negative() gives the rate -0.01 at step 11 of 40", "not negative")),
     (main(HERE + "nan"), ("nan() gives the rate nan at step 7 of 40", "finite")),
     (main(HERE + "complex_"), ("complex_()", "TypeError", "complex")),
-    (main(HERE + "warns"), ("warns()", "UserWarning", "deprecated")),
     (main(HERE + "nothing"), ("nothing()", "AttributeError")),
     (main(HERE + "missing"), ("scheduler._target_=", "cannot be imported")),
     (main(HERE + "WeightDecy"), ("cannot be imported", "Did you mean 'WeightDecay'?")),
@@ -315,6 +314,11 @@ TORCH_REFUSES = [
 @pytest.mark.parametrize(("spec", "words"), TORCH_REFUSES, ids=lambda v: v.target if isinstance(v, Scheduler) else "")
 def test_what_is_refused_before_anything_is_trained(spec: Scheduler, words: tuple[str, ...]) -> None:
     refused(experiment(spec), *words)
+
+
+def test_a_warning_of_somebodys_own_class_is_shown_and_refuses_nothing() -> None:
+    with pytest.warns(UserWarning, match="this schedule is deprecated"):
+        assert (lr_table(experiment(main(HERE + "warns"))).lr == 0.1).all()
 
 
 def test_a_bad_rate_that_only_a_longer_horizon_reaches() -> None:

@@ -141,6 +141,7 @@ def test_what_is_refused(made: Any, words: tuple[str, ...]) -> None:
         assert word in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_level_through_hydra() -> None:
     common = ("tracker=none", "model=mlp", "optimizer=adamw", "param_groups=no_decay_norm_bias")
     made = config.experiment(*common, "weight_decay=cosine", "optimizer.args.weight_decay=0.04")

@@ -46,37 +46,38 @@ Same = Callable[[Any, Any], None]
 # ---- A sweep, and runs that come to grief.
 
 
-def test_24_runs_of_which_three_come_to_grief(here: Place, require_same_run: Same) -> None:
+@pytest.mark.parametrize("others", [5, pytest.param(21, marks=pytest.mark.full)])
+def test_many_runs_of_which_three_come_to_grief(others: int, here: Place, require_same_run: Same) -> None:
     """Killed, out of memory, cancelled: the others are kept, and the same command trains just the three."""
-    free = [f"r{i}" for i in range(21)]
+    free = [f"r{i}" for i in range(others)]
     grief = ["kill", "eat", "cancel"]
     command = (*GATED, names(*grief, *free), "hydra.launcher.max_parallel=6")
     here.say(*(f"{name}.go" for name in free))
     driver = here.sweep(*command)
     here.wait_until_under_way(*grief)
-    assert here.cluster.job(here.job("r20"))["ArrayTaskThrottle"] == "6"
+    assert here.cluster.job(here.job(free[-1]))["ArrayTaskThrottle"] == "6"
     (victim,) = here.updates("kill")
     os.kill(victim, signal.SIGKILL)
     here.say("eat.eat")
     here.cluster.run("scancel", here.job("cancel"))
     driver.wait(code=1)
-    assert "submitted 24 runs in 24 jobs: " in driver.err
+    assert f"submitted {others + 3} runs in {others + 3} jobs: " in driver.err
     for name, words in (("kill", "FAILED"), ("eat", "memory"), ("cancel", "CANCELLED")):
         (line,) = [line for line in driver.err.splitlines() if f"model.args.name={name}  stopped" in line]
         assert words in line
     assert {here.record(name).standing() for name in free} == {"finished"}
     status = here.start("status", here.stored.name, "--json").wait(code=1)
-    assert numbers(status)["counts"] == {"lost": 3, "finished": 21}
+    assert numbers(status)["counts"] == {"lost": 3, "finished": others}
     (here.gate / "eat.eat").unlink()
     here.say("go")
     again = here.sweep(*command).wait()
-    assert "24 runs: 21 done, " in again.err
+    assert f"{others + 3} runs: {others} done, " in again.err
     assert "submitted 3 runs in 3 jobs: " in again.err
-    assert [len(here.begun_at(name)) for name in free] == [1] * 21
+    assert [len(here.begun_at(name)) for name in free] == [1] * others
     for name in (*grief, "r0"):
         require_same_run(here.record(name), here.undisturbed(name))
     done = here.sweep(*command).wait()
-    assert "24 runs: 24 done" in done.err
+    assert f"{others + 3} runs: {others + 3} done" in done.err
     assert "submitted" not in done.err
 
 
@@ -145,8 +146,8 @@ def test_requeued_by_hand(here: Place, require_same_run: Same) -> None:
 
 
 def test_the_time_is_up(here: Place, require_same_run: Same) -> None:
-    """The real thing: SLURM looks at time limits about twice a minute."""
-    driver = here.sweep(*GATED, "horizon=1000ep", names("a"), "hydra.launcher.time=1")
+    """The real thing: SLURM looks at time limits about twice a minute. (A busy machine takes one to begin.)"""
+    driver = here.sweep(*GATED, "horizon=1000ep", names("a"), "hydra.launcher.time=2")
     here.wait_until_submitted()
     here.cluster.wait_until(lambda: here.cluster.job(here.job("a"))["Restarts"] != "0", "the requeue")
     here.say("go")
@@ -236,7 +237,7 @@ def test_stages_that_are_left_alone(here: Place) -> None:
     assert [ask(), ask()] == ["left", "left"]
     assert submitted() == [2]
     here.cluster.run("scancel", blocker)
-    here.start("wait", "toy").wait()
+    here.start("wait", "toy", "--trust", "toy_stages").wait()
     assert submitted() == [2, 2]
     assert [e.label for e in here.stored.plan.entries] == [
         "first lr=0.001", "first lr=0.1", "second lr=0.1 seed=1", "second lr=0.1 seed=2"

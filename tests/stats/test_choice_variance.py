@@ -39,6 +39,7 @@ def in_two_rounds(values: dict[float, Values]) -> float:
     return min(first, key=lambda r: (-values[r].mean(), r))
 
 
+@pytest.mark.slow
 def test_against_all_resamples_of_three_seeds() -> None:
     a, b = np.array([0.5, 1.0, 0.9]), np.array([0.9, 0.7, 0.65])
     stretch = 1.5**0.5
@@ -104,6 +105,7 @@ def test_the_limit_of_a_regret_is_that_of_a_paired_t_interval() -> None:
     assert regret_limit(curve, 0.1, [0.1], 0.05, higher_is_better=True) == 0
 
 
+@pytest.mark.slow
 def test_the_limit_of_a_regret_holds_for_the_rate_that_looked_best() -> None:
     """Four equal rates and one that is better by what 9 seeds often hide: 2,000 choices of the best mean."""
     rng = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from lrbench.stats.family import family
 from lrbench.stats.paired import difference
-from lrbench.stats.verdict import Claim, verdict
+from lrbench.stats.verdict import ClaimedEffect, verdict
 
 # Student (1908), Biometrika 6: hours of sleep gained, one drug less the other; t = 4.0621, p = 0.002833, 0.700 to 2.460
 SLEEP = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
@@ -40,6 +40,7 @@ def test_fishers_maize_is_told_apart_by_t_and_not_by_signs() -> None:
     assert found.disagrees
 
 
+@pytest.mark.slow
 def test_steps_are_those_of_holm() -> None:
     """p 0.01, 0.02, 0.03 of three: 0.01 <= 0.05 / 3, 0.02 <= 0.05 / 2, 0.03 <= 0.05."""
     samples = made([1.5, 0.2, 2.5, 0.9])
@@ -53,6 +54,7 @@ def test_steps_are_those_of_holm() -> None:
         assert (f.p <= 1 - f.level) == (not f.interval.low <= 0 <= f.interval.high)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_what_stands_agrees_with_statsmodels(seed: int) -> None:
     found = family(made([0.9, 0.7, 0.5, 0.3, 0.0], seed=seed))
@@ -95,7 +97,7 @@ def test_no_worse_is_tested_at_its_margin() -> None:
     """Means of 0.1 with a margin of 1: nothing differs from 0, and nothing is worse by 1."""
     found = family(made([0.1, 0.0]), nulls=[(-1.0,)] * 2)
     assert all(f.open and f.p <= 0.05 for f in found)
-    assert {verdict("no worse", f.interval, f.equivalence, Claim(margin=1.0)) for f in found} == {"supported"}
+    assert {verdict("no worse", f.interval, f.equivalence, ClaimedEffect(margin=1.0)) for f in found} == {"supported"}
     assert not all(f.p <= 0.05 for f in family(made([0.1, 0.0])))
 
 
@@ -108,6 +110,7 @@ def test_a_range_is_told_from_the_nearer_of_its_ends() -> None:
     assert beyond.p == family([SLEEP], reach=[(0.5, 9.0)])[0].p  # what lies further off is told apart too
 
 
+@pytest.mark.slow
 def test_equivalences_are_a_holm_family_of_their_own() -> None:
     for seed in range(30):
         samples, margin = made([0.0, 0.1, 0.3, 0.5], seed=seed), 0.85

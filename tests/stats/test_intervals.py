@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from lrbench.stats.intervals import Interval, bca, newcombe_paired, t_interval, wilson
+from lrbench.stats.intervals import ConfidenceInterval, bca, newcombe_paired, t_interval, wilson
 
 
 def test_t_interval_by_hand() -> None:
@@ -39,7 +39,7 @@ def test_wilson_against_statsmodels(trials: tuple[int, int], level: float) -> No
 def test_wilson_of_a_clean_record() -> None:
     """73 clean runs of 73: the rate is above 95 % (n / (n + z^2))."""
     found = wilson(73, 73)
-    assert found == Interval(pytest.approx(73 / (73 + 1.959964**2)), 1.0)
+    assert found == ConfidenceInterval(pytest.approx(73 / (73 + 1.959964**2)), 1.0)
     assert found.low > 0.95
     assert wilson(72, 72).low < 0.95  # type: ignore[union-attr]
 
@@ -92,7 +92,7 @@ def test_bca_is_repeatable_and_follows_the_skew() -> None:
 ROUNDS = 2000
 
 
-def covered(intervals: list[Interval | None], truth: float) -> float:
+def covered(intervals: list[ConfidenceInterval | None], truth: float) -> float:
     return float(np.mean([i is not None and i.low <= truth <= i.high for i in intervals]))
 
 
@@ -110,6 +110,7 @@ def test_coverage_of_paired_differences_with_a_shared_seed_effect() -> None:
     assert covered([t_interval(x) for x in b - a], 0.5) == pytest.approx(0.95, abs=0.02)
 
 
+@pytest.mark.slow
 def test_coverage_of_bca_at_its_smallest_sample() -> None:
     draws = np.random.default_rng(2).normal(size=(300, 20))
     assert 0.89 < covered([bca(x) for x in draws], 0.0) < 0.98
@@ -122,6 +123,7 @@ def test_coverage_of_wilson(n: int, p: float) -> None:
     assert 0.92 < exact < 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlated", [0.0, 0.5])
 def test_coverage_of_newcombe(correlated: float) -> None:
     """Rates 0.9 and 0.7 on the same 20 seeds, part of the luck shared."""

@@ -11,10 +11,8 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
-from lrbench.stats.intervals import wilson
 from lrbench.stats.paired import (
     EXACT_UP_TO,
-    clean_runs_needed,
     detectable_effect,
     difference,
     holm,
@@ -122,6 +120,7 @@ def test_holm_by_hand() -> None:
     assert holm([]) == []
 
 
+@pytest.mark.slow
 def test_holm_against_statsmodels() -> None:
     for p_values in np.random.default_rng(0).integers(0, 40, (30, 12)) / 200:  # with ties
         assert holm(p_values.tolist()) == pytest.approx(multipletests(p_values, method="holm")[1], abs=1e-12)
@@ -173,17 +172,3 @@ def test_success_by_hand() -> None:
     assert 0 < found.interval.low < 0.6 < found.interval.high
     nothing = success([], [])
     assert (nothing.difference, nothing.interval, nothing.mcnemar_p) == (None, None, None)
-
-
-def test_clean_runs_needed() -> None:
-    """n / (n + 1.96^2) > 0.95 from n = 72.99 on."""
-    assert clean_runs_needed() == 73
-    for rate in (0.5, 0.9, 0.99):
-        n = clean_runs_needed(rate)
-        below, above = wilson(n - 1, n - 1), wilson(n, n)
-        assert below is not None
-        assert above is not None
-        assert below.low <= rate < above.low
-    for rate in (0.0, 1.0):
-        with pytest.raises(ValueError, match="between 0 and 1"):
-            clean_runs_needed(rate)

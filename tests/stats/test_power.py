@@ -7,6 +7,7 @@ from statsmodels.stats.power import TTestPower
 
 from lrbench.stats.paired import detectable_effect
 from lrbench.stats.power import (
+    Agreement,
     pairs_for,
     power,
     rerun_agreement,
@@ -14,7 +15,7 @@ from lrbench.stats.power import (
     upper_sd,
     verdict_probabilities,
 )
-from lrbench.stats.verdict import VERDICTS, Claim
+from lrbench.stats.verdict import VERDICTS, ClaimedEffect
 
 
 def test_the_example_of_gpower() -> None:
@@ -72,6 +73,7 @@ def test_the_upper_limit_of_a_spread(df: int, chi2: float) -> None:
         upper_sd(2.0, 0)
 
 
+@pytest.mark.slow
 def test_a_sample_size_from_it_reaches_its_power_as_often_as_promised() -> None:
     sds = np.sqrt(np.random.default_rng(0).chisquare(9, 300) / 9)
     reached = [power(0.8, 1.0, pairs_for(0.8, upper_sd(sd, 9))) >= 0.8 for sd in sds]
@@ -79,20 +81,20 @@ def test_a_sample_size_from_it_reaches_its_power_as_often_as_promised() -> None:
 
 
 def test_the_probabilities_of_verdicts_are_those_of_the_t_test() -> None:
-    claimed = verdict_probabilities("difference", Claim(), 0.5, 1.0, 34)
+    claimed = verdict_probabilities("difference", ClaimedEffect(), 0.5, 1.0, 34)
     assert sum(claimed.values()) == pytest.approx(1)
     assert list(claimed) == list(VERDICTS)
     assert claimed["supported"] == pytest.approx(power(0.5, 1.0, 34), abs=0.01)
-    null = verdict_probabilities("difference", Claim(), 0.0, 1.0, 12)
+    null = verdict_probabilities("difference", ClaimedEffect(), 0.0, 1.0, 12)
     assert null["supported"] == pytest.approx(0.025, abs=0.005)
     assert null["contradicted"] == pytest.approx(0.025, abs=0.005)
-    assert verdict_probabilities("difference", Claim(), 0.5, 1.0, 1)["inconclusive"] == 1
-    assert verdict_probabilities("difference", Claim(), 0.5, 0.0, 10)["supported"] == 1
+    assert verdict_probabilities("difference", ClaimedEffect(), 0.5, 1.0, 1)["inconclusive"] == 1
+    assert verdict_probabilities("difference", ClaimedEffect(), 0.5, 0.0, 10)["supported"] == 1
 
 
 def test_holm_and_the_choice_of_rates_cost_power() -> None:
     def supported(**more: float) -> float:
-        return verdict_probabilities("difference", Claim(), 0.5, 1.0, 34, **more)["supported"]  # type: ignore[arg-type]
+        return verdict_probabilities("difference", ClaimedEffect(), 0.5, 1.0, 34, **more)["supported"]  # type: ignore[arg-type]
 
     assert supported(tests=3) == pytest.approx(power(0.5, 1.0, 34, 1 - 0.05 / 3), abs=0.01)
     assert supported(alpha=0.0294) == pytest.approx(power(0.5, 1.0, 34, 1 - 0.0294), abs=0.01)
@@ -104,24 +106,25 @@ def test_holm_and_the_choice_of_rates_cost_power() -> None:
     assert supported(reach=(0.0, 9.0)) == supported()  # what lies above does not count
 
 
+@pytest.mark.slow
 def test_verdicts_on_rates_of_success_are_mcnemars_where_one_arm_never_fails() -> None:
     """The other succeeds with 0.5: of 10 pairs 6 have to differ for p = 2 / 2^6 <= 0.05, a binomial's upper tail; with
     4 contrasts 8, for 2 / 2^8 <= 0.0125 < 2 / 2^7."""
     for tests, least in ((1, 6), (4, 8)):
-        found = success_probabilities(Claim(), 0.5, 1.0, 10, tests=tests)
+        found = success_probabilities(ClaimedEffect(), 0.5, 1.0, 10, tests=tests)
         assert found["supported"] == pytest.approx(stats.binom.sf(least - 1, 10, 0.5), abs=0.03)
         assert sum(found.values()) == pytest.approx(1)
-    same = success_probabilities(Claim(), 0.7, 0.7, 50)
+    same = success_probabilities(ClaimedEffect(), 0.7, 0.7, 50)
     assert same["supported"] + same["contradicted"] <= 0.05
-    other = success_probabilities(Claim(), 1.0, 0.5, 10)
+    other = success_probabilities(ClaimedEffect(), 1.0, 0.5, 10)
     assert other["contradicted"] == pytest.approx(stats.binom.sf(5, 10, 0.5), abs=0.03)
-    sized = success_probabilities(Claim(low=0.2, margin=0.1), 0.95, 0.95, 300)
+    sized = success_probabilities(ClaimedEffect(low=0.2, margin=0.1), 0.95, 0.95, 300)
     assert sized["practically null"] > 0.99
 
 
 def test_a_null_within_a_fifth_of_a_spread_takes_many_pairs() -> None:
     """TOST at a true 0 with margin sd/3: 78 pairs for 80 %, by z: (1.645 + 1.282)^2 * 9 = 77."""
-    found = verdict_probabilities("equal", Claim(margin=1 / 3), 0.0, 1.0, 79)
+    found = verdict_probabilities("equal", ClaimedEffect(margin=1 / 3), 0.0, 1.0, 79)
     assert found["supported"] == pytest.approx(0.8, abs=0.02)
 
 
@@ -130,21 +133,21 @@ def test_what_is_barely_significant_comes_out_again_in_half_of_the_reruns() -> N
     by what the first study says of the effect, Phi((2.576 - 1.960) / sqrt 2) = 0.67."""
     for p, chance in ((0.05, 0.5), (0.01, 0.668)):
         mean = (stats.t.isf(p / 2, 199) + 1e-9) / 200**0.5
-        again = rerun_agreement("difference", Claim(), mean, 1.0, 200)
-        assert again.same_rates == pytest.approx(chance, abs=0.015)
-        assert again.tuned_again == again.same_rates  # no choice, no difference
+        again = rerun_agreement("difference", ClaimedEffect(), mean, 1.0, 200)
+        assert again.same_values == pytest.approx(chance, abs=0.015)
+        assert again.tuned_again == again.same_values  # no choice, no difference
 
 
 def test_a_rerun_that_tunes_again_agrees_less() -> None:
-    again = rerun_agreement("difference", Claim(), 1.5, 1.0, 10, selection_variance=0.2)
-    assert again.tuned_again < again.same_rates - 0.05
-    plain = rerun_agreement("difference", Claim(), 1.5, 1.0, 10)
-    assert again.same_rates < plain.same_rates  # a wider interval
+    again = rerun_agreement("difference", ClaimedEffect(), 1.5, 1.0, 10, selection_variance=0.2)
+    assert again.tuned_again < again.same_values - 0.05
+    plain = rerun_agreement("difference", ClaimedEffect(), 1.5, 1.0, 10)
+    assert again.same_values < plain.same_values  # a wider interval
 
 
 def test_agreement_with_a_verdict_that_is_given() -> None:
-    none = rerun_agreement("difference", Claim(), 0.0, 1.0, 12)
-    assert rerun_agreement("difference", Claim(), 0.0, 1.0, 12, reached="inconclusive") == none
-    other = rerun_agreement("difference", Claim(), 0.0, 1.0, 12, reached="supported")
-    assert 0.05 < other.same_rates < 0.15
-    assert rerun_agreement("difference", Claim(), 0.0, 1.0, 1) == (1.0, 1.0)
+    none = rerun_agreement("difference", ClaimedEffect(), 0.0, 1.0, 12)
+    assert rerun_agreement("difference", ClaimedEffect(), 0.0, 1.0, 12, reached="inconclusive") == none
+    other = rerun_agreement("difference", ClaimedEffect(), 0.0, 1.0, 12, reached="supported")
+    assert 0.05 < other.same_values < 0.15
+    assert rerun_agreement("difference", ClaimedEffect(), 0.0, 1.0, 1) == Agreement(1.0, 1.0)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrbench.stats.intervals import Interval
-from lrbench.stats.verdict import VERDICTS, Claim, verdict, verdicts
+from lrbench.stats.intervals import ConfidenceInterval
+from lrbench.stats.verdict import VERDICTS, ClaimedEffect, verdict, verdicts
 
-SIZED = Claim(low=1.0, high=2.0, margin=0.3)
+SIZED = ClaimedEffect(low=1.0, high=2.0, margin=0.3)
 KINDS: list[Any] = ["difference", "no worse", "equal"]
 
 
@@ -33,7 +33,7 @@ KINDS: list[Any] = ["difference", "no worse", "equal"]
     ],
 )
 def test_a_claimed_size(interval: tuple[float, float], equivalence: tuple[float, float], expected: str) -> None:
-    assert verdict("difference", Interval(*interval), Interval(*equivalence), SIZED) == expected
+    assert verdict("difference", ConfidenceInterval(*interval), ConfidenceInterval(*equivalence), SIZED) == expected
 
 
 @pytest.mark.parametrize(
@@ -45,15 +45,18 @@ def test_a_claimed_size(interval: tuple[float, float], equivalence: tuple[float,
 )  # fmt: skip
 def test_a_claimed_direction(interval: tuple[float, float], expected: str) -> None:
     """No size: nothing is too small to matter, even where a margin stands."""
-    for claim in (Claim(), Claim(margin=0.3)):
-        assert verdict("difference", Interval(*interval), Interval(*interval), claim) == expected
+    for claim in (ClaimedEffect(), ClaimedEffect(margin=0.3)):
+        assert verdict("difference", ConfidenceInterval(*interval), ConfidenceInterval(*interval), claim) == expected
 
 
 def test_a_range_that_is_open_upwards_or_down_to_nothing() -> None:
-    assert verdict("difference", Interval(1.0, 50.0), None, Claim(low=1.0)) == "supported"
-    assert verdict("difference", Interval(0.1, 0.9), None, Claim(high=1.0)) == "supported"
-    assert verdict("difference", Interval(0.1, 1.1), None, Claim(high=1.0)) == "direction supported, size unresolved"
-    assert verdict("difference", Interval(1.1, 1.2), None, Claim(high=1.0)) == "larger than claimed"
+    assert verdict("difference", ConfidenceInterval(1.0, 50.0), None, ClaimedEffect(low=1.0)) == "supported"
+    assert verdict("difference", ConfidenceInterval(0.1, 0.9), None, ClaimedEffect(high=1.0)) == "supported"
+    assert (
+        verdict("difference", ConfidenceInterval(0.1, 1.1), None, ClaimedEffect(high=1.0))
+        == "direction supported, size unresolved"
+    )
+    assert verdict("difference", ConfidenceInterval(1.1, 1.2), None, ClaimedEffect(high=1.0)) == "larger than claimed"
 
 
 @pytest.mark.parametrize(
@@ -66,30 +69,30 @@ def test_a_range_that_is_open_upwards_or_down_to_nothing() -> None:
 )  # fmt: skip
 def test_a_fraction_lies_within_its_range_or_on_one_side(low: float, high: float, expected: str) -> None:
     """Of a fraction 1 is no null: 0.7 to 0.89 contradicts nothing."""
-    interval = Interval(math.log(low), math.log(high))
-    assert verdict("fraction", interval, None, Claim(low=0.9, high=0.95)) == expected
+    interval = ConfidenceInterval(math.log(low), math.log(high))
+    assert verdict("fraction", interval, None, ClaimedEffect(low=0.9, high=0.95)) == expected
 
 
 def test_a_fraction_of_one_end() -> None:
-    interval = Interval(math.log(0.2), math.log(0.24))
-    assert verdict("fraction", interval, None, Claim(high=0.25)) == "supported"
-    assert verdict("fraction", interval, None, Claim(high=0.19)) == "larger than claimed"
-    assert verdict("fraction", interval, None, Claim(low=0.25)) == "smaller than claimed"
-    assert verdict("fraction", None, None, Claim(low=0.25)) == "inconclusive"
+    interval = ConfidenceInterval(math.log(0.2), math.log(0.24))
+    assert verdict("fraction", interval, None, ClaimedEffect(high=0.25)) == "supported"
+    assert verdict("fraction", interval, None, ClaimedEffect(high=0.19)) == "larger than claimed"
+    assert verdict("fraction", interval, None, ClaimedEffect(low=0.25)) == "smaller than claimed"
+    assert verdict("fraction", None, None, ClaimedEffect(low=0.25)) == "inconclusive"
 
 
 def test_no_worse_and_equal() -> None:
-    claim, inner = Claim(margin=0.5), Interval(-0.4, 0.4)
-    assert verdict("no worse", Interval(-0.4, 0.1), None, claim) == "supported"
-    assert verdict("no worse", Interval(-0.5, 3.0), None, claim) == "inconclusive"
-    assert verdict("no worse", Interval(-2.0, -0.6), None, claim) == "contradicted"
-    assert verdict("equal", Interval(-0.6, 0.6), inner, claim) == "supported"
-    assert verdict("equal", Interval(-0.6, 0.6), Interval(-0.5, 0.4), claim) == "inconclusive"
-    for interval in (Interval(0.6, 2.0), Interval(-2.0, -0.6)):
+    claim, inner = ClaimedEffect(margin=0.5), ConfidenceInterval(-0.4, 0.4)
+    assert verdict("no worse", ConfidenceInterval(-0.4, 0.1), None, claim) == "supported"
+    assert verdict("no worse", ConfidenceInterval(-0.5, 3.0), None, claim) == "inconclusive"
+    assert verdict("no worse", ConfidenceInterval(-2.0, -0.6), None, claim) == "contradicted"
+    assert verdict("equal", ConfidenceInterval(-0.6, 0.6), inner, claim) == "supported"
+    assert verdict("equal", ConfidenceInterval(-0.6, 0.6), ConfidenceInterval(-0.5, 0.4), claim) == "inconclusive"
+    for interval in (ConfidenceInterval(0.6, 2.0), ConfidenceInterval(-2.0, -0.6)):
         assert verdict("equal", interval, interval, claim) == "contradicted"
     for kind in KINDS[1:]:
         with pytest.raises(ValueError, match="margin"):
-            verdict(kind, inner, inner, Claim())
+            verdict(kind, inner, inner, ClaimedEffect())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -98,8 +101,8 @@ def test_nothing_follows_from_no_interval(kind: Any) -> None:
 
 
 def test_an_interval_that_must_not_be_read_leaves_the_other_one() -> None:
-    assert verdict("difference", None, Interval(-0.1, 0.2), SIZED) == "practically null"
-    assert verdict("equal", Interval(0.6, 1.0), None, Claim(margin=0.5)) == "contradicted"
+    assert verdict("difference", None, ConfidenceInterval(-0.1, 0.2), SIZED) == "practically null"
+    assert verdict("equal", ConfidenceInterval(0.6, 1.0), None, ClaimedEffect(margin=0.5)) == "contradicted"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +116,7 @@ def test_an_interval_that_must_not_be_read_leaves_the_other_one() -> None:
 )  # fmt: skip
 def test_claims_that_no_interval_settles(arguments: dict[str, float], why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        Claim(**arguments)
+        ClaimedEffect(**arguments)
 
 
 ENDS = st.floats(-3, 3).flatmap(lambda low: st.floats(low, 4).map(lambda high: (low, high)))
@@ -125,7 +128,7 @@ def test_many_at_once_are_as_one_by_one(kind: Any, ends: list[tuple[float, float
     middle, quarter = (low + high) / 2, (high - low) / 4
     many = verdicts(kind, low, high, middle - quarter, middle + quarter, SIZED)
     assert [VERDICTS[i] for i in many] == [
-        verdict(kind, Interval(*wide), Interval(*narrow), SIZED)
+        verdict(kind, ConfidenceInterval(*wide), ConfidenceInterval(*narrow), SIZED)
         for wide, narrow in zip(ends, zip(middle - quarter, middle + quarter, strict=True), strict=True)
     ]
 
@@ -137,7 +140,10 @@ def test_who_knows_more_never_turns_a_direction_round(outer: tuple[float, float]
     if low > high:
         return
     for_it = {"supported", "larger than claimed", "smaller than claimed", "direction supported, size unresolved"}
-    before, after = (verdict("difference", i, i, Claim(1.0, 2.0)) for i in (Interval(*outer), Interval(low, high)))
+    before, after = (
+        verdict("difference", i, i, ClaimedEffect(1.0, 2.0))
+        for i in (ConfidenceInterval(*outer), ConfidenceInterval(low, high))
+    )
     if before in for_it:
         assert after in for_it
     if before == "contradicted":

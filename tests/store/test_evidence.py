@@ -15,7 +15,7 @@ from lrbench.experiment import Start
 from lrbench.experiment.identity import arm_id, run_id
 from lrbench.store import committed as git_side
 from lrbench.store.export import write_rows
-from lrbench.store.record import Record, to_json
+from lrbench.store.record import Record
 from lrbench.store.store import Store
 
 pytestmark = pytest.mark.usefixtures("without_picture")
@@ -37,6 +37,7 @@ def child_of(parent, **changes):
 # ---- What is found.
 
 
+@pytest.mark.slow
 def test_rows_are_found_anywhere_but_among_the_records(trained, committed, run):
     key = trained[0].run_id
     assert find(run.results, key).path == committed
@@ -72,7 +73,7 @@ def record_with(record, folder, **summary):
     """A copy with other numbers."""
     copy = Record(folder / record.run_id)
     shutil.copytree(record.folder, copy.folder)
-    (copy.folder / "summary.json").write_text(to_json({**record.summary(), **summary}))
+    copy.add_to_summary({**record.summary(), **summary})
     return copy
 
 
@@ -88,15 +89,19 @@ def test_a_file_that_cannot_be_trusted_stops_every_question(committed, run, make
 
 @pytest.fixture
 def reads(monkeypatch):
-    """How often each file was read as bytes, and what git was asked."""
+    """How often each file of evidence was read, and what git was asked."""
     counted, whole, ask = Counter(), Path.read_bytes, git_side._git
-    monkeypatch.setattr(Path, "read_bytes", lambda path: counted.update([path.name]) or whole(path))
+    files = ("runs.csv", "arms.json")
+    monkeypatch.setattr(
+        Path, "read_bytes", lambda path: counted.update([path.name] * (path.name in files)) or whole(path)
+    )
     monkeypatch.setattr(
         git_side, "_git", lambda folder, *words, **more: counted.update([words[0]]) or ask(folder, *words, **more)
     )
     return counted
 
 
+@pytest.mark.slow
 def test_a_plan_reads_each_file_once_and_asks_git_once(make, trained, committed, run, reads):
     """300 files and 40 jobs: not one read a job, whatever is kept of how many files."""
     from lrbench.experiment import Settings
@@ -357,6 +362,7 @@ def test_forks_of_one_parent_and_of_their_own_are_restored_each_as_it_was(make, 
         assert row.summary() == Record(records[0].folder.with_name(row.run_id)).summary()
 
 
+@pytest.mark.slow
 def test_a_plateau_cannot_be_found_in_restored_evidence(make, run, tmp_path):
     parent = make(*PLATEAU)
     write_rows([run(parent, results=tmp_path / "whole")], run.results / "runs.csv")

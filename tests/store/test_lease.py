@@ -84,6 +84,21 @@ def test_when_a_lease_is_stale(tmp_path, age, changes, held):
     assert path.exists() == held
 
 
+@pytest.mark.parametrize("how", ["stopped", "the clock jumped"])
+def test_a_process_that_lives_on_this_host_keeps_its_lease(tmp_path, how):
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    born = lease_module._born(process.pid)
+    if how == "stopped":
+        process.send_signal(signal.SIGSTOP)
+    write(tmp_path, age=100 * STALE, pid=process.pid, born=born)
+    assert holder(tmp_path) is not None
+    assert not Lease(tmp_path).take()
+    process.kill()
+    process.communicate()
+    assert holder(tmp_path) is None
+    assert Lease(tmp_path).take()
+
+
 def test_a_zombie_holds_nothing(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     write(tmp_path, pid=process.pid, born=lease_module._born(process.pid))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import yaml
 from lrbench.engine.attempt import RunFailed
 from lrbench.errors import ConfigError
 from lrbench.experiment.identity import run_id
-from lrbench.store.record import Record, read_series, series_type, write_bytes, write_json
+from lrbench.store.files import write_bytes, write_json
+from lrbench.store.record import Record
+from lrbench.store.series import read_series, series_type
 
 pytestmark = pytest.mark.usefixtures("without_picture")
 
@@ -40,6 +43,7 @@ def set_state(state):
     return lambda text: json.dumps({**json.loads(text), "state": state})
 
 
+# What is done to it, what is said of it, and what where no seal covers it (the same, if nothing stands there).
 DAMAGE = {
     "experiment truncated": (lambda r: truncate(r.folder / "experiment.yaml"), "experiment.yaml"),
     "experiment empty": (edit("experiment.yaml", lambda t: ""), "experiment.yaml cannot be read"),
@@ -47,16 +51,64 @@ DAMAGE = {
     "experiment with a field too many": (edit("experiment.yaml", lambda t: t + "more: 1\n"), "experiment.yaml cannot"),
     "another rate": (edit("experiment.yaml", lambda t: t.replace("lr: 0.1", "lr: 0.2")), "does not hash to the folder"),
     "another seed": (edit("experiment.yaml", lambda t: t.replace("seed: 0", "seed: 1")), "does not hash to the folder"),
-    "status is no json": (edit("status.json", lambda t: t[:-5]), "a file cannot be read"),
-    "status of an unknown state": (edit("status.json", set_state("fine")), "unknown state 'fine'"),
-    "status without a state": (edit("status.json", lambda t: "{}"), "a file cannot be read"),
-    "status missing": (lambda r: (r.folder / "status.json").unlink(), "a file cannot be read"),
-    "garbage among the rows": (edit("metrics.jsonl", garbage_in_the_middle), "a file cannot be read"),
-    "summary missing": (lambda r: (r.folder / "summary.json").unlink(), "a file cannot be read"),
-    "summary truncated": (lambda r: truncate(r.folder / "summary.json"), "a file cannot be read"),
+    "status is no json": (edit("status.json", lambda t: t[:-5]), "status.json cannot be read"),
+    "status of an unknown state": (
+        edit("status.json", set_state("fine")),
+        "status.json is not as it was written",
+        "unknown state 'fine'",
+    ),
+    "status without a state": (edit("status.json", lambda t: "{}"), "status.json cannot be read"),
+    "status missing": (lambda r: (r.folder / "status.json").unlink(), "status.json cannot be read"),
+    "garbage among the rows": (
+        edit("metrics.jsonl", garbage_in_the_middle),
+        "metrics.jsonl is not as it was written",
+        "metrics.jsonl cannot be read",
+    ),
+    "a row of words": (
+        edit("metrics.jsonl", lambda t: '{"update": 1, "train/loss": "low"}\n' + t),
+        "metrics.jsonl is not as it was written",
+        "metrics.jsonl cannot be read",
+    ),
+    "summary missing": (
+        lambda r: (r.folder / "summary.json").unlink(),
+        "summary.json is missing",
+        "summary.json cannot be read",
+    ),
+    "summary truncated": (
+        lambda r: truncate(r.folder / "summary.json"),
+        "summary.json is not as it was written",
+        "summary.json cannot be read",
+    ),
+    "an accuracy that is a word": (
+        edit("summary.json", lambda t: re.sub('("test/accuracy": )[0-9.]+', r'\1"high"', t)),
+        "summary.json is not as it was written",
+        "summary.json cannot be read",
+    ),
+    "a summary of another run": (
+        edit("summary.json", lambda t: re.sub('("run_id": )"[0-9a-f]+"', r'\1"0123"', t)),
+        "summary.json is not as it was written",
+        "summary.json is of another run",
+    ),
+    "origin is no list": (
+        edit("provenance.json", lambda t: "{}"),
+        "provenance.json is not as it was written",
+        "provenance.json is no list of attempts",
+    ),
     "series missing": (lambda r: (r.folder / "series.npy").unlink(), "series.npy is missing"),
-    "series without a header": (lambda r: (r.folder / "series.npy").write_bytes(b"x" * 300), "a file cannot be read"),
+    "series without a header": (
+        lambda r: (r.folder / "series.npy").write_bytes(b"x" * 300),
+        "series.npy is not as it was written",
+        "series.npy cannot be read",
+    ),
 }
+
+
+def unseal(record: Record) -> None:
+    """As a record was left before there were seals."""
+    (record.folder / "seal.json").unlink()
+    status = json.loads((record.folder / "status.json").read_text())
+    del status["seal"]
+    write_json(record.folder / "status.json", status)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -82,9 +134,16 @@ def record(pristine, run):
     return Record(folder)
 
 
+@pytest.mark.parametrize("sealed", [True, False])
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_damaged_record_is_reported_kept_and_trained_anew(make, run, record, pristine, kind, require_same_run):
-    damage, words = DAMAGE[kind]
+def test_a_damaged_record_is_reported_kept_and_trained_anew(
+    make, run, record, pristine, kind, sealed, require_same_run
+):
+    damage, *said = DAMAGE[kind]
+    words = said[0] if sealed else said[-1]
+    if not sealed:
+        unseal(record)
+        assert record.damage() is None
     damage(record)
     damaged = content(record.folder)
     assert record.standing() == "corrupt"
@@ -105,7 +164,8 @@ def test_libyaml_writes_an_experiment_as_yaml_itself_does(record):
     assert text == yaml.safe_dump(yaml.safe_load(text), sort_keys=False)
 
 
-def test_a_torn_last_line_is_no_damage(make, run, record):
+def test_a_torn_last_line_is_no_damage_where_nothing_is_sealed(make, run, record):
+    unseal(record)
     path = record.folder / "metrics.jsonl"
     path.write_bytes(path.read_bytes()[:-25])
     assert record.standing() == "finished"
@@ -242,6 +302,7 @@ def leave(folder: Path, free: int) -> Path:
     return filler
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("free", [0, 4096, 16384, 32768, 45056, 57344])
 def test_a_full_disk_stops_the_run_and_it_goes_on_once_there_is_room(make, run, tiny_disk, free, require_same_run):
     experiment = make("scheduler=onecycle", "optimizer=adamw", "horizon=8ep")
@@ -295,3 +356,26 @@ def test_a_read_only_folder_is_refused(make, run, tmp_path):
     finally:
         if os.geteuid() == 0:
             subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_the_folders_of_levels_that_were_given(tmp_path):
+    """So that "train the arms again" finds them; none where it is not recorded, or cannot be read."""
+    from lrbench.report.commands import command_of
+    from lrbench.store.files import write_text
+
+    record = Record(tmp_path / "runs" / "0123456789abcdef")
+    assert record.config_dirs() == []
+    sources = "[{path: hydra.conf, provider: hydra}, {path: /mine, provider: command-line}]"
+    write_text(record.folder / ".hydra" / "hydra.yaml", f"hydra: {{runtime: {{config_sources: {sources}}}}}\n")
+    assert record.config_dirs() == ["/mine"]
+
+    class Run:
+        seed = 3
+        config_dirs = staticmethod(record.config_dirs)
+
+        def overrides(self):
+            return ["scheduler=mine"]
+
+    assert command_of([Run()]) == "lrbench --config-dir /mine scheduler=mine seed=3"
+    write_text(record.folder / ".hydra" / "hydra.yaml", "hydra: [")
+    assert record.config_dirs() == []

@@ -60,6 +60,7 @@ def test_the_columns_are_numbers_by_name(trained, committed):
     assert by_id[trained[3].run_id]["test/accuracy"] == ""  # it diverged
 
 
+@pytest.mark.slow
 def test_a_row_of_the_default_recipe_is_under_a_thousand_bytes(run, make):
     """30 epochs of digits, one group, 3 curves; and two more seeds add nothing to what they share."""
     from lrbench.config.experiments import experiment
@@ -149,7 +150,7 @@ def test_a_row_grows_when_the_test_set_is_asked_for_later(trained, tmp_path):
     summary = {k: v for k, v in whole.summary().items() if not k.startswith("test/")}
     early = Record(tmp_path / "early" / whole.run_id)
     shutil.copytree(whole.folder, early.folder)
-    (early.folder / "summary.json").write_text(json.dumps(summary))
+    early.add_to_summary(summary)
     path = tmp_path / "claims" / "runs.csv"
     write_rows([early], path)
     (before,) = read_rows(path)
@@ -294,6 +295,7 @@ def test_numbers_that_are_not_finite_come_back(make, trained, run, tmp_path):
     (copy.folder / "summary.json").write_text(json.dumps(summary))
     last = {**copy.rows()[-1], "update": 64, "val/loss": None}
     edit(copy.folder / "metrics.jsonl", lambda t: "".join(t.splitlines(True)[:-1]) + json.dumps(last) + "\n")
+    copy.adopt()  # sealed as it lies there now
     write_rows([copy], run.results / "runs.csv")
     restored = run(make()).summary()
     assert math.isnan(restored["test/loss"])
@@ -308,5 +310,6 @@ def test_many_groups_are_read_again(make, trained, run, tmp_path):
     shutil.copytree(trained[0].folder, copy.folder)
     summary = {**copy.summary(), "note": "x" * 200_000, **{f"lr_ratio/{i}": [0.5, 1.0] for i in range(1500)}}
     (copy.folder / "summary.json").write_text(json.dumps(summary))
+    copy.adopt()  # sealed as it lies there now
     write_rows([copy], run.results / "runs.csv")
     assert run(make()).summary()["lr_ratio/1499"] == [0.5, 1.0]

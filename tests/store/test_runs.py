@@ -33,9 +33,8 @@ def results(tmp_path):
     return tmp_path / "results"
 
 
-@pytest.fixture
-def store(make, results):
-    """Five runs: two seeds of a cosine, a OneCycle, one that diverged, one under way whose process is gone."""
+def five_runs(make, results):
+    """Two seeds of a cosine, a OneCycle, one that diverged, one under way whose process is gone."""
     return {
         "cosine 0": put(results, make(*COSINE), test__accuracy=0.98, test__loss=0.07, seconds=12.5),
         "cosine 1": put(results, make(*COSINE, "seed=1"), test__accuracy=0.96, test__loss=0.11, seconds=12.0),
@@ -43,6 +42,18 @@ def store(make, results):
         "diverged": put(results, make("optimizer.lr=8.0", "clip=1.0"), "diverged", train__loss=math.nan),
         "running": put(results, make("optimizer.lr=0.2", "optimizer=adamw"), "running"),
     }
+
+
+@pytest.fixture
+def store(make, results):
+    return five_runs(make, results)
+
+
+@pytest.fixture(scope="module")
+def kept(make, tmp_path_factory):
+    """A results folder with the five runs, and these, made once for the tests that only read."""
+    results = tmp_path_factory.mktemp("kept") / "results"
+    return results, five_runs(make, results)
 
 
 def names(store, chosen):
@@ -53,7 +64,9 @@ def names(store, chosen):
 # ---- The store, checked by hand.
 
 
-def test_a_row_a_run(store, results):
+@pytest.mark.slow
+def test_a_row_a_run(kept):
+    results, store = kept
     frame = runs.frame(results).set_index("run_id")
     assert sorted(frame.index) == sorted(r.run_id for r in store.values())
     assert isinstance(frame, pd.DataFrame)
@@ -116,7 +129,8 @@ ASKED = {
 
 
 @pytest.mark.parametrize("asked", ASKED)
-def test_filters_of_the_store(store, results, asked):
+def test_filters_of_the_store(kept, asked):
+    results, store = kept
     everything = runs.read(Store(results))
     assert names(store, runs.choose(everything, asked.split())) == ASKED[asked]
     assert len(runs.frame(results, where=asked.split())) == len(ASKED[asked])
@@ -132,6 +146,7 @@ def test_ids_are_known_by_their_beginning(make, store, results):
     assert runs.choose(everything, ["state=finish"]) == []  # but nothing else
 
 
+@pytest.mark.slow
 def test_a_level_is_told_by_what_tells_it_from_its_like(make, results):
     """An argument that levels of one class share is free; one in which they differ is not."""
     asked = {
@@ -158,7 +173,8 @@ def test_a_level_is_told_by_what_tells_it_from_its_like(make, results):
     assert found("optimizer=sgd_nesterov") == {"nesterov"}
 
 
-def test_a_level_that_no_run_has_and_a_word_that_is_none(store, results):
+def test_a_level_that_no_run_has_and_a_word_that_is_none(kept):
+    results, _store = kept
     everything = runs.read(Store(results))
     assert runs.unmatched(["scheduler=cosine_floor1e-5"], everything) == (
         "no run has scheduler=cosine_floor1e-5 (cosine_floor1e-5 is CosineAnnealingLR with eta_min=1e-05): there are "
@@ -173,7 +189,8 @@ def test_a_level_that_no_run_has_and_a_word_that_is_none(store, results):
         runs.choose(everything, ["model!=resnet9"])
 
 
-def test_frame_with_columns(store, results):
+def test_frame_with_columns(kept):
+    results, _store = kept
     frame = runs.frame(results, ["state=finished"], ["seed", "optimizer.lr", "scheduler", "clip"])
     assert list(frame.columns) == ["seed", "optimizer.lr", "scheduler", "clip"]
     assert frame.values.tolist() == [
@@ -183,13 +200,15 @@ def test_frame_with_columns(store, results):
     ]
 
 
-def test_the_order(store, results):
+def test_the_order(kept):
+    results, _store = kept
     everything = runs.read(Store(results))
     up, down = (runs.ordered(everything, "test/accuracy", d) for d in (False, True))
     assert [r.get("test/accuracy") for r in up] == [0.96, 0.98, 0.99, None, None]
     assert [r.get("test/accuracy") for r in down] == [0.99, 0.98, 0.96, None, None]
 
 
+@pytest.mark.slow
 def test_not_finite_numbers_in_any_spelling(make, results):
     for seed, value in enumerate([math.nan, None, "NaN", math.inf, "Infinity", "-Infinity", 0.5]):
         put(results, make(f"seed={seed}"), test__loss=value)
@@ -219,12 +238,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("asked", REFUSED)
-def test_what_is_refused(store, results, asked):
+def test_what_is_refused(kept, asked):
+    results, _store = kept
     with pytest.raises(ConfigError, match=REFUSED[asked]):
         runs.frame(results, where=[asked])
 
 
-def test_a_column_that_no_run_has_is_refused(store, results):
+def test_a_column_that_no_run_has_is_refused(kept):
+    results, _store = kept
     with pytest.raises(ConfigError, match="test/f1: no run has"):
         runs.frame(results, columns=["seed", "test/f1"])
 
@@ -305,15 +326,18 @@ def test_sorting_keeps_every_run_and_puts_the_missing_last(values):
 # ---- What a table shows by itself.
 
 
-def test_a_table_shows_what_tells_the_runs_apart(store, results):
+def test_a_table_shows_what_tells_the_runs_apart(kept):
+    results, _store = kept
     everything = runs.read(Store(results))
     ends = ["test/accuracy", "test/loss", "seconds"]
-    assert runs.telling(runs.choose(everything, ["warmup!=none"])) == ["run_id", "state", "seed", *ends]
+    assert runs.telling(runs.choose(everything, ["warmup!=none"])) == [
+        "run_id", "state", "scheduler", "optimizer.lr", "seed", *ends,
+    ]  # fmt: skip
     assert runs.telling(runs.choose(everything, ["state=finished", "seed=0"])) == [
-        "run_id", "state", "scheduler", "warmup", "optimizer.lr", *ends,
+        "run_id", "state", "scheduler", "optimizer.lr", "warmup", *ends,
     ]  # fmt: skip
     assert runs.telling(runs.choose(everything, ["state!=finished"])) == [
-        "run_id", "state", "optimizer", "optimizer.lr", "clip",
+        "run_id", "state", "scheduler", "optimizer.lr", "optimizer", "clip",
     ]  # fmt: skip
     assert runs.telling(runs.choose(everything, ["seed=1"])) == ["run_id", "state", "title", *ends]
     assert runs.telling(runs.choose(everything, ["state=interrupted"])) == ["run_id", "state", "title"]
@@ -402,7 +426,7 @@ CHANGES = {
 
 
 def put_metric(record, n):
-    from lrbench.store.record import write_json
+    from lrbench.store.files import write_json
 
     record.set_status("finished", 64, 64)
     write_json(record.folder / "summary.json", {"run_id": record.run_id, "test/loss": n / 8})
@@ -511,6 +535,7 @@ def test_a_read_only_store(store, results, read_only):
     assert not (results / "runs" / "index.json").exists()
 
 
+@pytest.mark.slow
 def test_refreshes_at_the_same_time(make, results):
     put_many(results, make(), 60)
     script = (

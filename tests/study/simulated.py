@@ -12,17 +12,17 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from lrbench.study.cells import Cell, Outcome
+from lrbench.study.cells import Cell, CellOutcome, Look
 from lrbench.study.result import Contrast, Result
-from lrbench.study.rules import ROLES, SEEDS_A_ROLE, Rules, Tuning
+from lrbench.study.rules import ROLES, SEEDS_A_ROLE, Rules, TuningRules
 from lrbench.study.step import next_step
 
 Values = NDArray[np.float64]
-TUNING = Tuning(first=0.1)
+TUNING = TuningRules(first=0.1)
 MIDDLE = 2  # of the five values of the first grid
 STEPS = {TUNING.value(k): k for k in range(-TUNING.at_most, TUNING.at_most + TUNING.points)}
 MOST_TUNING, MOST_PAIRS = 40, 200  # seeds that are asked for
-FAILED = Outcome("", None, None, "diverged")
+FAILED = CellOutcome("", None, None, "diverged")
 ROLE_OF = {i: role for role, i in ROLES.items()}
 
 # Each of mean 0 and standard deviation 1; accuracies have their long tail below.
@@ -99,7 +99,7 @@ class Runs:
     _rows: dict[tuple[str, float, int], Values] = field(default_factory=dict)
     _shared: dict[tuple[str, int], Values] = field(default_factory=dict)
 
-    def look(self, cell: Cell) -> Outcome:
+    def look(self, cell: Cell) -> CellOutcome:
         assert cell.value is not None
         role, place = divmod(cell.seed, SEEDS_A_ROLE)
         key = (cell.arm, cell.value, role)
@@ -108,7 +108,7 @@ class Runs:
         x = float(self._rows[key][place])
         if self.scene.relative is not None:
             x = float(np.exp(self.scene.relative * x)) if np.isfinite(x) else np.nan
-        return Outcome("", x, x) if np.isfinite(x) else FAILED
+        return CellOutcome("", x, x) if np.isfinite(x) else FAILED
 
     def _row(self, arm: str, value: float, role: int) -> Values:
         """A run for every seed of the role that may be asked for; -inf where it diverges."""
@@ -124,19 +124,24 @@ class Runs:
 
 
 def simulate(scene: Scene, rules: Rules, rng: np.random.Generator) -> tuple[Contrast, ...]:
+    """A study's contrasts, of runs that are drawn from the scene."""
+    return without_telling(rules, Runs(scene, rng).look)
+
+
+def without_telling(rules: Rules, look: Look) -> tuple[Contrast, ...]:
     """A study's contrasts. What is told beside the verdict takes longer than the verdict, and is left out: what tuning
     cost, how often a rerun agrees, how much another tuning would move the gain, how many pairs it would have taken."""
     with (
-        mock.patch("lrbench.study.step.told", return_value=()),
+        mock.patch("lrbench.study.step.tuning_results", return_value=()),
         mock.patch("lrbench.study.analysis.choice_variance_of", return_value=0.0),
         mock.patch("lrbench.study.analysis._agreement", return_value=None),
         mock.patch("lrbench.study.analysis._pairs_needed", return_value=None),
     ):
-        return result(rules, Runs(scene, rng)).tasks[0].contrasts
+        return result(rules, look).tasks[0].contrasts
 
 
-def result(rules: Rules, runs: Runs) -> Result:
-    found = next_step(rules, runs.look)
+def result(rules: Rules, look: Look) -> Result:
+    found = next_step(rules, look)
     assert isinstance(found, Result)
     return found
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from study_world import World, rules
 
-from lrbench.stats.verdict import Claim
+from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.cells import Cell, Needed
-from lrbench.study.rules import Tuning
+from lrbench.study.rules import TuningRules
 from lrbench.study.step import asked_again, next_step
 
 THREE = {
@@ -16,7 +16,7 @@ THREE = {
     "pairs": None,
     "detect": 0.02,
     "looks": 2,
-    "tuning": Tuning(first=0.1, more=15),
+    "tuning": TuningRules(first=0.1, more=15),
 }
 
 
@@ -42,11 +42,11 @@ def test_each_task_keeps_its_own_pairs_and_looks_under_another_baseline_and_kind
     world, asked, own = study
     easy, hard = (t.size.pairs for t in own.tasks)
     assert easy < hard
-    other = replace(asked, baseline="b", claims={"c": Claim(low=0.01)})
+    other = replace(asked, baseline="b", claims={"c": ClaimedEffect(low=0.01)})
     found = asked_again(other, own, world.made.get)
     assert [(t.size, t.looks) for t in found.tasks] == [(t.size, t.looks) for t in own.tasks]
     assert [of(t, "c").tested.n for t in found.tasks] == [t.looks * t.size.pairs for t in own.tasks]
-    share = replace(asked, kind="fraction", claims=dict.fromkeys("bc", Claim(low=0.9, high=1.1)))
+    share = replace(asked, kind="fraction", claims=dict.fromkeys("bc", ClaimedEffect(low=0.9, high=1.1)))
     found = asked_again(share, own, world.made.get)
     assert [t.size for t in found.tasks] == [t.size for t in own.tasks]
     assert of(found.tasks[0], "b").verdict == "supported"
@@ -82,7 +82,7 @@ def test_a_turned_contrast_is_the_frozen_one_from_the_other_side(study):
 def test_a_loss_may_be_no_worse_up_to_its_margin(study):
     world, asked, own = study
     for margin, verdict in ((0.1, "supported"), (0.01, "contradicted")):
-        claims = dict.fromkeys("bc", Claim(margin=margin))
+        claims = dict.fromkeys("bc", ClaimedEffect(margin=margin))
         found = asked_again(replace(asked, kind="no worse", claims=claims), own, world.made.get, turned=True)
         assert of(found.tasks[0], "b").verdict == verdict  # of a, which loses 0.04 to b
 

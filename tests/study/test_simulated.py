@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from simulated import Runs, Scene, judged, result, simulate, wrong
 
-from lrbench.stats.verdict import Claim
+from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.cells import Cell, Needed
 from lrbench.study.step import next_step
 
@@ -22,16 +22,15 @@ def test_all_at_once_is_stage_by_stage():
     scene = Scene(gains=(0.7,))
     runs, made = Runs(scene, np.random.default_rng(1)), {}
     rules = scene.rules(looks=2)
-    whole = result(rules, runs)
+    whole = result(rules, runs.look)
     while isinstance(step := next_step(rules, made.get), Needed):
         made |= {cell: runs.look(cell) for cell in step.cells}
     assert step.to_plain() == whole.to_plain()
 
 
 def test_the_interval_of_a_tuned_gain_reaches_further_than_that_at_the_values():
-    contrast = (
-        result((scene := Scene(curvature=0.0)).rules(), Runs(scene, np.random.default_rng(0))).tasks[0].contrasts[0]
-    )
+    scene = Scene(curvature=0.0)
+    contrast = result(scene.rules(), Runs(scene, np.random.default_rng(0)).look).tasks[0].contrasts[0]
     below, above = contrast.reach
     assert below > 0
     assert above > 0
@@ -60,7 +59,9 @@ def test_the_truth_of_a_fraction_is_at_the_best_values_too():
 @pytest.mark.slow
 @pytest.mark.parametrize("pairs", [10, 30])
 @pytest.mark.parametrize("relative", [0.05, -0.05])
-@pytest.mark.parametrize("range_of", [lambda x: Claim(low=x, high=x), lambda x: Claim(high=x * (1 - 1e-9))])
+@pytest.mark.parametrize(
+    "range_of", [lambda x: ClaimedEffect(low=x, high=x), lambda x: ClaimedEffect(high=x * (1 - 1e-9))]
+)
 def test_a_fraction_is_rarely_put_where_it_is_not(range_of, relative, pairs):
     """The truth is all of the claimed range, where every verdict is false that is not inconclusive; and just above it,
     where supported is. Of a loss, which is better lower, as of an accuracy."""

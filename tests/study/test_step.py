@@ -9,11 +9,11 @@ from study_world import World, rules
 
 from lrbench.errors import ConfigError
 from lrbench.stats.selection import regret_limit
-from lrbench.stats.verdict import Claim
+from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.result import DEPENDS
-from lrbench.study.rules import Tuning
+from lrbench.study.rules import TuningRules
 from lrbench.study.size import pairs_to_find
-from lrbench.study.tuning import Choice, Point, choice_variance_of, reach_of
+from lrbench.study.tuning import ChosenValue, GridPoint, choice_variance_of, reach_of
 
 
 def values(result, task=0):
@@ -71,7 +71,7 @@ def test_the_grid_grows_for_all_arms_until_each_best_has_a_worse_value_on_both_s
 
 def test_an_arm_at_the_edge_of_the_largest_grid_gets_no_verdict_and_no_confirmation():
     world = World({"a": 0.8, "b": 0.9}, {"b": 12.8})
-    found = world.run(rules(tuning=Tuning(first=0.1, at_most=6)))
+    found = world.run(rules(tuning=TuningRules(first=0.1, at_most=6)))
     assert standings(found) == {"a": "tuned", "b": "edge"}
     assert only(found).verdict is None
     assert "b is not tuned: its best value 3.2 is the highest of 6" in only(found).remarks
@@ -95,7 +95,9 @@ def test_a_value_that_fails_twice_is_not_tried_again_and_comes_last():
 
 
 def test_an_arm_that_fails_at_every_value_is_a_verdict_about_failures():
-    found = World({"a": 0.8, "b": 0.8}, fails=lambda c: c.arm == "b").run(rules(tuning=Tuning(first=0.1, at_most=6)))
+    found = World({"a": 0.8, "b": 0.8}, fails=lambda c: c.arm == "b").run(
+        rules(tuning=TuningRules(first=0.1, at_most=6))
+    )
     assert standings(found)["b"] == "failed"
     assert only(found).verdict is None
     assert only(found).remarks == ("b failed at every value from 0.05 to 1.6 (12 of 12 runs)",)
@@ -211,9 +213,11 @@ def test_seeds_that_spread_over_decades_do_not_move_the_choice():
         1.0: (0.2412, 0.1428, 0.0999, 0.4286, 0.153, 0.1259, 0.219, 0.1869, 0.2262),
         2.0: (12.1686, 0.329, 59.5709),
     }
-    points = tuple(Point(value, found) for value, found in scores.items())
-    base = Choice("a", 0.5, "tuned", points, (0.5, 0.25, 1.0))
-    best = Choice("b", 1.0, "tuned", tuple(Point(v, (0.05,) * len(s)) for v, s in scores.items()), (0.25, 0.5, 1.0))
+    points = tuple(GridPoint(value, found) for value, found in scores.items())
+    base = ChosenValue("a", 0.5, "tuned", points, (0.5, 0.25, 1.0))
+    best = ChosenValue(
+        "b", 1.0, "tuned", tuple(GridPoint(v, (0.05,) * len(s)) for v, s in scores.items()), (0.25, 0.5, 1.0)
+    )
     variance = choice_variance_of(rules(higher=False), {"a": base, "b": best}, "b")
     assert 0 <= variance**0.5 < 0.044
 
@@ -224,13 +228,13 @@ def test_seeds_that_spread_over_decades_do_not_move_the_choice():
 def test_more_pairs_are_counted_from_what_the_verdict_is_read_against(kind, gain, away):
     from lrbench.study.analysis import away_from_null
 
-    claims = {} if kind == "difference" else {"b": Claim(margin=0.02)}
+    claims = {} if kind == "difference" else {"b": ClaimedEffect(margin=0.02)}
     assert away_from_null(rules(kind=kind, claims=claims), "b", gain) == (pytest.approx(away), away > 0)
 
 
 def test_all_arms_of_a_family_may_be_equal():
     """No difference is found, so the second step of the differences is closed; equality is a family of its own."""
-    claims = {arm: Claim(margin=0.01) for arm in ("b", "c")}
+    claims = {arm: ClaimedEffect(margin=0.01) for arm in ("b", "c")}
     asked = rules(arms=("a", "b", "c"), kind="equal", claims=claims, estimand="swap", tuning=None, pairs=20, looks=1)
     found = World({"a": 0.8, "b": 0.8, "c": 0.8}, sd=0.003).run(asked)
     assert [c.verdict for c in found.tasks[0].contrasts] == ["supported", "supported"]
@@ -240,7 +244,7 @@ def test_all_arms_of_a_family_may_be_equal():
 def test_equality_is_counted_from_the_nearer_margin():
     from lrbench.study.analysis import away_from_null
 
-    equal = rules(kind="equal", claims={"b": Claim(margin=0.02)})
+    equal = rules(kind="equal", claims={"b": ClaimedEffect(margin=0.02)})
     found = [away_from_null(equal, "b", gain) for gain in (0.015, -0.015, 0.03, -0.03)]
     # Inside, the end of the interval that lies towards the nearer margin decides; outside, the one towards 0.
     assert found == [
@@ -260,7 +264,7 @@ def test_failures_that_differ_forbid_support():
 
 def fraction(**given):
     claim = {k: given.pop(k) for k in ("low", "high") if k in given}
-    return rules(kind="fraction", claims={"b": Claim(**claim)}, **given)
+    return rules(kind="fraction", claims={"b": ClaimedEffect(**claim)}, **given)
 
 
 @pytest.mark.parametrize("higher", [True, False])
@@ -280,7 +284,7 @@ def test_a_fraction_has_no_direction(higher):
 def test_the_inverse_fraction_is_the_inverse():
     world = World({"a": 0.80, "b": 0.72}, sd=0.01)
     one = only(world.run(fraction(low=0.5, estimand="swap", tuning=None)))
-    other = only(world.run(rules(kind="fraction", baseline="b", claims={"a": Claim(low=0.5)}, estimand="swap",
+    other = only(world.run(rules(kind="fraction", baseline="b", claims={"a": ClaimedEffect(low=0.5)}, estimand="swap",
                                  tuning=None)))  # fmt: skip
     assert other.tested.mean == pytest.approx(-one.tested.mean)
     assert other.tested.interval.low == pytest.approx(-one.tested.interval.high)
@@ -289,11 +293,10 @@ def test_the_inverse_fraction_is_the_inverse():
 def test_the_reach_of_a_fraction_is_of_logarithms_and_turns_round_with_the_metric():
     """Of a loss a better value of the arm makes the fraction smaller."""
     scores = {0.1: (0.50, 0.55, 0.60), 0.2: (0.40, 0.48, 0.50), 0.4: (0.41, 0.42, 0.50)}
-    points = tuple(Point(value, found) for value, found in scores.items())
-    chosen, sure = Choice("b", 0.4, "tuned", points, (0.4, 0.2, 0.1)), Choice(
-        "a", 0.2, "tuned", (Point(0.1, (0.9, 0.9, 0.9)), Point(0.2, (0.4, 0.4, 0.4)), Point(0.4, (0.9, 0.9, 0.9))),
-        (0.2, 0.1, 0.4),
-    )  # fmt: skip
+    points = tuple(GridPoint(value, found) for value, found in scores.items())
+    flat = tuple(GridPoint(value, (found,) * 3) for value, found in ((0.1, 0.9), (0.2, 0.4), (0.4, 0.9)))
+    chosen = ChosenValue("b", 0.4, "tuned", points, (0.4, 0.2, 0.1))
+    sure = ChosenValue("a", 0.2, "tuned", flat, (0.2, 0.1, 0.4))
     below, above = reach_of(fraction(low=0.9, higher=False), {"a": sure, "b": chosen}, "b", 0.05)
     logs = {value: np.log(found) for value, found in scores.items()}
     assert above == 0
@@ -349,14 +352,14 @@ def test_replicates_have_seeds_of_their_own():
 
 
 def test_a_null_is_found_where_a_size_was_claimed():
-    claims = {"b": Claim(low=0.01, margin=0.005)}
+    claims = {"b": ClaimedEffect(low=0.01, margin=0.005)}
     found = World({"a": 0.8, "b": 0.8002}, sd=0.001).run(rules(claims=claims))
     assert only(found).verdict == "practically null"
 
 
 def test_what_no_pairs_detect_for_the_choice_of_values_is_tried_all_the_same():
     """As many as detect it at the chosen values; a larger gain is found."""
-    asked = rules(pairs=None, detect=0.002, tuning=Tuning(first=0.1, more=0))
+    asked = rules(pairs=None, detect=0.002, tuning=TuningRules(first=0.1, more=0))
     found = World({"a": 0.8, "b": 0.95}, sd=0.002, curvature=0.001).run(asked)
     size = found.tasks[0].size
     assert size.enough
@@ -366,7 +369,7 @@ def test_what_no_pairs_detect_for_the_choice_of_values_is_tried_all_the_same():
 
 
 def test_pairs_that_cannot_decide_a_claim_are_not_run():
-    claims = {"b": Claim(low=0.002, high=0.003, margin=0.001)}
+    claims = {"b": ClaimedEffect(low=0.002, high=0.003, margin=0.001)}
     world = World({"a": 0.8, "b": 0.802}, sd=0.01)
     found = world.run(rules(claims=claims))
     assert not any(c.measured for c in world.made)
@@ -374,11 +377,12 @@ def test_pairs_that_cannot_decide_a_claim_are_not_run():
     assert "would" in found.tasks[0].size.why
 
 
+@pytest.mark.slow
 def test_a_choice_that_leaves_a_claim_open_is_said_and_stops_nothing():
     """Rates that differ by less than seeds do, of which three say little: more pairs do not tell which is best."""
-    claims = {"b": Claim(low=0.02, high=0.03, margin=0.01)}
+    claims = {"b": ClaimedEffect(low=0.02, high=0.03, margin=0.01)}
     world = World({"a": 0.8, "b": 0.82}, sd=0.01, curvature=0.001)
-    found = world.run(rules(claims=claims, tuning=Tuning(first=0.1, more=0), pairs=60))
+    found = world.run(rules(claims=claims, tuning=TuningRules(first=0.1, more=0), pairs=60))
     assert standings(found) == {"a": "tuned", "b": "tuned"}
     assert "may stay open: the choice of values leaves 0.0494, of which more tuning" in found.tasks[0].size.why
     assert only(found).tested.n == 120  # both looks were taken
@@ -397,15 +401,21 @@ def test_a_choice_that_leaves_a_claim_open_is_said_and_stops_nothing():
         ({"pairs": None, "detect": 0}, ["detect=0"]),
         ({"tuning": None}, ["tuning", "first"]),
         ({"looks": 3}, ["looks=3"]),
-        ({"claims": {"a": Claim()}}, ["claims=a", "b"]),
+        ({"claims": {"a": ClaimedEffect()}}, ["claims=a", "b"]),
         ({"primary": ("c",)}, ["primary=c"]),
         ({"kind": "equal"}, ["margin"]),
         ({"kind": "better"}, ["kind=better", "no worse"]),
         ({"estimand": "swap", "tuning": None, "pairs": None, "detect": 0.1}, ["detect", "pairs"]),
         ({"replicate": 1000}, ["replicate=1000"]),
         ({"kind": "fraction"}, ["claims=b", "low: 0.9"]),
-        ({"kind": "fraction", "claims": {"b": Claim(low=0.9, margin=0.1)}}, ["claims.b.margin", "no direction"]),
-        ({"kind": "fraction", "claims": {"b": Claim(low=0.9)}, "estimand": "both"}, ["estimand=both", "tuned or swap"]),
+        (
+            {"kind": "fraction", "claims": {"b": ClaimedEffect(low=0.9, margin=0.1)}},
+            ["claims.b.margin", "no direction"],
+        ),
+        (
+            {"kind": "fraction", "claims": {"b": ClaimedEffect(low=0.9)}, "estimand": "both"},
+            ["estimand=both", "tuned or swap"],
+        ),
     ],
 )
 def test_rules_that_cannot_be_meant_are_refused(given, words):
@@ -419,4 +429,4 @@ def test_rules_that_cannot_be_meant_are_refused(given, words):
 )
 def test_a_grid_that_tunes_nothing_is_refused(given):
     with pytest.raises(ConfigError, match="tuning"):
-        Tuning(**{"first": 0.1, **given})
+        TuningRules(**{"first": 0.1, **given})

@@ -18,6 +18,7 @@ import pytest
 import yaml
 from cli_support import TINY, Lrbench, assert_refused, files, in_process
 from data_support import write_image_folder
+from warm import Process, Warm
 
 from lrbench import CONF
 from lrbench.config import named
@@ -47,6 +48,7 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- The plan.
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_the_plan_and_writes_nothing(lrbench: Lrbench, tmp_path: Path) -> None:
     said = lrbench("-m", *QUICK, "seed=0,1", "--dry-run")
     ids = [run_id(experiment(*QUICK, f"seed={i}"))[:8] for i in (0, 1)]
@@ -63,6 +65,7 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(lrbench: Lrbench, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_the_sweep_is_kept(lrbench: Lrbench, tmp_path: Path) -> None:
     assert lrbench("-m", *QUICK, "seed=0,1", HERE).code == 0
@@ -76,6 +79,7 @@ def test_the_sweep_is_kept(lrbench: Lrbench, tmp_path: Path) -> None:
     assert re.search(r"^cost     about \d+ s of training$", planned.out, re.MULTILINE)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_impossible_combinations_are_left_out_on_request(lrbench: Lrbench, tmp_path: Path) -> None:
     grid = ("-m", *QUICK[:-1], "scheduler=onecycle,constant", "warmup=none,linear_10pct", "horizon=10ep", HERE)
@@ -93,6 +97,7 @@ def test_impossible_combinations_are_left_out_on_request(lrbench: Lrbench, tmp_p
     assert_refused(everything, "the sweep is empty; the first of 2 refused jobs is 'batch_size=0': batch_size=0:")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -128,6 +133,7 @@ def test_plots_have_no_plan(lrbench: Lrbench) -> None:
 # ---- Named sweeps.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", named.sweep_files())
 def test_every_named_sweep_can_be_planned(name: str, lrbench: Lrbench, tmp_path: Path) -> None:
     said = lrbench("sweep", name, "--dry-run")
@@ -138,6 +144,7 @@ def test_every_named_sweep_can_be_planned(name: str, lrbench: Lrbench, tmp_path:
     assert f"# Command: lrbench sweep {name}" in header
 
 
+@pytest.mark.slow
 def test_the_tour_is_four_schedules_by_three_warmups_by_three_seeds(lrbench: Lrbench) -> None:
     assert lrbench("sweep", "tour", "--dry-run").out.startswith("36 runs: 36 new\n")
     assert lrbench("sweep", "tour", "seed=7", "--dry-run").out.startswith("12 runs: 12 new\n")
@@ -166,14 +173,17 @@ def own(tmp_path: Path) -> Path:
     return tmp_path / "own"
 
 
-@pytest.mark.parametrize("where", [["--config-dir", "own"], ["--config-dir=own"], ["-cd", "own"]])
-def test_a_sweep_of_the_users_own(where: list[str], own: Path, lrbench: Lrbench) -> None:
+@pytest.mark.slow
+def test_a_sweep_of_the_users_own(own: Path, lrbench: Lrbench) -> None:
+    """The folder is told in any of three ways, before the name or after it."""
     assert_refused(lrbench("sweep", "mine"), "there is no such sweep", "tour")
-    for words in (["mine", *where], [*where, "mine"], [*where, "name=mine"]):
+    here = ["--config-dir", "own"]
+    for words in (["mine", *here], [*here, "mine"], [*here, "name=mine"], ["mine", "--config-dir=own"],
+                  ["-cd", "own", "mine"], ["-cd", "own", "name=mine"]):  # fmt: skip
         said = lrbench("sweep", *words, *TINY, "--dry-run")
         assert (said.code, said.out.partition("\n")[0]) == (0, "2 runs: 2 new"), said.err
-    assert lrbench("sweep", "mine", *where, *TINY, "seed=5", "--dry-run").out.startswith("1 run: 1 new\n")
-    assert lrbench("sweep", *where, "tour", "--dry-run").out.startswith("36 runs")  # lrbench's own comes first
+    assert lrbench("sweep", "mine", *here, *TINY, "seed=5", "--dry-run").out.startswith("1 run: 1 new\n")
+    assert lrbench("sweep", *here, "tour", "--dry-run").out.startswith("36 runs")  # lrbench's own comes first
 
 
 @pytest.mark.usefixtures("own")
@@ -235,6 +245,7 @@ def listed(out: str) -> list[str]:
     return [line.split(maxsplit=1)[1] for line in out.splitlines() if re.match("  [0-9a-f]{8} ", line)]
 
 
+@pytest.mark.slow
 def test_a_file_with_arms(lrbench: Lrbench, own: Path) -> None:
     (own / "sweep" / "mine.yaml").write_text(ARMS)
     sweep = ("sweep", "mine", "--config-dir", "own", *ROOMY, "--dry-run")
@@ -245,6 +256,7 @@ def test_a_file_with_arms(lrbench: Lrbench, own: Path) -> None:
     assert_refused(lrbench(*sweep, "scheduler=linear"), "arm warm: 'scheduler=cosine' and 'scheduler=linear' set one")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_arms_on_the_command_line(lrbench: Lrbench, tmp_path: Path) -> None:
     arms = ("--arm", "warm: scheduler=cosine warmup=linear_10pct", "--arm=steps: scheduler=multistep "
@@ -268,7 +280,7 @@ def test_arms_on_the_command_line(lrbench: Lrbench, tmp_path: Path) -> None:
         (("-m", "--arm", "warm:"), "--arm: the arm 'warm' has no overrides"),
         (("-m", "--arm", "warm: 'seed=1"), "this cannot be split into overrides"),
         (("-m", "--arm", "a: seed=1", "--arm", "a: seed=2"), "--arm: two arms are called 'a'"),
-        (("--arm", "a: seed=1"), "--arm: arms make a sweep; add -m"),
+        (("--arm", "a: seed=1"), "--arm: this is of a sweep, and here is one run; add -m"),
         (("plot", "-m", "--arm", "a: seed=1"), "plot: --dry-run"),
         (
             ("-m", "hydra/launcher=basic", "--arm", "a: seed=1"),
@@ -290,6 +302,7 @@ def test_arms_count_as_jobs(lrbench: Lrbench) -> None:
 # ---- Trained.
 
 
+@pytest.mark.slow
 def test_workers_by_the_command(lrbench: Lrbench, tmp_path: Path) -> None:
     said = lrbench("-m", *QUICK, "seed=0,1,2", "hydra.launcher.workers=2")
     assert said.code == 0, said.err
@@ -306,6 +319,7 @@ def _yaml(config: object) -> str:
     return OmegaConf.to_yaml(config)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_a_signal_in_the_last_update_of_a_run_stops_the_sweep(
     lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -326,6 +340,7 @@ def test_a_signal_in_the_last_update_of_a_run_stops_the_sweep(
     assert lrbench("-m", *QUICK, "seed=0,1,2", HERE).err.startswith("3 runs: 1 done, 2 new\n")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_a_forced_sweep_trains_all_again(lrbench: Lrbench, tmp_path: Path) -> None:
     assert lrbench("-m", *QUICK, "seed=0,1", HERE).code == 0
@@ -336,20 +351,18 @@ def test_a_forced_sweep_trains_all_again(lrbench: Lrbench, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_two_ranks_go_through_a_sweep_together(tmp_path: Path) -> None:
+def test_two_ranks_go_through_a_sweep_together(tmp_path: Path, warm: Warm) -> None:
     """What is done already is passed over by both, not by one that leaves the other waiting."""
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = [*torchrun, "-m", "lrbench", "-m", *QUICK, "device=cpu"]
     for sweep, standing in (("seed=0,1", "2 new"), ("seed=0,1,2", "2 done, 1 new")):
-        done = subprocess.run([*command, sweep], cwd=tmp_path, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        assert f"runs: {standing}" in done.stderr
+        done = warm.ranks("-m", *QUICK, "device=cpu", sweep, folder=tmp_path)
+        assert [p.returncode for p in done] == [0, 0], done[0].err
+        assert f"runs: {standing}" in done[0].err
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 3
     assert len(list((tmp_path / "results" / "sweeps").iterdir())) == 2
 
 
 @pytest.fixture
-def under_way(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator["UnderWay"]:
+def under_way(request: pytest.FixtureRequest, tmp_path: Path, warm: Warm) -> Iterator["UnderWay"]:
     """A long sweep in a session of its own, two of whose three runs have begun: on data that workers hold, or on
     images that each worker has two processes read."""
     data = ["batch_size=256"]
@@ -357,31 +370,30 @@ def under_way(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator["Under
         root = write_image_folder(tmp_path / "images")
         data = ["data=image_folder", f"data.args.root={root}", "data.args.val_size=40", "data.args.size=8",
                 "data.args.resize=8", "batch_size=8"]  # fmt: skip
-    command = [sys.executable, "-m", "lrbench", "-m", *TINY[:-2], *data, "horizon=20000ba", "eval_every=1000ba",
-               "scheduler=constant", "seed=0,1,2", "hydra.launcher.workers=2"]  # fmt: skip
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    command = ["-m", *TINY[:-2], *data, "horizon=20000ba", "eval_every=1000ba", "scheduler=constant", "seed=0,1,2",
+               "hydra.launcher.workers=2"]  # fmt: skip
+    driver = warm.start(*command, folder=tmp_path)
     begun: set[Path] = set()
     family: list[psutil.Process] = []
     try:
         while len(begun) < 2:
-            assert process.poll() is None, process.communicate()[1]
+            assert driver.poll() is None, driver.err
             begun = {p.parent for p in tmp_path.rglob("metrics.jsonl") if p.stat().st_size}
             time.sleep(0.05)
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        family = [psutil.Process(driver.pid), *psutil.Process(driver.pid).children(recursive=True)]
         if request.param == "read by processes":
             assert len(family) >= 1 + 2 + 2 * (1 + 2)  # beside the driver and what Python runs for it
-        yield UnderWay(process, family, begun)
+        yield UnderWay(driver, family, begun)
     finally:
         with suppress(psutil.NoSuchProcess):
-            family += psutil.Process(process.pid).children(recursive=True)
+            family += psutil.Process(driver.pid).children(recursive=True)
         for left in filter(psutil.Process.is_running, family):
             left.kill()
-        process.kill()
-        process.communicate()
+        driver.kill()
 
 
 class UnderWay(NamedTuple):
-    driver: "subprocess.Popen[str]"
+    driver: Process
     family: list[psutil.Process]  # the driver and all that it started, and what that started
     begun: set[Path]  # the records of two runs
 
@@ -398,8 +410,8 @@ SOURCES = [pytest.param("in memory"), pytest.param("read by processes", marks=py
 def test_ctrl_c_in_a_terminal(under_way: "UnderWay") -> None:
     """SIGINT to the whole process group, as a terminal sends it: nothing is left running, and all can go on."""
     os.killpg(under_way.driver.pid, signal.SIGINT)
-    _, err = under_way.driver.communicate(timeout=300)
-    assert under_way.driver.returncode == 130, err
+    assert under_way.driver.wait() == 130, under_way.driver.err
+    err = under_way.driver.err
     assert "Traceback" not in err
     assert "2 resumable, 1 new; the same command goes on from there" in err
     records = [Record(folder) for folder in under_way.begun]
@@ -413,7 +425,6 @@ def test_ctrl_c_in_a_terminal(under_way: "UnderWay") -> None:
 def test_nothing_outlives_a_driver_that_is_killed(under_way: "UnderWay") -> None:
     """Its workers stop at an update and save their state, as if it had asked them to."""
     under_way.driver.kill()
-    under_way.driver.wait()
     under_way.require_gone()
     records = [Record(folder) for folder in under_way.begun]
     assert {r.standing() for r in records} == {"interrupted"}
@@ -467,6 +478,7 @@ def test_a_sweep_has_the_name_it_is_given(lrbench: Lrbench, tmp_path: Path) -> N
     assert_refused(lrbench("plot", *QUICK, "--name", "mine"), "--name", "for training")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_a_name_is_that_of_one_sweep(lrbench: Lrbench, tmp_path: Path) -> None:
     """More runs extend it, fewer are a part of it, others are refused before anything is trained."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cli_support import TINY
 
-from lrbench.config.arms import Arm
+from lrbench.config.arms import SweepArm
 from lrbench.config.entries import entries
 from lrbench.config.experiments import experiment
 from lrbench.config.grid import expanded
@@ -30,7 +30,7 @@ from lrbench.config.entries import entries
 from lrbench.config.grid import expanded
 from lrbench.sweep.carry_out import carry_out
 from lrbench.sweep.freeze import freeze
-from lrbench.sweep.tell import text
+from lrbench.sweep.words import text
 
 if __name__ == "__main__":
     plan = freeze(entries(expanded(sys.argv[3:])))
@@ -40,7 +40,8 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
 def test_in_a_fresh_process_nothing_is_printed(workers: int, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)
     command = [sys.executable, "script.py", "told", str(workers), *QUICK, "seed=0,1"]
@@ -121,11 +122,12 @@ def test_a_number_of_workers_that_is_none(workers: int, tmp_path: Path) -> None:
 
 # ---- Arms.
 
-WARM = Arm("warm", ("scheduler=cosine", "warmup=linear_10pct"))
-PLATEAU = Arm("plateau", ("scheduler=plateau", "scheduler.args.patience=3ep"))
+WARM = SweepArm("warm", ("scheduler=cosine", "warmup=linear_10pct"))
+PLATEAU = SweepArm("plateau", ("scheduler=plateau", "scheduler.args.patience=3ep"))
 SHARED = [*TINY, "horizon=10ep"]
 
 
+@pytest.mark.slow
 def test_arms_times_a_grid(tmp_path: Path) -> None:
     plan = freeze(entries(expanded([*SHARED, f"results={tmp_path}", "seed=0,1"]), [WARM, PLATEAU]))
     assert [(e.label, e.arm, e.number) for e in plan.entries] == [
@@ -140,25 +142,25 @@ def test_arms_times_a_grid(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arm", "words"),
     [
-        (Arm("a", ("scheduler=cosin",)), r"in the run 'a seed=0': scheduler=cosin: there is no such level"),
-        (Arm("a", ("sede=1",)), r"in the run 'a seed=0': sede=1: there is no option 'sede'"),
-        (Arm("a", ("x=[",)), r"arm a: 'x=\[' cannot be read as key=value or group=level"),
-        (Arm("a", ("optimizer.lr=1,2",)), r"arm a: 'optimizer.lr=1,2' has several values"),
-        (Arm("a", ("seed=7",)), r"arm a: 'seed=7' and 'seed=1' set one option"),
+        (SweepArm("a", ("scheduler=cosin",)), r"in the run 'a seed=0': scheduler=cosin: there is no such level"),
+        (SweepArm("a", ("sede=1",)), r"in the run 'a seed=0': sede=1: there is no option 'sede'"),
+        (SweepArm("a", ("x=[",)), r"arm a: 'x=\[' cannot be read as key=value or group=level"),
+        (SweepArm("a", ("optimizer.lr=1,2",)), r"arm a: 'optimizer.lr=1,2' has several values"),
+        (SweepArm("a", ("seed=7",)), r"arm a: 'seed=7' and 'seed=1' set one option"),
         (
-            Arm("a", ("optimizer.lr=1", "optimizer.lr=2")),
+            SweepArm("a", ("optimizer.lr=1", "optimizer.lr=2")),
             r"arm a: 'optimizer.lr=2' and 'optimizer.lr=1' set one option",
         ),
     ],
 )
-def test_a_bad_arm_is_named(arm: Arm, words: str) -> None:
+def test_a_bad_arm_is_named(arm: SweepArm, words: str) -> None:
     with pytest.raises(ConfigError, match=f"^{words}"):
         freeze(entries(expanded([*SHARED, "seed=0,1"]), [arm]))
 
 
 def test_refused_jobs_of_one_arm_are_left_out(tmp_path: Path) -> None:
     """A warmup before a scheduler that warms up by itself."""
-    arms = [WARM, Arm("both", ("scheduler=onecycle", "warmup=linear_10pct"))]
+    arms = [WARM, SweepArm("both", ("scheduler=onecycle", "warmup=linear_10pct"))]
     jobs = expanded([*SHARED, f"results={tmp_path}", "seed=0,1"])
     assert [type(e) for e in entries(jobs, arms)] == [Entry, Entry, Refused, Refused]
     plan = freeze(entries(jobs, arms), skip_invalid=True)

@@ -20,7 +20,8 @@ from omegaconf import OmegaConf
 from lrbench import CONF
 from lrbench.cli import main as cli
 from lrbench.cli.flags import Flags
-from lrbench.cli.main import _shared_out, _Task
+from lrbench.cli.main import _shared_out
+from lrbench.cli.task import HydraTask
 from lrbench.config.experiments import experiment
 from lrbench.errors import ConfigError
 from lrbench.experiment.identity import run_id
@@ -43,7 +44,7 @@ def sweep(tmp_path, monkeypatch):
     def swept(*overrides, base=BASE):
         hydra = Hydra.create_main_hydra2("lrbench", create_config_search_path(str(CONF)))
         to_hydra, to_sweeper = _shared_out([*base, *overrides], ["-m"])
-        task = _Task("train", Flags(), to_sweeper)
+        task = HydraTask("train", Flags(), to_sweeper)
         try:
             returns = hydra.multirun("config", task, to_hydra, with_log_configuration=False)
         finally:
@@ -87,6 +88,7 @@ def test_sweep_2_jobs(sweep, workers):
         assert kept("config.yaml", f"seed={number}")["seed"] == number
 
 
+@pytest.mark.slow
 def test_sweep_2_jobs_2_batches(sweep):
     """By Hydra's own sweeper, which hands them out in batches: jobs are numbered through all of them."""
     returns, task = sweep("hydra/sweeper=basic", "hydra.sweeper.max_batch_size=2", "seed=range(5)")
@@ -103,6 +105,7 @@ def test_ours_takes_no_batches(sweep):
     assert not Path("results").exists()
 
 
+@pytest.mark.slow
 def test_sweep_two_config_groups(sweep):
     returns, _ = sweep("scheduler=cosine,step", "scheduler.interval=batch")
     own, values = jobs(returns)
@@ -113,6 +116,7 @@ def test_sweep_two_config_groups(sweep):
     assert values == ["finished"] * 2
 
 
+@pytest.mark.slow
 def test_sweep_and_override(sweep):
     """An option that the default configuration does not have, but every swept level has."""
     returns, task = sweep("scheduler=step,multistep", "scheduler.args.gamma=0.5", "scheduler.interval=batch")

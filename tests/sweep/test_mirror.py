@@ -42,7 +42,8 @@ class Broken(trackers.TensorBoard):
         raise OSError("no server")
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_once_and_equal_to_the_records(workers: str, lrbench: Lrbench, records: list[Record]) -> None:
     said = lrbench(*SWEEP, f"hydra.launcher.workers={workers}")
     assert said.code == 0
@@ -80,6 +81,7 @@ def test_no_run_of_a_sweep_starts_a_tracker(
     assert all((r.folder / "wandb").exists() for r in records)
 
 
+@pytest.mark.slow
 def test_a_tracker_that_fails_is_told_once_and_tried_again(
     lrbench: Lrbench, records: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,8 @@ from lrbench.engine.outcome import device_here
 from lrbench.errors import ConfigError
 from lrbench.experiment import Settings
 from lrbench.experiment.identity import run_id
-from lrbench.store.record import Record, write_json
+from lrbench.store.record import DONE, Record
+from lrbench.store.seal import entry_of
 from lrbench.sweep.entry import Entry, from_payload, run_entry
 from lrbench.sweep.origin import Origin
 from lrbench.sweep.plan import Refused, duration, make_plan
@@ -49,12 +50,15 @@ HERE = device_here(torch.device("cpu"))
 
 def stands(entry, state, update=3, seconds=2.0, cpu=HERE, device="cpu"):
     """Lay a record out as if it had come so far."""
-    entry.record.create(entry.experiment, {})
-    entry.record.set_status(state, update, 8)
-    summary = {"seconds": seconds, "updates": update, "test/loss": 0.1}
-    write_json(entry.record.folder / "summary.json", summary)
-    write_json(entry.record.folder / "provenance.json", [{"device": device, "cpu": cpu}])
-    write_series(entry.record, [[0.0]] * update)
+    record = entry.record
+    record.create(entry.experiment, {}, [{"device": device, "cpu": cpu}])
+    write_series(record, [[0.0]] * update)
+    (record.folder / "metrics.jsonl").write_text("")
+    if state in DONE:
+        log = {name: entry_of((record.folder / name).read_bytes()) for name in ("series.npy", "metrics.jsonl")}
+        record.finish(state, {"seconds": seconds, "updates": update, "test/loss": 0.1}, 8, log)
+    else:
+        record.set_status(state, update, 8)
 
 
 def test_equal_jobs_are_one_run(entry):
@@ -278,11 +282,11 @@ def test_a_run_that_is_done_may_be_asked_for_its_test(entry):
     """It is told and done, and counts as no training."""
     (one, asked) = entry("seed=1", "test=false"), entry("seed=1")
     stands(one, "finished", update=8)
-    write_json(one.record.folder / "summary.json", {"seconds": 2.0, "updates": 8})
+    one.record.add_to_summary({"seconds": 2.0, "updates": 8})
     assert make_plan([one]).to_do == ()
     plan = make_plan([asked])
     assert plan.headline() == "1 run: 1 done, to be tested"
     assert plan.to_do == (asked,)
     assert plan.cost.known + plan.cost.unknown == 0
-    write_json(one.record.folder / "summary.json", {"seconds": 2.0, "updates": 8, "test/loss": 0.1})
+    one.record.add_to_summary({"seconds": 2.0, "updates": 8, "test/loss": 0.1})
     assert make_plan([asked]).to_do == ()

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -136,9 +137,10 @@ def test_every_run_once_by_warm_workers(entries, tmp_path, require_same_run, cap
     assert 1 <= len({pid for pid, *_ in told}) <= 2  # the same processes, for all runs
     assert {tuple(threads) for _, *threads in told} == {("1", "1")}
     from lrbench.engine.train import train
+    from lrbench.progress import silent
 
     for entry in runs[:2]:  # and the numbers are those of a run by itself
-        alone = train(entry.experiment, replace(entry.settings, results=tmp_path / "alone"))
+        alone = train(entry.experiment, replace(entry.settings, results=tmp_path / "alone"), show=silent)
         require_same_run(entry.record, alone)
     assert not runs[0].record.picture.exists()  # it waits until somebody looks
     lines = capsys.readouterr().err.splitlines()
@@ -151,7 +153,8 @@ def test_what_is_done_is_not_given_out(entries):
     swept(runs[:2])
     _, display, outcome = swept(runs)
     assert outcome == "done"
-    assert display.events == [("began", "seed=2"), ("view", "seed=2"), ("finished", "seed=2")]
+    assert [*dict.fromkeys(display.events)] == [  # a slow machine shows a run more than once
+        ("began", "seed=2"), ("view", "seed=2"), ("finished", "seed=2")]  # fmt: skip
 
 
 def test_a_failing_and_a_diverging_run_do_not_stop_the_rest(entries, capsys):
@@ -161,7 +164,7 @@ def test_a_failing_and_a_diverging_run_do_not_stop_the_rest(entries, capsys):
     assert [pool.ended[e.run_id] for e in runs] == ["failed", "finished", "diverged", "finished"]
     assert [e.record.standing() for e in runs] == ["failed", "finished", "diverged", "finished"]
     err = capsys.readouterr().err
-    assert "failed: RuntimeError: the device caught fire" in err
+    assert re.search(r"failed: .*RuntimeError: the device caught fire", err)
     assert runs[0].run_id[:8] in err
     assert make_plan(runs).headline() == "4 runs: 2 done, 1 diverged, 1 failed"
 

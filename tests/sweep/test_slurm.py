@@ -18,7 +18,7 @@ from lrbench.engine.loop import advance
 from lrbench.engine.signals import until_signalled
 from lrbench.engine.state import save
 from lrbench.errors import ConfigError
-from lrbench.store.record import write_json
+from lrbench.store.files import write_json
 from lrbench.sweep.entry import Entry, run_entry
 from lrbench.sweep.origin import Origin
 from lrbench.sweep.plan import make_plan
@@ -356,9 +356,9 @@ def test_sigterm_in_a_job_saves_and_goes_on(entry, job_7, monkeypatch):
     in_blocks_of(2, monkeypatch)
     saved = []
 
-    def noted(state, path):
+    def noted(state, path, log=None):
         saved.append((state.update, path.stem))
-        save(state, path)
+        save(state, path, log)
 
     monkeypatch.setattr(attempt, "save", noted)
 

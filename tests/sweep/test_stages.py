@@ -1,9 +1,8 @@
 """A sweep in stages: the next is asked of a function of what is done, here, by another process, on another day."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from lrbench.sweep.carry_out import carry_out
 from lrbench.sweep.entry import run_entry
 from lrbench.sweep.freeze import freeze
 from lrbench.sweep.observer import Observer
+from lrbench.sweep.plan import Plan
 from lrbench.sweep.slurm import drive, watch
 from lrbench.sweep.slurm.jobs import Array, add_array, load_arrays
 from lrbench.sweep.slurm.options import Slurm
@@ -65,6 +65,7 @@ def test_two_stages_here(toy):
     assert toy.plan() is None
 
 
+@pytest.mark.slow
 def test_by_workers_the_numbers_are_the_same(toy, tmp_path, require_same_run):
     here = carry_out_stages(replace(toy, settings=replace(toy.settings, results=tmp_path / "here")), 1)
     outcome = carry_out_stages(toy, 2)
@@ -92,16 +93,16 @@ ONCE = [(SECOND[0], 3), ("", 5)]
 OFTEN = [(FIRST[1], 1), (SECOND[0], 3), (SECOND[1], 4), ("", 5)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", [ONCE, pytest.param(OFTEN, marks=pytest.mark.slow)], ids=len)
-def test_killed_within_and_between_stages(toy, kills, tmp_path, require_same_run, monkeypatch):
+def test_killed_within_and_between_stages(toy, kills, tmp_path, require_same_run, warm):
     """Each process takes the sweep up from its folder: no other memory of it is left."""
     whole = carry_out_stages(replace(toy, settings=replace(toy.settings, results=tmp_path / "whole")), 1)
     toy.save()
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=":")
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     for at, done in kills:
-        command = [sys.executable, "-c", KILLED, str(toy.folder), at]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        assert ended.returncode == (-signal.SIGKILL if at else 0), ended.stderr
+        ended = warm.run(str(toy.folder), at, code=KILLED, folder=tmp_path, env=env)
+        assert ended.returncode == (-signal.SIGKILL if at else 0), ended.err
         entries = Sweep.load(toy.folder).plan.entries
         assert sum(e.record.standing() == "finished" for e in entries) == done
     for entry, other in zip(entries, whole.sweep.plan.entries, strict=True):
@@ -217,16 +218,17 @@ def test_detached_the_next_stage_is_submitted_when_asked_again(toy, cluster):
     assert len(cluster.submitted) == 2
 
 
+@pytest.mark.slow
 def test_wait_submits_the_next_stage(toy, cluster, tmp_path, monkeypatch, capsys):
     """By the options of before, but for leaving."""
     lrbench = in_process(tmp_path, monkeypatch, capsys)
     assert carry_out_stages(toy, Slurm(detach=True, cpus=2)).end == "left"
-    said = lrbench("wait", "toy")
+    said = lrbench("wait", "toy", "--trust", "toy_stages")
     assert said.code == 0, said.err
     assert cluster.submitted == [FIRST, SECOND]
     assert [(a.options["cpus"], a.options["detach"]) for a in load_arrays(toy.folder)] == [(2, True), (2, False)]
     assert said.err.splitlines()[-1] == "compare  lrbench report toy"
-    assert lrbench("wait", "toy").code == 0
+    assert lrbench("wait", "toy", "--trust", "toy_stages").code == 0
     assert len(cluster.submitted) == 2
     assert json.loads(lrbench("status", "toy", "--json").out)["counts"] == {"finished": 5}
 
@@ -235,7 +237,7 @@ def test_wait_trains_nothing_itself(toy, tmp_path, monkeypatch, capsys):
     lrbench = in_process(tmp_path, monkeypatch, capsys)
     toy.save()
     carry_out(toy.plan(), 1, name="toy")  # the first stage, and its driver is gone
-    said = lrbench("wait", "toy")
+    said = lrbench("wait", "toy", "--trust", "toy_stages")
     assert said.code == 0
     assert "another stage follows; it is trained where the sweep is asked for again" in said.err
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 3
@@ -249,3 +251,16 @@ def test_ranks_of_a_job_are_part_of_what_is_done(toy, cluster, monkeypatch):
     assert {e.experiment.ranks for e in plan.entries} == {2}
     assert set(lookups) <= {e.run_id for e in plan.entries}
     assert lookups
+
+
+def test_a_sweeps_file_names_no_code(toy, tmp_path, monkeypatch):
+    """In a folder that others can write, what was asked for before may be anything."""
+    monkeypatch.chdir(tmp_path)
+    (first, *_) = toy.plan().entries
+    task = replace(first.experiment.task, target="os.system", args={"command": "touch ran"})
+    evil = replace(first, experiment=replace(first.experiment, task=task))
+    toy.save()
+    Sweep(toy.folder, Plan((evil,), (evil.run_id,))).save()
+    with pytest.raises(ConfigError, match=r"sweep=toy: what lies there names os.system as its code"):
+        toy.plan()
+    assert not (tmp_path / "ran").exists()

@@ -11,6 +11,7 @@ from torch import nn
 from lrbench.errors import ConfigError
 from lrbench.metrics import Metric
 from lrbench.tasks.classification import Classification
+from lrbench.tasks.returns import declared
 
 CONF = Path(__file__).parents[2] / "conf" / "task"
 
@@ -94,7 +95,7 @@ def test_metrics_are_declared_for_the_classes_at_hand():
 
 def test_data_without_classes_are_refused():
     with pytest.raises(ConfigError, match=r"needs num_classes, which the data do not give \(they give vocab_size\)"):
-        Classification().metrics({"vocab_size": 3})
+        declared(Classification(), {"vocab_size": 3}, "Classification")
 
 
 def test_the_config_level_states_the_default():

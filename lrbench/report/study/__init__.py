@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from lrbench.store.record import write_json, write_text
+from lrbench.store.files import write_json, write_text
 from lrbench.study.design import Design
 from lrbench.study.result import Result
-from lrbench.study.shelf import VERDICT
+from lrbench.study.store import VERDICT
 
 
 def write(design: Design, result: Result, folder: Path) -> str:

@@ -1,13 +1,13 @@
 """The figures behind a study's verdicts: rate curves, the gain taken apart, and pairs."""
 
 from lrbench.metrics import Metric
+from lrbench.report.numbers import is_share, signed
 from lrbench.report.study.gains import gained, judged, measured, shown, shown_interval, spoken, subject
 from lrbench.report.study.tables import arm_of
 from lrbench.report.study.words import what_is_tuned
-from lrbench.report.svg import Format, Line, Row, interval_figure, line_figure
-from lrbench.report.words import is_share, signed
+from lrbench.report.svg import Format, IntervalRow, Line, interval_figure, line_figure
 from lrbench.study.design import Design
-from lrbench.study.result import Contrast, TaskResult, Tuning
+from lrbench.study.result import Contrast, TaskResult, TuningResult
 from lrbench.study.rules import Rules
 
 LOG_FROM = 20  # means that span such a factor are drawn on a logarithmic axis
@@ -26,7 +26,7 @@ def rates(design: Design, task: TaskResult) -> str:
     return line_figure(lines, label, design.rules.judge, tick, log_x=True, log_y=log, top=m.high)
 
 
-def _rate_line(design: Design, t: Tuning, place: int, many: int) -> Line:
+def _rate_line(design: Design, t: TuningResult, place: int, many: int) -> Line:
     known = [(p.value, p.mean) for p in t.choice.points if p.mean is not None]
     return Line(
         arm=arm_of(design.rules, t.choice.arm),
@@ -44,7 +44,7 @@ def _rate_line(design: Design, t: Tuning, place: int, many: int) -> Line:
 
 def paths(design: Design, task: TaskResult) -> str:
     """Both orders of swap and retuning, arm by arm."""
-    what, rows = what_is_tuned(design), list[Row]()
+    what, rows = what_is_tuned(design), list[IntervalRow]()
     for c in task.contrasts:
         if c.paths is None or c.values[0] == c.values[1]:  # the same value: nothing is taken apart
             continue
@@ -57,7 +57,7 @@ def paths(design: Design, task: TaskResult) -> str:
             (f"{c.arm}: both together", p.total),
         ]
         rows += [
-            Row(
+            IntervalRow(
                 arm_of(design.rules, c.arm),
                 label,
                 e.mean,
@@ -82,11 +82,11 @@ def gains(design: Design, task: TaskResult) -> str:
     return interval_figure(rows, label, _gap_tick(gained(rules)), zero=True)
 
 
-def _pairs_row(rules: Rules, c: Contrast) -> Row:
+def _pairs_row(rules: Rules, c: Contrast) -> IntervalRow:
     assert c.tested is not None
     t, interval = c.tested, shown_interval(rules, c.tested.interval)
     gained_by = [rules.gain(p.arm, p.baseline) for p in c.pairs if p.arm is not None and p.baseline is not None]
-    return Row(
+    return IntervalRow(
         arm=arm_of(rules, c.arm),
         label=c.arm,
         value=None if t.mean is None else shown(rules, t.mean),

@@ -8,11 +8,11 @@ from pathlib import Path
 from lrbench.errors import ConfigError
 from lrbench.report.study.gains import shown
 from lrbench.stats.power import success_probabilities, verdict_probabilities
-from lrbench.stats.verdict import VERDICTS, Claim, Verdict
+from lrbench.stats.verdict import VERDICTS, ClaimedEffect, Verdict
 from lrbench.study.design import Design
 from lrbench.study.rules import Rules
-from lrbench.study.shelf import VERDICT
 from lrbench.study.size import gains_of_claim, pairs_to_find
+from lrbench.study.store import VERDICT
 from lrbench.sweep.plan import Plan, duration
 
 IN_SD = (0.0, 0.25, 0.5, 1.0, 2.0)  # true gains that are looked at where no noise is known
@@ -136,7 +136,7 @@ def _of_success(rules: Rules) -> Iterator[str]:
     """Of rates of success nothing has to be known but themselves."""
     pairs = rules.pairs or rules.least_pairs
 
-    def probabilities(claim: Claim, gain: float) -> Mapping[Verdict, float]:
+    def probabilities(claim: ClaimedEffect, gain: float) -> Mapping[Verdict, float]:
         better = max(BETTER, gain)
         return success_probabilities(claim, better - gain, better, pairs, rules.alpha, len(rules.family))
 
@@ -150,11 +150,11 @@ def _of_success(rules: Rules) -> Iterator[str]:
 def _tables(
     rules: Rules,
     unit: str,
-    gains_of: Callable[[Claim], Sequence[float]],
-    probabilities: Callable[[Claim, float], Mapping[Verdict, float]],
+    gains_of: Callable[[ClaimedEffect], Sequence[float]],
+    probabilities: Callable[[ClaimedEffect, float], Mapping[Verdict, float]],
 ) -> Iterator[str]:
     """A table for the arms of which the same is claimed."""
-    claimed: dict[Claim, list[str]] = {}
+    claimed: dict[ClaimedEffect, list[str]] = {}
     for arm in rules.contrasts:
         claimed.setdefault(rules.claim(arm), []).append(arm)
     for claim, arms in claimed.items():

@@ -5,11 +5,11 @@ from dataclasses import replace
 from html import escape
 
 from lrbench.report.axes import Axis, axis_over
+from lrbench.report.numbers import is_share, signed
 from lrbench.report.study.gains import gained, shown, shown_interval, subject
 from lrbench.report.study.tables import arm_of
 from lrbench.report.study.words import NO_VERDICT
 from lrbench.report.svg import WIDTH, colour, cut, short, svg
-from lrbench.report.words import is_share, signed
 from lrbench.study.design import Design
 from lrbench.study.result import Contrast, Result
 from lrbench.study.rules import Rules

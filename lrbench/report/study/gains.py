@@ -4,10 +4,10 @@ import math
 from dataclasses import replace
 
 from lrbench.metrics import Metric, metric_of
+from lrbench.report.numbers import is_share, signed
 from lrbench.report.tables import SUCCESS
-from lrbench.report.words import is_share, signed
-from lrbench.stats.intervals import Interval
-from lrbench.stats.verdict import Claim
+from lrbench.stats.intervals import ConfidenceInterval
+from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.rules import Rules
 
 DOUBLINGS = Metric("doublings", "", True)  # of a threshold: its logarithm to base 2
@@ -40,8 +40,8 @@ def shown(rules: Rules, gain: float) -> float:
     return math.exp(gain) if rules.kind == "fraction" else gain
 
 
-def shown_interval(rules: Rules, interval: Interval | None) -> Interval | None:
-    return interval and Interval(shown(rules, interval.low), shown(rules, interval.high))
+def shown_interval(rules: Rules, interval: ConfidenceInterval | None) -> ConfidenceInterval | None:
+    return interval and ConfidenceInterval(shown(rules, interval.low), shown(rules, interval.high))
 
 
 def subject(rules: Rules) -> str:
@@ -81,7 +81,7 @@ def unit(m: Metric) -> str:
     return "%" if m is FRACTION else " doublings" if m is DOUBLINGS else points(m)
 
 
-def between(m: Metric, interval: Interval) -> str:
+def between(m: Metric, interval: ConfidenceInterval) -> str:
     return f"{amount(m, interval.low)} to {amount(m, interval.high)}"
 
 
@@ -89,7 +89,7 @@ def percent(level: float) -> str:
     return f"{100 * level:.3g}%"
 
 
-def claimed(m: Metric, claim: Claim) -> str:
+def claimed(m: Metric, claim: ClaimedEffect) -> str:
     """A claimed size: `1 to 2 points`, `0.5 points or more`; of a fraction `90% to 95%`, `25% or less`."""
     unit, scale = "%" if m is FRACTION else points(m), 100 if is_share(m) else 1
     low = f"{scale * claim.low:g}"
@@ -101,6 +101,6 @@ def claimed(m: Metric, claim: Claim) -> str:
     return f"{low} to {high}"
 
 
-def margin(m: Metric, claim: Claim) -> str:
+def margin(m: Metric, claim: ClaimedEffect) -> str:
     assert claim.margin is not None
     return f"{(100 if is_share(m) else 1) * claim.margin:g}{points(m)}"

@@ -6,10 +6,11 @@ from lrbench.report.study.gains import amount, measured, percent, points, spoken
 from lrbench.report.study.words import freshness, listed, reasons, sentence, what_is_tuned
 from lrbench.report.tables import p_value
 from lrbench.stats.paired import POWER
+from lrbench.stats.power import Agreement
 from lrbench.study.analysis import MOST, away_from_null
 from lrbench.study.cells import Cell
 from lrbench.study.design import Design
-from lrbench.study.result import Agreement, Contrast, Effect, Result, TaskResult
+from lrbench.study.result import Contrast, Effect, Result, TaskResult
 
 AT_MOST = 0.05  # false verdicts of a direction that a family is expected to hold, over both looks
 

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from lrbench.metrics import Metric
+from lrbench.report.numbers import NONE, gap, gap_within, number, spread, within
 from lrbench.report.study.gains import gained, judged, measured, percent, shown, shown_interval
 from lrbench.report.study.words import NO_VERDICT, what_is_tuned
 from lrbench.report.tables import SUCCESS, Table, p_value
-from lrbench.report.words import NONE, gap, gap_within, number, spread, within
-from lrbench.stats.intervals import Interval
+from lrbench.stats.intervals import ConfidenceInterval
 from lrbench.study.design import Design
 from lrbench.study.result import Contrast, Effect, Result, TaskResult
 from lrbench.study.rules import Rules
-from lrbench.study.tuning import Point
+from lrbench.study.tuning import GridPoint
 
 UNTUNED = {"edge": "not tuned: at the edge", "failed": "failed everywhere"}
 
@@ -62,7 +62,7 @@ def gain_cell(rules: Rules, gain: float | None) -> str:
     return gap(gained(rules), gain)
 
 
-def interval_cell(rules: Rules, interval: Interval | None) -> str:
+def interval_cell(rules: Rules, interval: ConfidenceInterval | None) -> str:
     if rules.kind == "fraction":
         return within(gained(rules), shown_interval(rules, interval))
     return gap_within(gained(rules), interval)
@@ -128,7 +128,7 @@ def grid_table(design: Design, task: TaskResult) -> Table:
     """Every value of every arm."""
     rules, m = design.rules, judged(design.rules)
 
-    def row(arm: str, chosen: bool, p: Point) -> tuple[str, ...]:
+    def row(arm: str, chosen: bool, p: GridPoint) -> tuple[str, ...]:
         return (arm, f"{p.value:g}" + " (chosen)" * chosen, number(m, p.mean), str(len(p.scores)), str(p.failures))
 
     points = [(t.choice, p) for t in task.tuning for p in t.choice.points]

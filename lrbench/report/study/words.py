@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from lrbench.metrics import Metric
+from lrbench.report.numbers import number, within
 from lrbench.report.study.gains import (
     FRACTION,
     amount,
@@ -17,8 +18,7 @@ from lrbench.report.study.gains import (
     spoken,
     subject,
 )
-from lrbench.report.words import number, within
-from lrbench.stats.intervals import Interval
+from lrbench.stats.intervals import ConfidenceInterval
 from lrbench.study.design import Design
 from lrbench.study.result import DEPENDS, Contrast, Result, TaskResult
 from lrbench.study.rules import Rules
@@ -150,7 +150,7 @@ def _kind(rules: Rules, m: Metric, c: Contrast) -> str:
         f"more than {near}"  # fmt: skip
 
 
-def read(rules: Rules, c: Contrast) -> tuple[float, Interval | None]:
+def read(rules: Rules, c: Contrast) -> tuple[float, ConfidenceInterval | None]:
     """The interval that the verdict was read from, and its level: the equivalence's for what is null or equal."""
     assert c.tested is not None
     t, equal = c.tested, c.verdict == "practically null" or (rules.kind == "equal" and c.verdict == "supported")
@@ -163,7 +163,7 @@ def _interval(rules: Rules, c: Contrast, up: bool) -> str:
         return "no interval"
     if rules.kind == "fraction":
         return f"{percent(level)} interval {within(FRACTION, shown_interval(rules, interval))}"
-    seen = interval if up else Interval(-interval.high, -interval.low)
+    seen = interval if up else ConfidenceInterval(-interval.high, -interval.low)
     return f"{percent(level)} interval {between(gained(rules), seen)}"
 
 

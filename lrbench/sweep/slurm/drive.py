@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from contextlib import suppress
 from typing import Literal
 
 from lrbench.errors import ConfigError
@@ -14,7 +15,7 @@ from lrbench.sweep.slurm.jobs import Array, job_of_each_run, load_arrays
 from lrbench.sweep.slurm.options import Slurm
 from lrbench.sweep.slurm.states import ENDED, SETTLED, ask
 from lrbench.sweep.slurm.submit import submit
-from lrbench.sweep.slurm.watch import Watch
+from lrbench.sweep.slurm.watch import JobWatch
 from lrbench.sweep.store import Sweep
 
 End = Literal["done", "left"]  # all runs have ended; or their jobs go on without us
@@ -25,10 +26,18 @@ def run_on_slurm(sweep: Sweep, options: Slurm, observer: Observer) -> End:
     if not sweep.plan.to_do:
         sweep.save()
         return "done"
-    doubt = check_locks(store_of(sweep.folder).results)
+    store = store_of(sweep.folder)
+    made = [folder for folder in (store.sweeps_folder, store.folder, store.results) if not folder.exists()]
+    doubt = check_locks(store.results)
     if doubt:
         observer.say(doubt)
-    _submit(sweep, options, observer)
+    try:
+        _submit(sweep, options, observer)
+    except ConfigError:
+        for folder in made:
+            with suppress(OSError):  # not empty: something was submitted
+                folder.rmdir()
+        raise
     if options.detach:
         return "left"
     return wait_for(sweep, observer)
@@ -37,7 +46,7 @@ def run_on_slurm(sweep: Sweep, options: Slurm, observer: Observer) -> End:
 def wait_for(sweep: Sweep, observer: Observer) -> End:
     """Wait for what is under way; "left" if a signal came."""
     observer.planned(sweep.plan)
-    return Watch(sweep.folder, sweep.plan.to_do, load_arrays(sweep.folder), observer).run()
+    return JobWatch(sweep.folder, sweep.plan.to_do, load_arrays(sweep.folder), observer).run()
 
 
 def _submit(sweep: Sweep, options: Slurm, observer: Observer) -> None:

@@ -87,18 +87,18 @@ def _gets_on(entry: "Entry", folder: Path) -> bool:
 def _as_begun(entry: "Entry") -> "Entry":
     """`force` and `retry` hold until this job has begun the record: after that it is this job's own."""
     path = entry.record.folder / "provenance.json"
-    begun = path.exists() and f'"slurm_job": "{os.environ["SLURM_JOB_ID"]}"' in path.read_text()
+    begun = path.exists() and f'"slurm_job": "{os.environ["SLURM_JOB_ID"]}"'.encode() in path.read_bytes()
     return replace(entry, settings=replace(entry.settings, force=False, retry=False)) if begun else entry
 
 
 def _train_alone(entry: "Entry") -> None:
     """In this process, which may be one rank of several."""
-    from lrbench.engine.ranks import leads
+    from lrbench.engine.ranks import is_rank_zero
     from lrbench.engine.train import train
     from lrbench.progress import Reporter, silent
     from lrbench.sweep.entry import run_entry, with_files
 
-    if not leads():  # rank 0 shows and tells
+    if not is_rank_zero():  # rank 0 shows and tells
         run_entry(entry.payload(), silent)
         return
     with Reporter(entry.experiment) as reporter:

@@ -1,6 +1,5 @@
 """Which job has which runs: `jobs.json` in a sweep's folder, written as soon as SLURM has taken an array."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lrbench.errors import ConfigError
-from lrbench.store.record import write_json
+from lrbench.store.files import of_format, write_json
 
 FORMAT = 1  # raised when a jobs.json of before cannot be read any more
 
@@ -45,9 +44,7 @@ def load_arrays(folder: Path) -> list[Array]:
     """What was submitted for a sweep, the oldest first. Raises ConfigError for what another version wrote."""
     path = folder / "jobs.json"
     try:
-        plain = json.loads(path.read_text())
-        if plain["format"] != FORMAT:
-            raise ValueError(f"its format is {plain['format']} and this lrbench reads {FORMAT}")
+        plain = of_format(path.read_text(), FORMAT)
         return [Array(**array) for array in plain["arrays"]]
     except FileNotFoundError:
         return []

@@ -27,7 +27,7 @@ _MEMORY = re.compile(r"oom.kill|out of memory|exceeded \w*memory limit|MemoryErr
 
 
 @dataclass
-class Watch:
+class JobWatch:
     """Watches entries of the sweep in `folder`, which `arrays` were submitted for. `why` = of those that will not come,
     by run id."""
 
@@ -104,7 +104,7 @@ class Watch:
         if entry.run_id not in self._shown:
             self._shown.add(entry.run_id)
             self.observer.began(place, entry)
-        rows = entry.record.rows()[-50:]
+        rows = entry.record.latest(50)
         latest = {k: v for row in rows for k, v in row.items()}
         self.observer.view(place, View(int(latest.get("update", 0)), latest))
 

@@ -1,0 +1,228 @@
+"""Watch a training loop of anybody's: which rates it really used, and what is wrong with them.
+
+    watched = lrbench.watch(optimizer, scheduler, updates=3900, per_epoch=39)
+    ...                                    # the loop as it is
+    watched.finish()                       # or `with lrbench.watch(...):`, or nothing: the end of the process will do
+
+It records and judges; it changes nothing. Every group's rate is read in a hook after the optimizer's step, and the
+scheduler's steps are counted where they are made. The findings are values of the kind that `lrbench check` gives.
+"""
+
+import atexit
+import sys
+from array import array
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from torch import Tensor
+from torch.optim import Optimizer
+
+from lrbench.check.finding import Finding
+from lrbench.engine.ranks import is_rank_zero
+from lrbench.errors import ConfigError
+from lrbench.experiment import Experiment
+from lrbench.experiment.schedule_plan import SchedulePlan
+from lrbench.interop.against import off_plan
+from lrbench.interop.optimizers import bare, plan_for
+from lrbench.interop.rules import certain, findings
+from lrbench.interop.seen import SAME, Edit, Nature, WatchedLoop, lengths_of, nature_of
+from lrbench.interop.taps import record, tap
+from lrbench.interop.words import summary, told
+
+MANY = 1000  # edits of a rate by hand, after which no more are kept: they are no edits then
+Plan = Sequence[str] | Experiment | SchedulePlan
+
+
+def watch(
+    optimizer: Optimizer,
+    scheduler: Any = None,
+    *,
+    updates: int | None = None,
+    per_epoch: int | None = None,
+    plan: Plan | None = None,
+    done: int = 0,
+    tell: Callable[[str], object] | None = None,
+) -> "Watch":
+    """Watch an optimizer, and its scheduler where there is one, from now on.
+
+    updates: the optimizer steps of the whole run, as you mean it; per_epoch: those of an epoch. What needs them is not
+    judged without them. plan: what the rates should be, as overrides (["scheduler=cosine", "warmup=linear5"]; they need
+    `updates`), as an Experiment or as its schedule. done: updates made before this process, where a run goes on. tell:
+    what takes a line to be shown, by default stderr of the first process. Call it when optimizer and scheduler are
+    built, and before a checkpoint is loaded, so that it sees what loading does. Raises ConfigError.
+    """
+    for option, given in (("updates", updates), ("per_epoch", per_epoch), ("done", done or None)):
+        if given is not None and not (isinstance(given, int) and given > 0):
+            raise ConfigError(option, given, "this counts optimizer steps", "give a whole number above 0")
+    optimizer = bare(optimizer)
+    inner = _inner(scheduler)
+    made = _plan(plan, optimizer, inner, updates, per_epoch)
+    if made is not None:
+        updates, per_epoch = updates or made.clock.updates, per_epoch or made.clock.per_epoch
+    return Watch(optimizer, inner, updates, per_epoch, made, done, tell or _to_stderr)
+
+
+def _plan(
+    plan: Plan | None, optimizer: Optimizer, scheduler: Any, updates: int | None, per_epoch: int | None
+) -> SchedulePlan | None:
+    if plan is None or isinstance(plan, SchedulePlan):
+        return plan
+    if isinstance(plan, Experiment):
+        return plan.schedule
+    if updates is None:
+        raise ConfigError("updates", None, "a plan of overrides has no length", "give the run's optimizer steps")
+    return plan_for(optimizer, [plan] if isinstance(plan, str) else plan, updates, per_epoch, scheduler)
+
+
+def _inner(scheduler: Any) -> Any:
+    """The scheduler inside a wrapper of others (accelerate's)."""
+    while hasattr(scheduler, "scheduler") and hasattr(scheduler.scheduler, "step"):
+        scheduler = scheduler.scheduler
+    if scheduler is not None and not callable(getattr(type(scheduler), "step", None)):
+        raise ConfigError("scheduler", type(scheduler).__name__, "it has no step()", "give the scheduler itself")
+    return scheduler
+
+
+def _to_stderr(line: str) -> None:
+    if is_rank_zero():
+        print(line, file=sys.stderr)
+
+
+class Watch:
+    """A loop that is watched. `findings` are those told so far; all of them once it is finished."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        scheduler: Any,
+        updates: int | None,
+        per_epoch: int | None,
+        plan: SchedulePlan | None,
+        done: int,
+        tell: Callable[[str], object],
+    ) -> None:
+        self.findings: list[Finding] = []
+        self._said = {"updates": updates, "per_epoch": per_epoch, "done": done}
+        self._plan, self._tell, self._open = plan, tell, True
+        self._groups = len(optimizer.param_groups)
+        self._rates, self._steps = array("d"), array("q")
+        self._hooks = record(optimizer, self._rates, self._groups)
+        self._edits: list[Edit] = []
+        self._changed: list[tuple[str, Any, Any]] = []
+        self._stale: tuple[float, float] | None = None
+        self._nature: Nature | None = None
+        self._first: int | None = None
+        self._last: int | None = None
+        self._release: Callable[[], None] = lambda: None
+        if scheduler is not None:
+            self._nature, self._first = nature_of(scheduler), _count_of(scheduler)
+            self._last = self._first
+            self._release = tap(scheduler, self._before_step, self._after_step, self._after_load)
+        atexit.register(self._at_exit)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.finish(clean=kind is None)
+
+    def _at_exit(self) -> None:
+        """The end of the process: whether the loop came to its own, nobody says."""
+        if len(self._rates) or len(self._steps):
+            self.finish(clean=False)
+
+    @property
+    def rates(self) -> np.ndarray:
+        """What every update used so far, shape (updates, groups)."""
+        return np.array(self._rates).reshape(-1, self._groups)
+
+    def finish(self, clean: bool = True) -> list[Finding]:
+        """Stop watching, tell what was found, and return it. Once: later calls return the same.
+
+        clean: whether the loop came to its end; of one that was broken off, where `updates` was not given, what it was
+        going to be is not known.
+        """
+        if not self._open:
+            return self.findings
+        self._open = False
+        for hook in self._hooks:
+            hook.remove()
+        self._release()
+        atexit.unregister(self._at_exit)
+        seen = self._seen(over=True, clean=clean)
+        at = seen.done + np.arange(seen.n)
+        of_plan = off_plan(self._plan, seen.rates, at, seen.done) if self._plan else []
+        rules = {f.rule for f in of_plan}
+        found = [*of_plan, *(f for f in findings(seen) if f.rule not in rules)]
+        before = {f.rule for f in self.findings}
+        fresh = [f for f in found if f.rule not in before]
+        self.findings = [*(f for f in self.findings if f.rule not in {g.rule for g in found}), *found]
+        self._tell(summary(seen, len(self.findings)))
+        for finding in fresh:
+            self._tell(told(finding))
+        return self.findings
+
+    def _seen(self, over: bool, clean: bool = True) -> WatchedLoop:
+        return WatchedLoop(
+            rates=self.rates,
+            steps=np.array(self._steps, dtype=np.int64),
+            nature=self._nature,
+            first=self._first,
+            last=self._last,
+            edits=tuple(self._edits),
+            changed=tuple(self._changed),
+            stale=self._stale,
+            over=over,
+            clean=clean,
+            **self._said,  # type: ignore[arg-type]
+        )
+
+    def _before_step(self, scheduler: Any) -> tuple[float, float] | None:
+        """The rate that is found and the one the scheduler had left, where they differ."""
+        left = getattr(scheduler, "_last_lr", None)
+        if not left:
+            return None
+        held, own = _number(bare(scheduler.optimizer).param_groups[0]["lr"]), _number(left[0])
+        if abs(held - own) <= SAME * max(abs(held), abs(own)):
+            return None
+        if not len(self._steps):
+            self._stale = held, own
+        return held, own
+
+    def _after_step(self, scheduler: Any, found: tuple[float, float] | None) -> None:
+        done = len(self._rates) // self._groups
+        self._steps.append(done)
+        self._last = _count_of(scheduler)
+        if found is not None and len(self._edits) < MANY:
+            self._edits.append(Edit(done, *found, _number(scheduler.optimizer.param_groups[0]["lr"])))
+        count = len(self._steps)
+        if count == 1 or (count >= 8 and count & (count - 1) == 0):  # at powers of two
+            self._tell_certain()
+
+    def _after_load(self, scheduler: Any, before: dict[str, Any]) -> None:
+        """What loading a checkpoint did to the scheduler: where it stands now, and other lengths than it was built
+        with."""
+        if not len(self._steps):
+            self._first = self._last = _count_of(scheduler)
+        self._nature = nature_of(scheduler)
+        now = lengths_of(scheduler)
+        self._changed += [(name, was, now[name]) for name, was in before.items() if now.get(name, was) != was]
+        self._tell_certain()
+
+    def _tell_certain(self) -> None:
+        for finding in certain(self._seen(over=False)):
+            if finding.rule not in {f.rule for f in self.findings}:
+                self.findings.append(finding)
+                self._tell(told(finding))
+
+
+def _count_of(scheduler: Any) -> int | None:
+    """The steps that a scheduler has counted itself, where it does."""
+    count = getattr(scheduler, "last_epoch", None)
+    return count if isinstance(count, int) else None
+
+
+def _number(rate: float | Tensor) -> float:
+    return float(rate)
