@@ -6,10 +6,10 @@ from functools import partial
 from lrbench.study.analysis import contrasts
 from lrbench.study.cells import Look, Needed
 from lrbench.study.confirmation import ContrastRuns, confirm, confirmable, seeds_of
+from lrbench.study.readings import read_off
 from lrbench.study.result import Result, TaskResult
 from lrbench.study.rules import Rules
 from lrbench.study.size import size_of
-from lrbench.study.threshold import thresholds
 from lrbench.study.tuned import tuning_results
 from lrbench.study.tuning import ChosenValue, tune
 
@@ -54,7 +54,7 @@ def _measured(
     rules: Rules, choices: Mapping[str, ChosenValue], task: str, pairs: int, looks: int, look: Look
 ) -> Needed | list[ContrastRuns]:
     """What came of so many looks, or the runs that are still needed for it."""
-    measure = thresholds if rules.kind == "threshold" else partial(confirm, choices=choices)
+    measure = read_off if rules.reads else partial(confirm, choices=choices)
     return measure(rules, task, seeds_of(rules, pairs, looks), look)
 
 

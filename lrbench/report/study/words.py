@@ -38,7 +38,7 @@ def what_is_tuned(design: Design) -> str:
 def at(design: Design) -> str:
     """At which values the arms are compared: the estimand, named."""
     what, rules = what_is_tuned(design), design.rules
-    if rules.kind == "threshold":
+    if rules.reads:
         return "one grid for both"
     if rules.estimand != "swap":
         return f"each at its own tuned {what}"
