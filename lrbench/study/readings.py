@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from lrbench.study.cells import Cell, CellOutcome, Look, Needed
 from lrbench.study.confirmation import ContrastRuns
 from lrbench.study.rules import Rules
+from lrbench.study.tuning import ChosenValue, GridPoint, best_of, score
 
 LOWEST, HIGHEST = "the grid does not reach low enough", "the grid does not reach high enough"
 
@@ -14,29 +16,55 @@ Reading = Callable[[Rules, Sequence[float], Sequence[CellOutcome]], CellOutcome]
 
 
 def read_off(rules: Rules, task: str, seeds: Sequence[int], look: Look) -> Needed | list[ContrastRuns]:
-    """What came of each contrast, its metric the reading of each seed; or the cells that are still needed for it.
+    """What came of each contrast, its metric the reading of each seed; or the cells that are still needed for it."""
+    grid = _grown(rules, task, seeds, look)
+    if isinstance(grid, Needed):
+        return grid
+    found = {key: READINGS[rules.kind](rules, grid.values, row) for key, row in grid.outcomes.items()}
+    return [_seen(rules, arm, seeds, found) for arm in rules.contrasts]
 
-    The grid grows for all arms until every seed of every arm has its reading, up to `at_most` values; a seed that still
-    has none is left out of its pair, for what is asked lies beyond the grid.
-    """
+
+def tried(rules: Rules, task: str, seeds: Sequence[int], look: Look) -> dict[str, ChosenValue]:
+    """What every value came to on all of these seeds, arm by arm, once it is known. None is chosen: the value that
+    stands for an arm is the best in the mean."""
+    grid = _grown(rules, task, seeds, look)
+    assert not isinstance(grid, Needed)
+
+    def points(arm: str) -> tuple[GridPoint, ...]:
+        rows = [grid.outcomes[arm, seed] for seed in seeds]
+        return tuple(GridPoint(v, tuple(score(row[k]) for row in rows)) for k, v in enumerate(grid.values))
+
+    return {arm: best_of(arm, points(arm), rules.higher) for arm in rules.arms}
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Values that ascend, and what came of them by arm and seed."""
+
+    values: tuple[float, ...]
+    outcomes: Mapping[tuple[str, int], tuple[CellOutcome, ...]]
+
+
+def _grown(rules: Rules, task: str, seeds: Sequence[int], look: Look) -> Needed | _Grid:
+    """The grid grows for all arms until every seed of every arm has its reading, up to `at_most` values; a seed that
+    still has none is left out of its pair, for what is asked lies beyond the grid."""
     assert rules.tuning is not None
     t, low, high = rules.tuning, 0, rules.tuning.points
-    reading = READINGS[rules.kind]
     while True:
-        values = [t.value(k) for k in range(low, high)]
+        values = tuple(t.value(k) for k in range(low, high))
         cells = {(a, s): [Cell(task, a, v, s, False) for v in values] for a in rules.arms for s in seeds}
         missing = tuple(cell for row in cells.values() for cell in row if look(cell) is None)
         if missing:
-            return Needed(f"{rules.kind}, {high - low} values on {len(seeds)} seeds", missing)
-        found = {k: reading(rules, values, [o for c in row if (o := look(c))]) for k, row in cells.items()}
-        room = t.at_most - (high - low)
-        grid = low, high
-        if room and any(o.failure == LOWEST for o in found.values()):
+            return Needed(f"{rules.kind}, {len(values)} values on {len(seeds)} seeds", missing)
+        outcomes = {key: tuple(o for cell in row if (o := look(cell))) for key, row in cells.items()}
+        beyond = {READINGS[rules.kind](rules, values, row).failure for row in outcomes.values()}
+        room, grid = t.at_most - len(values), (low, high)
+        if room and LOWEST in beyond:
             low, room = low - 1, room - 1
-        if room and any(o.failure == HIGHEST for o in found.values()):
+        if room and HIGHEST in beyond:
             high += 1
         if (low, high) == grid:
-            return [_seen(rules, arm, seeds, found) for arm in rules.contrasts]
+            return _Grid(values, outcomes)
 
 
 def threshold(rules: Rules, values: Sequence[float], outcomes: Sequence[CellOutcome]) -> CellOutcome:

@@ -123,3 +123,13 @@ def test_the_grid_grows_for_all_arms_and_what_lies_beyond_the_largest_is_left_ou
 def test_refused(given, said):
     with pytest.raises(ConfigError, match=said):
         rules(**given)
+
+
+def test_the_result_tells_what_every_value_came_to():
+    found = World({"a": 0.8, "b": 0.8}, {"b": 0.2}).run(rules(kind="optimum", looks=1))
+    told = {t.choice.arm: t.choice for t in found.tasks[0].tuning}
+    assert {arm: (choice.value, choice.standing) for arm, choice in told.items()} == {
+        "a": (0.4, "tuned"),
+        "b": (0.2, "tuned"),
+    }
+    assert [len(point.scores) for point in told["a"].points] == [10] * 5

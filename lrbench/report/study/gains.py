@@ -60,6 +60,16 @@ def subject_of(kind: str, metric: str) -> str:
     return "rate of success" if kind == "success" else spoken(metric)
 
 
+def heading(rules: Rules) -> str:
+    """Of what is told of the values of the arms."""
+    return "What each value came to" if rules.reads else "What tuning found, and what it cost"
+
+
+def pick(rules: Rules) -> str:
+    """What the value is called that stands for an arm."""
+    return "best" if rules.reads else "chosen"
+
+
 def judged(rules: Rules) -> Metric:
     """And of the one that values are chosen by, which is the same on validation where it has the same name."""
     same = rules.judge.rpartition("/")[2] == rules.metric.rpartition("/")[2]

@@ -17,6 +17,7 @@ from lrbench.report.study.gains import (
     shown_interval,
     spoken,
     subject,
+    unit,
 )
 from lrbench.stats.intervals import ConfidenceInterval
 from lrbench.study.design import Design
@@ -112,6 +113,8 @@ def _effect(design: Design, c: Contrast) -> str:
         return _success(m, c, base, said)
     if rules.kind == "fraction":
         return f"{arm}'s {metric} is {number(m, shown(rules, t.mean))} of {base}'s {said}"
+    if rules.reads:
+        return _read_off(rules, c, said)
     if rules.within_margin:
         return f"{_kind(rules, m, c)}, at a mean {'gain' if up else 'loss'} of {size} of {metric} {said}"
     if c.verdict == "inconclusive":
@@ -135,6 +138,17 @@ def _success(m: Metric, c: Contrast, base: str, said: str) -> str:
     doubt = ", which may be chance" if c.verdict == "inconclusive" and not reasons(c) else ""
     more = "more" if gain >= 0 else "less"
     return f"{c.arm} succeeded {size} {more} often than {base} {said}{doubt}"
+
+
+def _read_off(rules: Rules, c: Contrast, said: str) -> str:
+    """What the verdict says of a number that is read off each seed's grid."""
+    assert c.tested is not None
+    mean, what, m = c.tested.mean or 0.0, subject(rules).capitalize(), gained(rules)
+    if c.verdict == "practically null":
+        return f"{what} differs between {c.arm} and {rules.baseline} by less than {c.claim.margin:g}{unit(m)} {said}"
+    doubt = ", which may be chance" if c.verdict == "inconclusive" and not reasons(c) else ""
+    size = f"{amount(m, abs(mean))}{unit(m)} {'more' if mean >= 0 else 'less'}"
+    return f"{what} is {size} for {c.arm} than for {rules.baseline} {said}{doubt}"
 
 
 def _kind(rules: Rules, m: Metric, c: Contrast) -> str:
