@@ -21,7 +21,7 @@ PICKED = {
 
 def levels(group: str) -> list[str]:
     left_out = {"custom", "timm", "noisy_quadratic", "schedulefree_adamw"}  # open, of other data, an extra
-    of_other_data = ("gpt_", "bert_", "unet", "torchvision_") if group == "model" else ()
+    of_other_data = ("gpt_", "bert_", "unet", "torchvision_", "faster_rcnn", "detr") if group == "model" else ()
     found = {p.stem for p in (CONF / group).glob("*.yaml")} - left_out
     return sorted(name for name in found if not name.startswith(of_other_data))
 

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from functools import cache
 from itertools import count
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import numpy as np
@@ -403,6 +404,8 @@ def knobs() -> list[Any]:
                 if path[0] != "args":  # lrbench's own, whatever the target
                     kind = (group, path, type(old), str(old) if isinstance(old, str) else "")
                 marks = [pytest.mark.full] if kind in seen else [pytest.mark.slow] if large else []
+                if level == "kjv":
+                    marks.append(pytest.mark.skipif(not which("bible"), reason="apt-get install bible-kjv"))
                 seen.add(kind)
                 name = f"{group}={level}:{'.'.join(map(str, path))}"
                 found.append(pytest.param(group, level, path, old, id=name, marks=marks))

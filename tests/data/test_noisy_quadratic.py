@@ -184,12 +184,12 @@ def test_the_mean_of_many_runs_is_the_expected_one(arm):
 @pytest.mark.usefixtures("without_picture")
 @pytest.mark.parametrize("arm", ARMS)
 def test_the_engine_s_runs_are_those_of_the_loop(arm, run):
-    """To the last bit."""
+    """But for the order of a sum, which is the processor's."""
     seeds = (0, 1, 2)
     asked = [experiment(*SMALL, *ARMS[arm], f"seed={seed}") for seed in seeds]
     records = [run(e) for e in asked]
     found = [record.summary()["test/excess"] for record in records]
-    assert found == trained_by_hand(asked[0], seeds).tolist()
+    np.testing.assert_allclose(found, trained_by_hand(asked[0], seeds), rtol=1e-14)
     assert len(set(found)) == 3
     summary = records[0].summary()
     assert (summary["state"], summary["audit"]) == ("finished", "as planned")

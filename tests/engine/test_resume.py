@@ -205,7 +205,7 @@ def killed_until_done(server, experiment, results, kills, chance, most, **job):
     for _ in range(kills):
         begun = record.status()["update"] if record.standing() == "interrupted" else 0
         dies = {"die_at": begun + chance.randrange(most), "die_after": chance.uniform(1e-6, 0.003)}  # inside an update
-        if not server.start(experiment, results, **job, **dies).wait().startswith("update"):
+        if server.start(experiment, results, **job, **dies).wait() == "end finished":
             break
         assert record.standing() == "interrupted"
     assert server.start(experiment, results, **job).wait() == "end finished"
