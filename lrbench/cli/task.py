@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import lrbench.plugins  # noqa: F401  (where this is unpickled)
 from lrbench.cli.flags import Flags, module_of
 from lrbench.errors import ConfigError
 

@@ -1,7 +1,6 @@
 """Hydra composes: from overrides to a configuration, and from that to plain data."""
 
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -12,12 +11,10 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-import lrbench.config.schema  # noqa: F401  (Hydra composes over it)
-from lrbench import CONF, PLUGINS
+import lrbench.config.schema
+import lrbench.plugins  # noqa: F401  (Hydra looks for them)
+from lrbench import CONF
 from lrbench.errors import ConfigError
-
-# Hydra looks for plugins once a process, when it composes for the first time.
-sys.path.append(str(PLUGINS))
 
 
 def _epochs(horizon: str) -> int:

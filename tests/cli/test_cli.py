@@ -529,3 +529,9 @@ def test_a_reader_may_go_away(command: str, tmp_path: Path) -> None:
 
 def test_configerrors_only_are_bad_usage() -> None:
     assert not issubclass(ConfigError, OSError | ValueError | RuntimeError)
+
+
+def test_a_process_that_unpickles_a_task_finds_lrbench_s_plugins() -> None:
+    """As submitit's jobs do, which import nothing of lrbench beside what the pickle names."""
+    asked = "import lrbench.cli.task, importlib.util; assert importlib.util.find_spec('hydra_plugins.lrbench_local')"
+    assert subprocess.run([sys.executable, "-c", asked]).returncode == 0
