@@ -102,9 +102,9 @@ def test_a_run_that_cannot_be_read(make, store):
     (record.folder / "provenance.json").unlink()
     (record.folder / "metrics.jsonl").write_text("{\n")
     assert isinstance(read(record), Run)  # its small files are whole
-    assert read_whole(record) == Unread(record.run_id, "corrupt", record.damage())
+    assert read_whole(record) == Unread(record.run_id, "corrupt", record.look().why)
     (record.folder / "summary.json").write_text("{")
-    assert read(record) == Unread(record.run_id, "corrupt", record.damage())
+    assert read(record) == Unread(record.run_id, "corrupt", record.look().why)
     lease = Lease(record.folder)
     lease.take()
     assert read(record).standing == "running"
