@@ -82,11 +82,12 @@ class Record(RecordFiles):
             return Look("running" if holder(self.folder) else "new")
         try:
             self._require_unnoted()
-            status, summary = self._small()
-            if not (quick and status["state"] in DONE):
-                _ = self.experiment()
-                if not self.sealed():
-                    self.require_whole(status)
+            status, sealed = self._status()
+            closely = not (quick and status["state"] in DONE)
+            _ = closely and self.experiment()
+            summary = self._summary_of(status, sealed)
+            if closely and not self.sealed():
+                self.require_whole(status)
         except Damaged as damage:
             return Look("running") if holder(self.folder) else Look("corrupt", why=str(damage))
         ended = status["state"] != "running"
@@ -99,16 +100,18 @@ class Record(RecordFiles):
         return self._read()
 
     def _read(self) -> tuple[Experiment, dict[str, Any], dict[str, Any]]:
-        return self.experiment(), *self._small()
-
-    def _small(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Its status and, of a run that is done, its summary, both as they were sealed. Raises Damaged."""
+        experiment = self.experiment()
         status, sealed = self._status()
+        return experiment, status, self._summary_of(status, sealed)
+
+    def _summary_of(self, status: Mapping[str, Any], sealed: bool) -> dict[str, Any]:
+        """Of a run that is done, else nothing. sealed: whether the status says so. Raises Damaged where a file is not
+        what was sealed."""
         self._require_seal(status, sealed)
         summary = self.summary() if status["state"] in DONE else {}
         if summary.get("run_id", self.run_id) != self.run_id:
             raise Damaged("summary.json is of another run")
-        return status, summary
+        return summary
 
     def _require_seal(self, status: Mapping[str, Any], sealed: bool, whole: bool = False) -> None:
         """sealed: whether the status says so."""
