@@ -106,7 +106,7 @@ def _name_of(store: Store, runs: Sequence[str]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="lrbench report",
-        description="Compare the arms of some runs: means, intervals, failures, curves, paired differences.",
+        description="Compare the arms of some runs: means, intervals, unsuccessful runs, curves, paired differences.",
         epilog=EPILOG,
     )
     parser.add_argument(
