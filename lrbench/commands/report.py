@@ -41,6 +41,7 @@ def run(arguments: Sequence[str]) -> int:
     found = compare(runs_of(store, options.runs, options.where), name, options.metric, options.baseline, options.higher)
     if options.json:
         print(json.dumps(found.to_plain(), indent=2))
+        store.index.keep()
         return 0
     folder = options.out or store.reports_folder / name
     report = None
@@ -57,6 +58,7 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         why = f"the report cannot be written ({error})"
         raise ConfigError("--out", folder, why, "give another folder") from error
+    store.index.keep()
     print(*filter(None, (words.answer(found), words.finding(found))), sep="\n")
     print(*(f"  {remark}" for remark in words.remarks(found)), sep="\n")
     print(

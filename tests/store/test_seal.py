@@ -16,7 +16,6 @@ from lrbench.store import seal
 from lrbench.store.checkpoint import LENGTH, open_checked
 from lrbench.store.export import write_rows
 from lrbench.store.files import Damaged, write_json
-from lrbench.store.index import rows
 from lrbench.store.record import Record
 from lrbench.store.run import read, read_whole
 from lrbench.store.store import Store
@@ -72,7 +71,7 @@ def test_an_edited_accuracy_is_noticed_by_everybody(records, run, make):
     better(record)
     assert record.standing() == record.glance().standing == "corrupt"
     assert read(record).why == "summary.json is not as it was written"
-    (row,) = [row for row in rows(Store(run.results)) if row["run_id"] == record.run_id]
+    (row,) = [row for row in Store(run.results).index.rows() if row["run_id"] == record.run_id]
     assert row == {"run_id": record.run_id, "state": "corrupt", "error": "summary.json is not as it was written"}
     with pytest.raises(ConfigError, match=r"this run is corrupt: summary.json is not as it was written"):
         write_rows([record], run.results / "runs.csv")

@@ -122,12 +122,12 @@ def test_a_report_reads_each_experiment_once(make, store, monkeypatch):
     """Four runs of two arms: four readings, by the loader; and with filters no more, once they are indexed."""
     from lrbench.report.compare import compare
     from lrbench.report.selection import runs_of
-    from lrbench.store.index import rows
 
     asked = [make(f"seed={s}", f"optimizer.lr={lr}") for s in (0, 1) for lr in (0.1, 0.2)]
     for made in asked:
         put(store.results, made, test__accuracy=0.9)
-    rows(store)
+    store.index.rows()
+    store.index.keep()
     loaded, load = [], Record.experiment
     monkeypatch.setattr(Record, "experiment", lambda record: loaded.append(record.run_id) or load(record))
     for where in ([], ["optimizer.lr=0.1,0.2"]):
