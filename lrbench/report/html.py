@@ -186,8 +186,9 @@ def _beside(c: Comparison) -> str:
 def _provenance(c: Comparison) -> str:
     rows = tuple((k, str(v)) for k, v in c.shared.items())
     shared = tabled(Table(("key", "value of all arms"), rows, names=2))
+    unsealed = f'<p class="soft">{escape(said)}</p>' if (said := words.unsealed(c)) else ""
     body = (
-        f"<ul>{items(words.reading(c))}</ul><h3>Made with</h3>{tabled(tables.environment_table(c))}"
+        f"<ul>{items(words.reading(c))}</ul><h3>Made with</h3>{tabled(tables.environment_table(c))}{unsealed}"
         f"<h3>To train the arms again</h3><pre>{escape(chr(10).join(words.commands(c)))}</pre>"
         f"<details><summary>Configuration that all arms share</summary>{shared}</details>"
     )

@@ -125,6 +125,7 @@ class Comparison:
     left_out: tuple[LeftOut, ...]
     declared: dict[str, Metric]  # what the runs say of their metrics, by name
     uncommitted: tuple[str, ...]  # runs whose evidence stands in no commit yet
+    unsealed: int  # runs of records from before there were seals
 
     @property
     def measured(self) -> Metric:

@@ -226,6 +226,17 @@ def reading(c: Comparison) -> list[str]:
     ]
 
 
+def unsealed(c: Comparison) -> str:
+    """Of how many records nobody can tell whether they are what they were; nothing of none."""
+    if not c.unsealed:
+        return ""
+    runs = sum(len(a.outcomes) for a in c.arms)
+    return (
+        f"{c.unsealed} of {_count(runs, 'run')} not sealed: recorded before records were, so that nobody can tell "
+        "whether their files are what they were."
+    )
+
+
 def commands(c: Comparison) -> list[str]:
     return [a.command or f"# arm {a.arm_id}: its command was not recorded" for a in c.arms]
 

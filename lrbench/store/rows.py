@@ -107,6 +107,10 @@ class Row:
         """A folder means something on the machine itself alone, so no row has it."""
         return []
 
+    def unsealed(self) -> bool:
+        """A row needs no seal: git tells of it."""
+        return False
+
     def curves(self) -> Curves:
         """Its curves. Raises ConfigError for one that is none."""
         try:
