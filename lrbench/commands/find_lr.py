@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backend_bases import FigureCanvasBase
 
 from lrbench.commands import Parser, require_folder
 from lrbench.config.auto import is_auto, without_rate
@@ -21,7 +20,7 @@ from lrbench.find_lr.found import Found, Suggestion, remarks
 from lrbench.find_lr.names import NAMES, RULES
 from lrbench.find_lr.range_test import range_test_of
 from lrbench.find_lr.store import path_of
-from lrbench.plots.find_lr import Mark, plot_sweeps
+from lrbench.plots.find_lr import Mark, kinds, plot_sweeps
 from lrbench.plots.terminal import sweep_chart
 from lrbench.store.files import to_json
 from lrbench.store.folder import results_folder
@@ -120,7 +119,7 @@ def _require_picture(out: str | None, results: str | None) -> None:
     """Raises ConfigError, before anything is trained, for a file that no picture can be."""
     require_folder(out, results)
     suffix = Path(out).suffix if out else ""
-    if suffix and suffix.lstrip(".") not in FigureCanvasBase.get_supported_filetypes():
+    if suffix and suffix.lstrip(".") not in kinds():
         cure = "give another file that ends in .png, .svg or .pdf, as out=find_lr.png"
         raise ConfigError("out", out, f"no picture is of the kind '{suffix}'", cure)
 

@@ -213,7 +213,7 @@ FALLING = {"_target_": f"{TORCHS}.CosineAnnealingLR", "T_max": "30ep", "eta_min"
 NESTED = {
     "SequentialLR": {"schedulers": [RISING, FALLING], "milestones": ["@10ep"]},
     "ChainedScheduler": {"schedulers": [RISING, {"_target_": f"{TORCHS}.ExponentialLR", "gamma": 0.9}]},
-    "LambdaLR": {"lr_lambda": {"_target_": "halving.halved", "_partial_": True, "every": "5ep"}},
+    "LambdaLR": {"lr_lambda": {"_target_": "lambdas.halved", "_partial_": True, "every": "5ep"}},
 }
 
 
@@ -223,7 +223,7 @@ NESTED = {
 def test_what_is_built_among_its_arguments(
     name: str, join: str | None, warmup: str, groups: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "halving.py").write_text("def halved(t, every):\n    return 0.5 ** (t // every)\n")
+    (tmp_path / "lambdas.py").write_text("def halved(t, every):\n    return 0.5 ** (t // every)\n")
     monkeypatch.syspath_prepend(tmp_path)
     custom = {"target": f"{TORCHS}.{name}", "args": NESTED[name], "interval": "epoch", "only_falls": None}
     require_equal(of_levels("cosine", warmup, groups, join=join, **custom))
