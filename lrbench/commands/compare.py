@@ -20,6 +20,7 @@ from lrbench.config.typed_study import apart
 from lrbench.errors import ConfigError
 from lrbench.experiment import Settings
 from lrbench.experiment.identity import run_id
+from lrbench.store.record import DONE
 from lrbench.store.store import Store
 from lrbench.study.bench import TARGET, Bench
 from lrbench.study.design import Design
@@ -120,7 +121,7 @@ class _Keeping(Display):
 
     def ended(self, place: int, entry: Entry, how: str, why: str) -> None:
         super().ended(place, entry, how, why)
-        if how in ("finished", "diverged"):
+        if how in DONE:
             self._new.append(entry)
         if len(self._new) >= KEPT_EVERY:
             self.keep()
