@@ -142,15 +142,17 @@ def _carry_out(
         store = Store(settings.results)
         return Bench(design, lambda experiment: store.done(run_id(as_trained(experiment, slurm))))
 
-    if not isinstance(bench().next(), Result):
+    seen = bench()
+    found = seen.next()
+    if not isinstance(found, Result):
         with _Keeping(folder) as display:
             outcome = carry_out_stages(_staged(design, folder, settings), workers, display)
             display.keep()
         if outcome.end != "done":
             print(f"lrbench: {outcome.end}; the same command goes on from there.", file=sys.stderr)
             return 0 if outcome.end == "left" else INTERRUPTED
-    seen = bench()
-    found = seen.next()
+        seen = bench()  # what has been trained since
+        found = seen.next()
     if not isinstance(found, Result):
         why = f"{len(found.cells)} runs of its stage '{found.stage}' have failed"
         print(f"lrbench: {why}; `lrbench status {folder.name}` says how; retry=true tries them again", file=sys.stderr)
