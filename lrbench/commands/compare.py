@@ -48,6 +48,19 @@ Each arm's rate is tuned on seeds of its own; the arms are then compared in pair
 done is not trained again, and the same command goes on after an interruption, here or with hydra/launcher=slurm. The
 first arm is the baseline. Results lie in RESULTS/studies/NAME/.
 
+A study's file, conf/study/NAME.yaml or study/NAME.yaml under --config-dir, as `conf/study/decay_fashion.yaml`:
+  question, reasons                   in words
+  set, tasks, arms, baseline          overrides that all share; those of each task and arm, by its name
+  kind                                what is asked: difference (of the metric), no worse, equal (within a margin),
+                                      fraction (of the baseline's), success (how often); or, of the values of a grid,
+                                      threshold (the highest that succeeds), optimum (the best), width (of those that
+                                      are good, which is `within: 1%` of the best)
+  estimand, rate                      tuned, swap or both; of a swap, as given or baseline tuned
+  claims, primary                     by arm: low, high, margin; the arms whose verdicts are one family
+  tuning                              key, first, factor, points, at_most, seeds, more, best
+  pairs or detect, most_pairs, looks  how many pairs, or the gain to be found; 1 look or 2
+  metric, higher, budget, replicate
+
 Exit codes: 0 the study has its result, 1 a run failed, 2 bad usage, 130 stopped."""
 
 

@@ -8,20 +8,21 @@ with the claimed range, and what of lrbench it still `needs`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from lrbench import CONF
 from lrbench.config.files import made, own_folder, read_mapping, shown
 from lrbench.config.plain import claim_of, texts
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.metrics import Metric
-from lrbench.stats.verdict import ClaimedEffect
+from lrbench.stats.verdict import ClaimedEffect, Kind
 from lrbench.study.design import Design
+from lrbench.study.rules import Read
 
 FOLDER = CONF / "claim"
 # Kinds of a contrast; those of OWN_RUNS ask for runs of their own, so that the study has to be of that kind.
-KINDS = ("difference", "no worse", "equal", "success", "threshold", "fraction")
-OWN_RUNS = ("success", "threshold")
+KINDS = (*get_args(Kind), "success", *get_args(Read))
+OWN_RUNS = ("success", *get_args(Read))
 HOLDS = ("all", "any")
 EXAMPLES = {"studies": "decay_fashion", "contrasts": "cosine against constant", "tasks": "ep5"}
 

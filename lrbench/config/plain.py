@@ -3,14 +3,14 @@
 import math
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
 from lrbench.metrics import Metric
 from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.design import RATE
-from lrbench.study.rules import TuningRules
+from lrbench.study.rules import Read, TuningRules
 
 MOST_OF_A_SHARE = 0.2  # a larger gain of a share was meant in points
 
@@ -38,10 +38,11 @@ def whole(option: str, given: Any) -> int:
 
 
 def gain_of(option: str, given: Any, metric: Metric, kind: str) -> float:
-    """A gain in the metric's own unit; of a share it may be given in points, as `0.5%`. Of a threshold it is a number
-    of doublings, and of success a difference of rates, which may well be large; and so may a fraction, 0.9 or 90%."""
+    """A gain in the metric's own unit; of a share it may be given in points, as `0.5%`. Of what is read off a grid it
+    is a number of doublings, and of success a difference of rates, which may well be large; and so may a fraction, 0.9
+    or 90%."""
     free = kind in ("success", "fraction")
-    share, text = (metric.unit == "%" and kind != "threshold") or free, str(given)
+    share, text = (metric.unit == "%" and kind not in get_args(Read)) or free, str(given)
     try:
         gain = float(text[:-1]) / 100 if text.endswith("%") and share else float(text)
     except ValueError as error:
@@ -74,7 +75,7 @@ def claim_of(arm: str, plain: Any, metric: Metric, kind: str) -> ClaimedEffect:
 def tuning_of(asked: Mapping[str, Any], baseline: Experiment | None) -> TuningRules | None:
     """As given; without a first value, a grid with the baseline's own rate in its middle."""
     plain = asked.get("tuning")
-    given = asked.get("kind") != "threshold" and asked.get("estimand") == "swap"
+    given = asked.get("kind") not in get_args(Read) and asked.get("estimand") == "swap"
     if plain is None and given and asked.get("rate", "as given") == "as given":
         return None
     plain = dict(plain or {})

@@ -21,7 +21,9 @@ from lrbench.study.cells import Cell
 from lrbench.study.design import RATE, Arms, Design, key_of, plain_arm
 from lrbench.study.rules import Rules
 
-RULES = ("baseline", "kind", "estimand", "rate", "primary", "pairs", "detect", "most_pairs", "looks", "replicate")
+RULES = (
+    "baseline", "kind", "within", "estimand", "rate", "primary", "pairs", "detect", "most_pairs", "looks", "replicate",
+)  # fmt: skip
 KEYS = ("question", "reasons", "set", "tasks", "arms", "metric", "higher", "tuning", "claims", "budget", *RULES)
 WORDS = ("question", "reasons")  # of a study: they decide nothing
 
@@ -203,6 +205,8 @@ def _rules(asked: Mapping[str, Any], arms: Sequence[str], given: Mapping[str, Ma
         require_fractions(metric, declared)
     if "detect" in rules:
         rules["detect"] = gain_of("detect", rules["detect"], declared, kind)
+    if "within" in rules:
+        rules["within"] = gain_of("within", rules["within"], declared, "difference")
     baseline = rules.pop("baseline", arms[0] if arms else "")
     if arms and baseline not in arms:
         raise ConfigError("baseline", baseline, "no arm is called so", did_you_mean(baseline, arms))

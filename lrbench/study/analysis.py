@@ -128,7 +128,7 @@ def _verdict(rules: Rules, seen: ContrastRuns, tested: Tested, both: Success) ->
     remarks = []
     excluded = len(seen.seeds) - tested.n  # none where success is what is asked about
     if excluded:
-        cause = "a threshold lies beyond the grid" if rules.kind == "threshold" else "one of the two was unsuccessful"
+        cause = f"the {rules.kind} lies beyond the grid" if rules.reads else "one of the two was unsuccessful"
         remarks.append(f"{excluded} of {len(seen.seeds)} pairs are left out: {cause}")
     equal = rules.kind == "equal" and found == "supported"
     why = None if found not in DIRECTIONAL else _why_forbidden(rules, tested, both, direction=not equal)
@@ -148,8 +148,8 @@ def _why_forbidden(rules: Rules, tested: Tested, both: Success, *, direction: bo
         return f"the exact sign-flip test disagrees with the t interval (p = {tested.sign_flip_p:.3g})"
     if rules.kind != "success" and both.mcnemar_p is not None and both.mcnemar_p < rules.alpha:
         ours, theirs = both.only_first + both.neither, both.only_second + both.neither
-        if rules.kind == "threshold":
-            return f"more thresholds of one lie beyond the grid: {ours} of the arm's, {theirs} of the baseline's"
+        if rules.reads:
+            return f"the {rules.kind} lies beyond the grid {ours} times for the arm, {theirs} for the baseline"
         return f"the unsuccessful runs differ: {ours} of the arm's, {theirs} of the baseline's; that is a verdict too"
     return None
 

@@ -19,8 +19,8 @@ DEPENDS = "depends on the task"
 
 @dataclass(frozen=True)
 class SeedPair:
-    """One seed's two runs. A value is None where that run failed; of a threshold it is the
-    logarithm to base 2, and None where that lies beyond the grid."""
+    """One seed's two runs. A value is None where that run failed; of what is read off a grid it is the
+    reading (see `readings`), and None where that lies beyond the grid."""
 
     seed: int
     arm: float | None

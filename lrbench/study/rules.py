@@ -8,12 +8,14 @@ from typing import Literal, get_args
 from lrbench.errors import ConfigError
 from lrbench.stats.verdict import ClaimedEffect, Kind
 
-# How often an arm succeeds, whatever it reaches; and up to which value it does, in doublings. A fraction is the arm's
-# metric over the baseline's, seed by seed: the mean of its logarithm, so that all that is done with differences is done
-# with those of logarithms, and the answer is the geometric mean of the pairs' fractions. Of the baseline in the arm it
-# is the inverse, which a mean of fractions is not. Source: Keene (1995), Statistics in Medicine 14, 811-819. (Fieller's
+# How often an arm succeeds, whatever it reaches. What is read off a grid of values, in doublings (`readings`): up to
+# which value it succeeds, which is the best, and how wide the range of good ones is. A fraction is the arm's metric
+# over the baseline's, seed by seed: the mean of its logarithm, so that all that is done with differences is done with
+# those of logarithms, and the answer is the geometric mean of the pairs' fractions. Of the baseline in the arm it is
+# the inverse, which a mean of fractions is not. Source: Keene (1995), Statistics in Medicine 14, 811-819. (Fieller's
 # interval is of the ratio of two means, and knows no reach of tuned values.)
-StudyKind = Kind | Literal["success", "threshold"]
+Read = Literal["threshold", "optimum", "width"]
+StudyKind = Kind | Literal["success"] | Read
 Estimand = Literal["tuned", "swap", "both"]
 Rate = Literal["as given", "baseline tuned"]
 SEEDS_A_ROLE = 1_000_000
@@ -67,7 +69,7 @@ class Rules:
     """arms, tasks: their names. claims: what is claimed of each arm against the baseline, as gains (above 0: the arm is
     better); arms without one claim no size. primary: the arms whose contrasts are the family. pairs or detect: how many
     pairs, or the true gain that is to be found with 80 % power. looks: 1, or 2 where pairs are doubled if a verdict of
-    the first look is inconclusive."""
+    the first look is inconclusive. within: of a width, how far below the best a good value may stay, in the metric."""
 
     arms: tuple[str, ...]
     baseline: str
@@ -88,6 +90,7 @@ class Rules:
     most_pairs: int = 200
     looks: int = 2
     replicate: int = 0
+    within: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.arms) < 2:
@@ -120,7 +123,7 @@ class Rules:
         if not self.least_pairs <= self.most_pairs <= SEEDS_A_REPLICATE:
             why = f"each look has {SEEDS_A_REPLICATE} seeds, of which a verdict takes {self.least_pairs} at least"
             raise ConfigError("most_pairs", self.most_pairs, why)
-        if self.tunes and self.tuning is None:
+        if self.varies and self.tuning is None:
             cure = "give tuning: {first: 0.05, points: 5}, or estimand: swap with rate: as given"
             raise ConfigError("tuning", None, "the arms are run at the values of a grid", cure)
         if not 0 <= self.replicate < SEEDS_A_ROLE // SEEDS_A_REPLICATE:
@@ -128,7 +131,7 @@ class Rules:
         self._require_choices()
 
     def _require_choices(self) -> None:
-        kinds = (*get_args(Kind), "success", "threshold")
+        kinds = (*get_args(Kind), "success", *get_args(Read))
         for option, known in (("kind", kinds), ("estimand", get_args(Estimand)), ("rate", get_args(Rate))):
             given = getattr(self, option)
             if given not in known:
@@ -141,6 +144,11 @@ class Rules:
             raise ConfigError("margin", sorted(margins), why, "give all arms the same")  # type: ignore[type-var]
         if self.kind == "fraction":
             self._require_fractions()
+        if self.kind == "width" and not (self.within and self.within > 0):
+            cure = "give how far below the best a good value may stay, as in within: 1%"
+            raise ConfigError("within", self.within, "a width is that of the range of good values", cure)
+        if self.kind != "width" and self.within is not None:
+            raise ConfigError("within", self.within, f"it is of a width, and this is about '{self.kind}'")
 
     def _require_fractions(self) -> None:
         if self.estimand == "both":
@@ -162,17 +170,23 @@ class Rules:
 
     @property
     def rule(self) -> Kind:
-        """The rule of the verdict: rates of success and thresholds differ as means do."""
-        return "difference" if self.kind == "success" or self.kind == "threshold" else self.kind
+        """The rule of the verdict: rates of success and readings differ as means do."""
+        known: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
+        return known.get(self.kind, "difference")
+
+    @property
+    def reads(self) -> bool:
+        """Whether a number is read off each seed's grid."""
+        return self.kind in get_args(Read)
 
     @property
     def tunes(self) -> bool:
-        return self.kind != "threshold" and (self.estimand != "swap" or self.rate == "baseline tuned")
+        return not self.reads and (self.estimand != "swap" or self.rate == "baseline tuned")
 
     @property
     def varies(self) -> bool:
         """Whether arms are run at the values of a grid."""
-        return self.tunes or self.kind == "threshold"
+        return self.tunes or self.reads
 
     @property
     def tuned_arms(self) -> tuple[str, ...]:
@@ -226,7 +240,7 @@ class Rules:
     def gain(self, arm: float, baseline: float) -> float:
         """The arm's minus the baseline's, above 0 where the arm is better; or the logarithm of the arm's fraction of
         the baseline's, above 0 where it is more of it, whichever way is better."""
-        higher = self.higher or self.kind in ("threshold", "fraction")
+        higher = self.higher or self.reads or self.kind == "fraction"
         first, second = (arm, baseline) if higher else (baseline, arm)
         return self.scaled(first) - self.scaled(second)
 
@@ -237,7 +251,7 @@ class Rules:
 
     def told(self, gain: float) -> str:
         """A gain in words; of a share in points."""
-        if self.kind == "threshold":
+        if self.reads:
             return f"{gain:.3g} doublings"
         if self.kind == "fraction":
             return f"{100 * math.expm1(gain):.3g}%"

@@ -6,10 +6,10 @@ from functools import partial
 from lrbench.study.analysis import contrasts
 from lrbench.study.cells import Look, Needed
 from lrbench.study.confirmation import ContrastRuns, confirm, confirmable, seeds_of
-from lrbench.study.result import Result, TaskResult
+from lrbench.study.readings import read_off, tried
+from lrbench.study.result import Result, TaskResult, TuningResult
 from lrbench.study.rules import Rules
 from lrbench.study.size import size_of
-from lrbench.study.threshold import thresholds
 from lrbench.study.tuned import tuning_results
 from lrbench.study.tuning import ChosenValue, tune
 
@@ -47,14 +47,15 @@ def _again(rules: Rules, own: TaskResult, look: Look, turned: bool) -> TaskResul
     seen = _measured(rules, choices, own.task, pairs, own.looks, look) if own.looks else []
     assert not isinstance(seen, Needed)  # ... and has its pairs
     found = contrasts(rules, choices, seen, turned=turned)
-    return TaskResult(own.task, tuning_results(rules, choices), own.size, own.looks, rules.alpha, found)
+    return TaskResult(own.task, _found(rules, choices, own.task, pairs, own.looks, look), own.size, own.looks,
+                      rules.alpha, found)  # fmt: skip
 
 
 def _measured(
     rules: Rules, choices: Mapping[str, ChosenValue], task: str, pairs: int, looks: int, look: Look
 ) -> Needed | list[ContrastRuns]:
     """What came of so many looks, or the runs that are still needed for it."""
-    measure = thresholds if rules.kind == "threshold" else partial(confirm, choices=choices)
+    measure = read_off if rules.reads else partial(confirm, choices=choices)
     return measure(rules, task, seeds_of(rules, pairs, looks), look)
 
 
@@ -76,4 +77,13 @@ def _task(rules: Rules, task: str, look: Look) -> Needed | TaskResult:
         found = contrasts(rules, choices, seen)
         if not any(c.primary and c.verdict == "inconclusive" for c in found):
             break
-    return TaskResult(task, tuning_results(rules, choices), size, taken, rules.alpha, found)
+    told = _found(rules, choices, task, size.pairs or 0, taken, look)
+    return TaskResult(task, told, size, taken, rules.alpha, found)
+
+
+def _found(
+    rules: Rules, choices: Mapping[str, ChosenValue], task: str, pairs: int, looks: int, look: Look
+) -> tuple[TuningResult, ...]:
+    """What was seen of an arm's values: while they were tuned, or on the grid that was read."""
+    seen = tried(rules, task, seeds_of(rules, pairs, looks), look) if rules.reads and looks else choices
+    return tuning_results(rules, seen)

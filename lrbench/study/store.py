@@ -63,7 +63,7 @@ def existing(design: Design, store: Store) -> Existed:
     seeds = seeds_of(rules, rules.least_pairs, rules.looks)
     found: dict[str, dict[str, dict[str, int]]] = {}
     for task, arm, value in product(rules.tasks, rules.arms, values):
-        cells = [Cell(task, arm, value, seed, measured=rules.kind != "threshold") for seed in seeds[:LOOKED_FOR]]
+        cells = [Cell(task, arm, value, seed, measured=not rules.reads) for seed in seeds[:LOOKED_FOR]]
         many = sum(store.done(run_id(design.experiment(cell))) is not None for cell in cells)
         if many:
             found.setdefault(task, {}).setdefault(arm, {})[key_of(value)] = many

@@ -109,13 +109,13 @@ class _Seen:
         for ask in (cells[:GIVEN_UP], cells[GIVEN_UP:]):
             outcomes = [self._look(cell) for cell in ask]
             self.missing += [cell for cell, outcome in zip(ask, outcomes, strict=True) if outcome is None]
-            scores += [_score(o) for o in outcomes if o is not None]
+            scores += [score(o) for o in outcomes if o is not None]
             if len(scores) < len(ask) or scores.count(None) >= GIVEN_UP:
                 break
         return GridPoint(value, tuple(scores))
 
 
-def _score(outcome: CellOutcome) -> float | None:
+def score(outcome: CellOutcome) -> float | None:
     return None if outcome.failure else outcome.judge
 
 
@@ -140,6 +140,13 @@ def _sides(points: Mapping[int, GridPoint], best: int, higher: bool) -> tuple[bo
     """Whether a worse value was seen below the best one, and above it."""
     below, above = ([p for k, p in points.items() if k < best], [p for k, p in points.items() if k > best])
     return _worse(points[best], below, higher), _worse(points[best], above, higher)
+
+
+def best_of(arm: str, points: tuple[GridPoint, ...], higher: bool) -> ChosenValue:
+    """The best of values that were all tried on the same seeds."""
+    by_place = dict(enumerate(points))
+    best = _ranked(by_place, higher)[0]
+    return ChosenValue(arm, points[best].value, _standing(by_place, best, higher), points, (points[best].value,))
 
 
 def _standing(points: Mapping[int, GridPoint], best: int, higher: bool) -> Literal["tuned", "edge", "failed"]:

@@ -326,3 +326,23 @@ def test_a_contrast_without_one_whole_pair() -> None:
     assert words.headline(design, result).startswith("In none of 20 pairs did both b and a succeed: inconclusive")
     task: TaskResult = result.tasks[0]
     assert verdict_table(design, task).rows[1][-1] == "20 of 20"
+
+
+def test_what_is_read_off_a_grid_is_told_in_doublings_and_the_values_as_they_are() -> None:
+    world = World({"a": 0.9, "b": 0.9}, {"a": 0.3, "b": 1.2}, sd=1e-6)
+    design, result = asked(world, kind="optimum", looks=1, **claim(low=1.6, high=2.4))
+    assert words.headline(design, result) == (
+        "The best value is 2 doublings more for b than for a (95% interval 2 to 2, 10 pairs, one grid for both): "
+        "supported (claimed: 1.6 to 2.4)."
+    )
+    assert [row[1] for row in verdict_table(design, result.tasks[0]).rows] == ["0.3", "1.2"]
+    page = markdown.render(replace(design, arms={}), result)
+    assert "## What each value came to" in page
+    assert "| b | 1.6 (best) |" in page
+    assert "Read off one grid for all arms, seed by seed, on validation: the best value, in doublings." in page
+
+
+def test_a_narrower_range() -> None:
+    world = World({"a": 0.9, "b": 0.9}, fails=lambda cell: cell.arm == "b" and cell.value not in (0.4, 0.8))
+    design, result = asked(world, kind="width", within=0.011, looks=1)
+    assert words.headline(design, result).startswith("The width of the range of good values is 1 doublings less for b")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from report_records import COSINE, compare, experiment, record, rows_of_a_run
 from study_world import World, rules
+from wandb import teardown
 from wandb.sdk.lib import wbauth
 from wandb_server import Server, serving
 
@@ -119,8 +120,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     with serving() as served:
         monkeypatch.setenv("WANDB_BASE_URL", served.url)
         monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+        teardown()  # it reads mode and address once in a process: another test may have been offline
         yield served
-    wbauth.unauthenticate_session()  # wandb keeps the key for the process
+    teardown()
+    wbauth.unauthenticate_session()  # and keeps the key
 
 
 def test_published_where_a_server_is(found: Comparison, server: Server) -> None:

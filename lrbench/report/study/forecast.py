@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from lrbench.errors import ConfigError
 from lrbench.report.study.gains import shown
 from lrbench.stats.power import success_probabilities, verdict_probabilities
 from lrbench.stats.verdict import VERDICTS, ClaimedEffect, Verdict
 from lrbench.study.design import Design
-from lrbench.study.rules import Rules
+from lrbench.study.rules import Read, Rules
 from lrbench.study.size import gains_of_claim, pairs_to_find
 from lrbench.study.store import VERDICT
 from lrbench.sweep.plan import Plan, duration
@@ -32,7 +33,7 @@ class Noise:
 
 def noise_of(folder: Path, rules: Rules) -> Noise:
     """Of the study there, the largest of its contrasts. Raises ConfigError for one without a result, and for one whose
-    differences are of something else: logarithms, thresholds, rates of success."""
+    differences are of something else: logarithms, readings of grids, rates of success."""
     try:
         plain = json.loads((folder / VERDICT).read_text())
         tested = [c for task in plain["tasks"] for c in task["contrasts"] if c["tested"] is not None]
@@ -43,7 +44,7 @@ def noise_of(folder: Path, rules: Rules) -> Noise:
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = f"no study of this name has a result with a contrast in it ({type(error).__name__})"
         raise ConfigError("--noise", folder.name, why, f"give one of those under {folder.parent}") from error
-    own = ("fraction", "threshold", "success")  # what their differences are of
+    own = ("fraction", "success", *get_args(Read))  # what their differences are of
     if kind != rules.kind and (kind in own or rules.kind in own):
         why = f"its differences are those of a question about '{kind}', and this one is about '{rules.kind}'"
         raise ConfigError("--noise", folder.name, why, "give a study of the same kind")
@@ -53,9 +54,9 @@ def noise_of(folder: Path, rules: Rules) -> Noise:
 def stages(rules: Rules) -> Iterator[tuple[str, int]]:
     """Each stage and its runs; those of a grid that has to grow come on top."""
     arms, t, tasks = len(rules.tuned_arms), rules.tuning, len(rules.tasks)
-    if t is not None and rules.kind == "threshold":
+    if t is not None and rules.reads:
         pairs = rules.pairs or rules.least_pairs
-        for name in ("thresholds", "as many again, if a verdict is inconclusive")[: rules.looks]:
+        for name in (rules.kind, "as many again, if a verdict is inconclusive")[: rules.looks]:
             yield f"{name}, {t.points} values on {pairs} seeds", tasks * len(rules.arms) * t.points * pairs
         return
     if t is not None and rules.tunes:

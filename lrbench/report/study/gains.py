@@ -10,13 +10,18 @@ from lrbench.stats.intervals import ConfidenceInterval
 from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.rules import Rules
 
-DOUBLINGS = Metric("doublings", "", True)  # of a threshold: its logarithm to base 2
+DOUBLINGS = Metric("doublings", "", True)  # of what is read off a grid: its logarithm to base 2
 FRACTION = Metric("fraction", "%", low=0.0)  # of the baseline's value
+READ = {
+    "threshold": "the highest value that succeeds",
+    "optimum": "the best value",
+    "width": "the width of the range of good values",
+}
 
 
 def measured(rules: Rules) -> Metric:
-    """What is known of the values of a pair: the metric, as the design says or its name tells, or a threshold's."""
-    return DOUBLINGS if rules.kind == "threshold" else _declared(rules)
+    """What is known of the values of a pair: the metric, as the design says or its name tells, or a reading's."""
+    return DOUBLINGS if rules.reads else _declared(rules)
 
 
 def _declared(rules: Rules) -> Metric:
@@ -32,7 +37,7 @@ def gained(rules: Rules) -> Metric:
 
 def of_kind(kind: str, metric: Metric) -> Metric:
     """What gains in a metric are differences of where this is asked of it."""
-    return {"fraction": FRACTION, "success": SUCCESS, "threshold": DOUBLINGS}.get(kind, metric)
+    return {"fraction": FRACTION, "success": SUCCESS, **dict.fromkeys(READ, DOUBLINGS)}.get(kind, metric)
 
 
 def shown(rules: Rules, gain: float) -> float:
@@ -50,9 +55,19 @@ def subject(rules: Rules) -> str:
 
 
 def subject_of(kind: str, metric: str) -> str:
-    if kind == "threshold":
-        return "the highest value that succeeds"
+    if kind in READ:
+        return READ[kind]
     return "rate of success" if kind == "success" else spoken(metric)
+
+
+def heading(rules: Rules) -> str:
+    """Of what is told of the values of the arms."""
+    return "What each value came to" if rules.reads else "What tuning found, and what it cost"
+
+
+def pick(rules: Rules) -> str:
+    """What the value is called that stands for an arm."""
+    return "best" if rules.reads else "chosen"
 
 
 def judged(rules: Rules) -> Metric:

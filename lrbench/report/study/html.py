@@ -6,6 +6,7 @@ from html import escape
 from lrbench.report.page import beside_each_other, captioned, items, page, section, tabled
 from lrbench.report.study import figures, provenance, tables
 from lrbench.report.study.forest import forest, legend
+from lrbench.report.study.gains import heading, pick
 from lrbench.report.study.remarks import remarks, sentences
 from lrbench.report.study.words import headline, title, unsuccessful
 from lrbench.report.svg import swatch
@@ -54,7 +55,7 @@ def _answer(design: Design, result: Result) -> str:
 def _task(design: Design, task: TaskResult) -> Iterator[tuple[str, str]]:
     """What stands behind a task's verdicts, from what was tuned to every pair."""
     if task.tuning:
-        yield "What tuning found, and what it cost", _tuning(design, task)
+        yield heading(design.rules), _tuning(design, task)
     if any(c.tested for c in task.contrasts):
         yield "What the intervals are made of", tabled(tables.interval_table(design, task))
     if any(c.paths for c in task.contrasts):
@@ -83,8 +84,8 @@ def _tuning(design: Design, task: TaskResult) -> str:
         for t in task.tuning
     )
     told = (
-        f"Mean {design.rules.judge} of the runs that succeeded. Ringed: the chosen value. Thick: the stable range. "
-        " A cross at the foot: an unsuccessful run."
+        f"Mean {design.rules.judge} of the runs that succeeded. Ringed: the {pick(design.rules)} value. "
+        "Thick: the stable range.  A cross at the foot: an unsuccessful run."
     )
     drawn = captioned("", figures.rates(design, task), told)
     every = f"<details><summary>Every value</summary>{tabled(tables.grid_table(design, task))}</details>"

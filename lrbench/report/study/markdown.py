@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from lrbench.report.markdown import bullets, code, escape, table
 from lrbench.report.study import provenance, tables
+from lrbench.report.study.gains import heading
 from lrbench.report.study.remarks import remarks, sentences
 from lrbench.report.study.words import headline, title, unsuccessful
 from lrbench.study.design import Design
@@ -33,7 +34,7 @@ def _task(design: Design, task: TaskResult) -> Iterator[str]:
     if any(c.tested for c in task.contrasts):
         yield table(tables.interval_table(design, task))
     if task.tuning:
-        yield f"## What tuning found, and what it cost{on}"
+        yield f"## {heading(design.rules)}{on}"
         yield table(tables.tuning_table(design, task))
         yield table(tables.grid_table(design, task))
     if any(c.paths for c in task.contrasts):

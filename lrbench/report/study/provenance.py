@@ -1,6 +1,6 @@
 """How a study was made, and how to make it again: the rules in words."""
 
-from lrbench.report.study.gains import claimed, gained, margin, spoken
+from lrbench.report.study.gains import claimed, gained, margin, spoken, subject
 from lrbench.report.study.words import at, what_is_tuned
 from lrbench.report.words import MEANING
 from lrbench.stats.intervals import LEVEL
@@ -12,16 +12,19 @@ from lrbench.study.rules import Rules
 def rules_in_words(design: Design, result: Result) -> list[str]:
     """What was fixed before any run, and what each number is."""
     rules = design.rules
-    meaning = MEANING.get(rules.metric.partition("/")[0], "as the run's summary has it")
+    seen = rules.judge if rules.reads else rules.metric
+    meaning = MEANING.get(seen.partition("/")[0], "as the run's summary has it")
     told = [
         f"Design {design.hash}, {_frozen(design)}: "
         f"{', '.join(a for a in rules.contrasts)} against {rules.baseline}, {at(design)}.",
-        f"{spoken(rules.metric)} is {meaning}; {'higher' if rules.higher else 'lower'} is better. {_gain(rules)} on "
+        f"{spoken(seen)} is {meaning}; {'higher' if rules.higher else 'lower'} is better. {_gain(rules)} on "
         "the same seed.",
         *_claims(rules),
     ]
     if rules.tunes:
         told += _tuning(design)
+    if rules.reads:
+        told += _reading(design)
     pairs = {t.size.pairs for t in result.tasks}
     whys = {t.task: t.size.why for t in result.tasks}
     why = "; ".join(f"{t}: {why}" for t, why in whys.items()) if len(set(whys.values())) > 1 else whys.popitem()[1]
@@ -45,6 +48,8 @@ def _frozen(design: Design) -> str:
 def _gain(rules: Rules) -> str:
     if rules.kind == "fraction":
         return "A fraction is the arm's value over the baseline's"
+    if rules.reads:
+        return f"A gain is above 0 where {subject(rules)} is more of the arm than of the baseline"
     better = "alone succeeds" if rules.kind == "success" else "is better than the baseline"
     return f"A gain is above 0 where the arm {better}"
 
@@ -74,6 +79,21 @@ def _tuning(design: Design) -> list[str]:
         "without replacement, in expectation (Dodge et al. 2019, EMNLP; Tang et al. 2020, ACL). In both an "
         "unsuccessful run counts as guessing. Stable is the unbroken range around the best value that loses no more "
         "than the margin, or two standard errors of the best where there is no margin.",
+    ]
+
+
+def _reading(design: Design) -> list[str]:
+    t, what, rules = design.rules.tuning, what_is_tuned(design), design.rules
+    assert t is not None
+    how = {
+        "threshold": "the highest that succeeds",
+        "optimum": f"the peak of the parabola through the best by {spoken(rules.judge)} and its neighbours",
+        "width": f"from the lowest to the highest of those around the best by {spoken(rules.judge)} that are good",
+    }
+    return [
+        f"{what.capitalize()}s {t.first:g} x {t.factor:g}^k, {t.points} at first and {t.at_most} at most, the same for "
+        f"all arms and seeds; of each seed {how[rules.kind]}, as a logarithm to base 2. The grid grows until no seed's "
+        "lies at its end; seeds of which it still does are left out, with their pairs."
     ]
 
 

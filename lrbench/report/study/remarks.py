@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from lrbench.report.study.gains import amount, measured, percent, points, spoken
+from lrbench.report.study.gains import amount, judged, measured, percent, points, spoken, subject
 from lrbench.report.study.words import freshness, listed, reasons, sentence, what_is_tuned
 from lrbench.report.tables import p_value
 from lrbench.stats.paired import POWER
@@ -61,7 +61,11 @@ def _existed(design: Design) -> Iterator[str]:
 
 def _estimand(design: Design) -> Iterator[str]:
     rules, what = design.rules, what_is_tuned(design)
-    if rules.estimand == "swap" and rules.rate == "as given":
+    if rules.reads:
+        m, within = judged(rules), rules.within
+        good = f"; a good one is no more than {amount(m, within)}{points(m)} below the best" if within else ""
+        yield f"Read off one grid for all arms, seed by seed, on validation: {subject(rules)}, in doublings{good}."
+    elif rules.estimand == "swap" and rules.rate == "as given":
         yield f"A swap: each arm has the {what} it was given. What tuning would make of either is not asked."
     elif rules.estimand == "swap":
         yield f"A swap: all arms have the {what} tuned for {rules.baseline}, whatever would suit them better."

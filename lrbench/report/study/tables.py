@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lrbench.metrics import Metric
 from lrbench.report.numbers import NONE, gap, gap_within, number, spread, within
-from lrbench.report.study.gains import gained, judged, measured, percent, shown, shown_interval
+from lrbench.report.study.gains import gained, judged, measured, percent, pick, shown, shown_interval
 from lrbench.report.study.words import NO_VERDICT, what_is_tuned
 from lrbench.report.tables import SUCCESS, Table, p_value
 from lrbench.stats.intervals import ConfidenceInterval
@@ -23,23 +23,14 @@ def arm_of(rules: Rules, name: str) -> int:
 
 def verdict_table(design: Design, task: TaskResult) -> Table:
     """The answer: a row an arm, the baseline first. Means are over the runs that succeeded, gains over whole pairs."""
-    rules, m = design.rules, measured(design.rules)
+    rules = design.rules
     base = next((c for c in task.contrasts if c.pairs), None)
     values = [] if base is None else [p.baseline for p in base.pairs]
-    first = (rules.baseline, _value(base.values[1] if base else None), _mean(m, values), NONE, NONE, NONE, "baseline",
-             NONE, _unsuccessful(values))  # fmt: skip
+    value = _value(base.values[1] if base else None)
+    first = (rules.baseline, value, _mean(rules, values), NONE, NONE, NONE, "baseline", NONE, _unsuccessful(values))
     rows = [first, *(_verdict_row(rules, c) for c in task.contrasts)]
-    header = (
-        "arm",
-        what_is_tuned(design),
-        "mean",
-        _gain(rules),
-        "interval",
-        "level",
-        "verdict",
-        "pairs",
-        "unsuccessful",
-    )
+    header = ("arm", what_is_tuned(design), "mean", _gain(rules), "interval", "level", "verdict", "pairs",
+              "unsuccessful")  # fmt: skip
     left_out = {*([] if rules.tunes else [1]), *([8] if rules.kind == "success" else [])}  # its mean says it
     keep = [i for i in range(len(header)) if i not in left_out]
     cells = tuple(tuple(row[i] for i in keep) for row in rows)
@@ -48,9 +39,9 @@ def verdict_table(design: Design, task: TaskResult) -> Table:
 
 
 def _verdict_row(rules: Rules, c: Contrast) -> tuple[str, ...]:
-    t, values, m = c.tested, [p.arm for p in c.pairs], measured(rules)
+    t, values = c.tested, [p.arm for p in c.pairs]
     second = "" if c.primary else " (secondary)"
-    head = (c.arm, _value(c.values[0]), _mean(m, values))
+    head = (c.arm, _value(c.values[0]), _mean(rules, values))
     if t is None:
         return (*head, NONE, NONE, NONE, NO_VERDICT + second, NONE, NONE)
     verdict = f"{c.verdict or NO_VERDICT}{second}"
@@ -128,7 +119,7 @@ def tuning_table(design: Design, task: TaskResult) -> Table:
             spread(m, t.sensitivity), *best,
         )  # fmt: skip
 
-    header = ("arm", "chosen", f"{what_is_tuned(design)}s tried", "runs", "unsuccessful", "stable", "sensitivity",
+    header = ("arm", pick(rules), f"{what_is_tuned(design)}s tried", "runs", "unsuccessful", "stable", "sensitivity",
               *(f"best of {k}" for k in ks))  # fmt: skip
     arms = tuple(arm_of(rules, t.choice.arm) for t in task.tuning)
     return Table(header, tuple(cells(i) for i in range(len(task.tuning))), arms=arms)
@@ -139,7 +130,8 @@ def grid_table(design: Design, task: TaskResult) -> Table:
     rules, m = design.rules, judged(design.rules)
 
     def row(arm: str, chosen: bool, p: GridPoint) -> tuple[str, ...]:
-        return (arm, f"{p.value:g}" + " (chosen)" * chosen, number(m, p.mean), str(len(p.scores)), str(p.failures))
+        value = f"{p.value:g}" + f" ({pick(rules)})" * chosen
+        return (arm, value, number(m, p.mean), str(len(p.scores)), str(p.failures))
 
     points = [(t.choice, p) for t in task.tuning for p in t.choice.points]
     rows = tuple(row(c.arm, c.standing == "tuned" and p.value == c.value, p) for c, p in points)
@@ -218,9 +210,13 @@ def _value(value: float | None) -> str:
     return NONE if value is None else f"{value:g}"
 
 
-def _mean(m: Metric, values: Sequence[float | None]) -> str:
+def _mean(rules: Rules, values: Sequence[float | None]) -> str:
+    """Of the runs that succeeded; of a value that is read off a grid the value, which is a geometric mean."""
     good = [v for v in values if v is not None]
-    return number(m, sum(good) / len(good) if good else None)
+    mean = sum(good) / len(good) if good else None
+    if rules.kind in ("threshold", "optimum"):
+        return NONE if mean is None else f"{2**mean:.3g}"
+    return number(measured(rules), mean)
 
 
 def _or_unsuccessful(m: Metric, value: float | None) -> str:

@@ -17,6 +17,7 @@ from lrbench.report.study.gains import (
     shown_interval,
     spoken,
     subject,
+    unit,
 )
 from lrbench.stats.intervals import ConfidenceInterval
 from lrbench.study.design import Design
@@ -38,7 +39,7 @@ def what_is_tuned(design: Design) -> str:
 def at(design: Design) -> str:
     """At which values the arms are compared: the estimand, named."""
     what, rules = what_is_tuned(design), design.rules
-    if rules.kind == "threshold":
+    if rules.reads:
         return "one grid for both"
     if rules.estimand != "swap":
         return f"each at its own tuned {what}"
@@ -88,8 +89,8 @@ def sentence(design: Design, task: TaskResult, c: Contrast) -> str:
 
 
 def unsuccessful(rules: Rules) -> str:
-    """What a table of verdicts counts in its column of this name; nothing where it has none, or counts thresholds."""
-    if rules.kind in ("success", "threshold"):
+    """What a table of verdicts counts in its column of this name; nothing where it has none or counts others."""
+    if rules.kind == "success" or rules.reads:
         return ""
     return "A run is unsuccessful that ends without finite numbers or, where that is known, no better than chance."
 
@@ -119,6 +120,8 @@ def _effect(design: Design, c: Contrast) -> str:
         return _success(m, c, base, said)
     if rules.kind == "fraction":
         return f"{arm}'s {metric} is {number(m, shown(rules, t.mean))} of {base}'s {said}"
+    if rules.reads:
+        return _read_off(rules, c, said)
     if rules.within_margin:
         return f"{_kind(rules, m, c)}, at a mean {'gain' if up else 'loss'} of {size} of {metric} {said}"
     if c.verdict == "inconclusive":
@@ -142,6 +145,17 @@ def _success(m: Metric, c: Contrast, base: str, said: str) -> str:
     doubt = ", which may be chance" if c.verdict == "inconclusive" and not reasons(c) else ""
     more = "more" if gain >= 0 else "less"
     return f"{c.arm} succeeded {size} {more} often than {base} {said}{doubt}"
+
+
+def _read_off(rules: Rules, c: Contrast, said: str) -> str:
+    """What the verdict says of a number that is read off each seed's grid."""
+    assert c.tested is not None
+    mean, what, m = c.tested.mean or 0.0, subject(rules).capitalize(), gained(rules)
+    if c.verdict == "practically null":
+        return f"{what} differs between {c.arm} and {rules.baseline} by less than {c.claim.margin:g}{unit(m)} {said}"
+    doubt = ", which may be chance" if c.verdict == "inconclusive" and not reasons(c) else ""
+    size = f"{amount(m, abs(mean))}{unit(m)} {'more' if mean >= 0 else 'less'}"
+    return f"{what} is {size} for {c.arm} than for {rules.baseline} {said}{doubt}"
 
 
 def _kind(rules: Rules, m: Metric, c: Contrast) -> str:
