@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,20 @@ def small(**changes: Any) -> Experiment:
             **changes,
         }
     )
+
+
+def test_another_seed_shares_what_a_seed_does_not_change() -> None:
+    """All that is made once of the fields: no part of it may come to depend on the seed."""
+    made = small(early_stop=EarlyStop(patience="2ep", monitor="val/loss", mode="min"))
+    kept = {name for name, value in vars(Experiment).items() if isinstance(value, cached_property)}
+    for name in kept:
+        getattr(made, name)
+    other, anew = made.of_seed(7), replace(made, seed=7)
+    assert kept == {"clock", "patience", "peaks", "schedule"}
+    assert vars(other) == {**vars(anew), **{name: getattr(anew, name) for name in kept}}
+    assert (made.seed, other.seed, run_id(other)) == (0, 7, run_id(anew))
+    with pytest.raises(ConfigError, match="seed=-1: a seed is a whole number from 0"):
+        made.of_seed(-1)
 
 
 def full(**changes: Any) -> Experiment:

@@ -20,6 +20,7 @@ from lrbench.config.typed_study import apart
 from lrbench.errors import ConfigError
 from lrbench.experiment import Settings
 from lrbench.experiment.identity import run_id
+from lrbench.store.record import DONE
 from lrbench.store.store import Store
 from lrbench.study.bench import TARGET, Bench
 from lrbench.study.design import Design
@@ -133,7 +134,7 @@ class _Keeping(Display):
 
     def ended(self, place: int, entry: Entry, how: str, why: str) -> None:
         super().ended(place, entry, how, why)
-        if how in ("finished", "diverged"):
+        if how in DONE:
             self._new.append(entry)
         if len(self._new) >= KEPT_EVERY:
             self.keep()
@@ -154,15 +155,17 @@ def _carry_out(
         store = Store(settings.results)
         return Bench(design, lambda experiment: store.done(run_id(as_trained(experiment, slurm))))
 
-    if not isinstance(bench().next(), Result):
+    seen = bench()
+    found = seen.next()
+    if not isinstance(found, Result):
         with _Keeping(folder) as display:
             outcome = carry_out_stages(_staged(design, folder, settings), workers, display)
             display.keep()
         if outcome.end != "done":
             print(f"lrbench: {outcome.end}; the same command goes on from there.", file=sys.stderr)
             return 0 if outcome.end == "left" else INTERRUPTED
-    seen = bench()
-    found = seen.next()
+        seen = bench()  # what has been trained since
+        found = seen.next()
     if not isinstance(found, Result):
         why = f"{len(found.cells)} runs of its stage '{found.stage}' have failed"
         print(f"lrbench: {why}; `lrbench status {folder.name}` says how; retry=true tries them again", file=sys.stderr)

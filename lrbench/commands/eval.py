@@ -34,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
         if "=" not in word:
             raise ConfigError(word, "", "this is no key=value", "lrbench eval --help has examples")
     record = Store(results_folder(options.results)).find(options.run)
-    if damage := record.damage():  # weights bear a hash of their own
+    if damage := record.look().why:  # weights bear a hash of their own
         raise ConfigError(record.run_id, "", damage, "train it again; its folder is kept aside")
     if not (record.folder / "experiment.yaml").exists():
         raise ConfigError(record.run_id, "", "nothing is recorded yet", "train it first")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lrbench.commands import Parser
+from lrbench.commands import Parser, require_folder
 from lrbench.config.auto import is_auto, without_rate
 from lrbench.config.components import AUTO
 from lrbench.config.composer import composer
@@ -20,7 +20,7 @@ from lrbench.find_lr.found import Found, Suggestion, remarks
 from lrbench.find_lr.names import NAMES, RULES
 from lrbench.find_lr.range_test import range_test_of
 from lrbench.find_lr.store import path_of
-from lrbench.plots.find_lr import Mark, plot_sweeps
+from lrbench.plots.find_lr import Mark, kinds, plot_sweeps
 from lrbench.plots.terminal import sweep_chart
 from lrbench.store.files import to_json
 from lrbench.store.folder import results_folder
@@ -58,6 +58,7 @@ def run(arguments: Sequence[str]) -> int:
     plain = _composed(options.words, options.config_dir)
     if is_auto(plain):
         raise ConfigError("optimizer.lr", AUTO, "it is what find-lr looks for", "leave it out")
+    _require_picture(plain["out"], plain["results"])
     results, test = results_folder(plain["results"]), range_test_of(plain["find_lr"])
     found = find(without_rate(plain), results, test, plain["device"], plain["workers"], to_stderr)
     command = _command(options.words, options.config_dir, found.suggested)
@@ -114,14 +115,20 @@ def _top(found: Found) -> float:
     return first + (ABOVE - 1) * max(abs(first), first - lowest)
 
 
+def _require_picture(out: str | None, results: str | None) -> None:
+    """Raises ConfigError, before anything is trained, for a file that no picture can be."""
+    require_folder(out, results)
+    suffix = Path(out).suffix if out else ""
+    if suffix and suffix.lstrip(".") not in kinds():
+        cure = "give another file that ends in .png, .svg or .pdf, as out=find_lr.png"
+        raise ConfigError("out", out, f"no picture is of the kind '{suffix}'", cure)
+
+
 def _draw(found: Found, path: Path) -> None:
     """Raises ConfigError for a picture that cannot be written."""
     try:
         curves = [(c.rates, c.losses) for c in found.curves]
         plot_sweeps(curves, _marks(found), _top(found), found.title, path)
-    except ValueError as error:
-        cure = "give another file that ends in .png, .svg or .pdf, as out=find_lr.png"
-        raise ConfigError("out", path, f"no picture is of the kind '{path.suffix}'", cure) from error
     except OSError as error:
         why = f"the picture cannot be written ({error})"
         raise ConfigError("out", path, why, "give another file, as out=find_lr.png") from error

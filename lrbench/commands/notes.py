@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
 from itertools import repeat
 from pathlib import Path
 from textwrap import fill
@@ -22,9 +23,10 @@ NONE: Mapping[str, str] = {}
 
 def linter_of(results: Path) -> Linter:
     """The linter, with the verdicts of a results folder, else those that come with lrbench; of those, it reads what its
-    findings need."""
+    findings need, each once."""
     folder = Store(results).claims_folder
 
+    @cache
     def verdict(claim: str) -> str | None:
         found = published(folder, [claim]).get(claim)
         return found.verdict if found else None

@@ -2,7 +2,8 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lrbench.commands import Parser, wandb_report
@@ -41,6 +42,7 @@ def run(arguments: Sequence[str]) -> int:
     found = compare(runs_of(store, options.runs, options.where), name, options.metric, options.baseline, options.higher)
     if options.json:
         print(json.dumps(found.to_plain(), indent=2))
+        store.index.keep()
         return 0
     folder = options.out or store.reports_folder / name
     report = None
@@ -48,15 +50,13 @@ def run(arguments: Sequence[str]) -> int:
         from lrbench.report import wandb
 
         report = wandb.build(found, options.project, options.entity)
-    try:
+    with _written_to(folder):
         write_text(folder / "index.html", html.render(found))
         write_text(folder / "report.md", markdown.render(found))
         write_json(folder / "comparison.json", found.to_plain())
         if report is not None:
             wandb_report.keep(report, folder)
-    except OSError as error:
-        why = f"the report cannot be written ({error})"
-        raise ConfigError("--out", folder, why, "give another folder") from error
+    store.index.keep()
     print(*filter(None, (words.answer(found), words.finding(found))), sep="\n")
     print(*(f"  {remark}" for remark in words.remarks(found)), sep="\n")
     print(
@@ -82,19 +82,26 @@ def _claims(store: Store, options: argparse.Namespace) -> int:
         from lrbench.report import wandb
 
         report = wandb.build_of(summary.TITLE, text, [], [], options.project, options.entity)
-    try:
+    with _written_to(folder):
         write_text(folder / "README.md", text)
         write_text(folder / "claims.html", page.render(told))
         if report is not None:
             wandb_report.keep(report, folder)
-    except OSError as error:
-        why = f"the report cannot be written ({error})"
-        raise ConfigError("--out", folder, why, "give another folder") from error
     print(counted(told.claims.values(), told.verdicts))
     print(f"page      {folder / 'claims.html'}\nmarkdown  {folder / 'README.md'}")
     if report is not None:
         print(f"W&B       {report.publish(folder / wandb_report.SPEC)}")
     return 0
+
+
+@contextmanager
+def _written_to(folder: Path) -> Iterator[None]:
+    """Raises ConfigError where the disk refuses."""
+    try:
+        yield
+    except OSError as error:
+        why = f"the report cannot be written ({error})"
+        raise ConfigError("--out", folder, why, "give another folder") from error
 
 
 def _name_of(store: Store, runs: Sequence[str]) -> str:
@@ -106,7 +113,7 @@ def _name_of(store: Store, runs: Sequence[str]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="lrbench report",
-        description="Compare the arms of some runs: means, intervals, failures, curves, paired differences.",
+        description="Compare the arms of some runs: means, intervals, unsuccessful runs, curves, paired differences.",
         epilog=EPILOG,
     )
     parser.add_argument(
@@ -123,6 +130,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="only runs whose experiment has this, as scheduler=StepLR; may be repeated",
     )
+    _add_question(parser)
+    parser.add_argument("--name", help="of the report and its folder (default: the sweep's, else runs)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: RESULTS/reports/NAME)")
+    parser.add_results()
+    parser.add_argument("--json", action="store_true", help="print the comparison as JSON, write nothing")
+    parser.add_argument("--claims", action="store_true", help="every claim of the guide and its verdict instead: "
+                        "RESULTS/claims.html and RESULTS/README.md")  # fmt: skip
+    wandb_report.add_options(parser)
+    return parser
+
+
+def _add_question(parser: Parser) -> None:
+    """What is compared, which way it is better, and against which arm."""
     parser.add_argument("--metric", help="what is compared (default: test/accuracy, else test/loss)")
     way = parser.add_mutually_exclusive_group()
     way.add_argument(
@@ -138,11 +158,3 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ARM",
         help="an arm's name, words of it, or an id: differences are from it (default: the first arm)",
     )
-    parser.add_argument("--name", help="of the report and its folder (default: the sweep's, else runs)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: RESULTS/reports/NAME)")
-    parser.add_results()
-    parser.add_argument("--json", action="store_true", help="print the comparison as JSON, write nothing")
-    parser.add_argument("--claims", action="store_true", help="every claim of the guide and its verdict instead: "
-                        "RESULTS/claims.html and RESULTS/README.md")  # fmt: skip
-    wandb_report.add_options(parser)
-    return parser

@@ -28,7 +28,7 @@ DESCRIPTION = """Find runs by any option or metric, and print them as a table or
 
 A FILTER is KEY=VALUE with one of = != < <= > >=; all of them must hold. Quote < and >, which a shell takes for itself.
 A run's state says how it went: finished; diverged (the loss was no longer finite); failed (an error ended it); running,
-interrupted. (In a comparison a run fails that diverged, or finished no better than chance.)
+interrupted. (A report calls a run unsuccessful that diverged, or finished no better than chance.)
 
 KEY is an option (optimizer.lr, scheduler.args.T_max), a component by its level or class (scheduler=cosine,
 scheduler=CosineAnnealingLR), a metric (test/accuracy), or run_id, arm, state, seconds. Commas separate values, and
@@ -64,6 +64,7 @@ def run(arguments: Sequence[str]) -> int:
             print(f"lrbench: {said.removesuffix('.')}.", file=sys.stderr)
     if options.keys:
         print("\n".join(columns_of(everything)))
+        store.index.keep()
         return 0
     chosen = choose(everything, options.filters)
     names = require([c.strip() for c in options.columns.split(",")] if options.columns else [], everything)
@@ -75,6 +76,7 @@ def run(arguments: Sequence[str]) -> int:
     if not chosen:
         print(f"lrbench: {unmatched(options.filters, everything)}.", file=sys.stderr)
     _put(chosen, names, options, columns_of(everything), store)
+    store.index.keep()
     return 0
 
 

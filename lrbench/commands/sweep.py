@@ -75,7 +75,7 @@ def run(
     with Display() as display:
         typed = (*asked.overrides, *(f"{arm.name}: {' '.join(arm.overrides)}" for arm in asked.arms))
         outcome = carry_out(plan, asked.workers, display, asked.name, typed)
-    return _told(outcome, detached=slurm is not None and slurm.detach), _values(plan, len(jobs))
+    return _told(outcome, detached=slurm is not None and slurm.detach), _values(outcome, len(jobs))
 
 
 def _announce(plan: Plan, workers: int) -> None:
@@ -94,19 +94,17 @@ def _told(outcome: SweepOutcome, detached: bool) -> int:
     """Say what came of it; the exit code."""
     if outcome.end != "left":
         print(table(outcome))
-    if outcome.end == "done":
-        mirror_sweep(outcome.sweep.name, outcome.sweep.plan.entries)
+    whole = outcome.end != "done" or mirror_sweep(outcome)
     for line in lines(outcome):
         print(line if outcome.end in ("done", "left") else f"lrbench: {line}", file=sys.stderr)
     if outcome.end == "interrupted" or (outcome.end == "left" and not detached):
         return INTERRUPTED
-    return 0 if outcome.end == "left" or set(outcome.standings()) == {"finished"} else 1
+    return 0 if outcome.end == "left" or (whole and set(outcome.standings()) == {"finished"}) else 1
 
 
-def _values(plan: Plan, jobs: int) -> list[Value | tuple[Value, ...]]:
+def _values(outcome: SweepOutcome, jobs: int) -> list[Value | tuple[Value, ...]]:
     """How the runs of each job stand: the plan has all jobs under one arm after the other."""
-    records = {e.run_id: e.record for e in plan.entries}
-    standings = [None if job is None else records[job].glance() for job in plan.jobs]
+    standings = [None if job is None else outcome.looks[job].standing for job in outcome.sweep.plan.jobs]
     if len(standings) == jobs:
         return list(standings)
     return [tuple(standings[i::jobs]) for i in range(jobs)]

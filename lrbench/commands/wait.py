@@ -46,9 +46,9 @@ def run(arguments: Sequence[str]) -> int:
     if outcome.end != "done":
         print(f"The runs go on: lrbench wait {options.sweep}.", file=sys.stderr)
         return INTERRUPTED
-    mirror_sweep(outcome.sweep.name, outcome.sweep.plan.entries)
+    whole = mirror_sweep(outcome)
     print(outcome.sweep.whereabouts(), file=sys.stderr)
-    return 0 if set(outcome.standings()) == {"finished"} else 1
+    return 0 if whole and set(outcome.standings()) == {"finished"} else 1
 
 
 def _waited(sweep: Sweep, display: Observer, trusted: Sequence[str]) -> SweepOutcome:

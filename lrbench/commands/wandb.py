@@ -28,7 +28,14 @@ Exit codes: 0 fine, 1 a run could not be sent, 2 bad usage."""
 
 def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_intermixed_args(arguments)
-    records = records_of(Store(results_folder(options.results)), options.runs, options.where)
+    store = Store(results_folder(options.results))
+    code = _sent(records_of(store, options.runs, options.where), options)
+    store.index.keep()
+    return code
+
+
+def _sent(records: Sequence[Record], options: argparse.Namespace) -> int:
+    """The exit code."""
     damaged = {r.run_id: why for r in records if (why := r.examine())}
     for name, why in damaged.items():
         print(f"lrbench: {name} is corrupt, and left out: {why}.", file=sys.stderr)

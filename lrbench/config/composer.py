@@ -142,23 +142,34 @@ class _Base:
         plain = override.type is OverrideType.CHANGE and "${" not in str(override.value())
         if not plain or self._plain is None or not _has(self._plain, path):
             return None
+        # Hydra may merge a mapping or a list with what it finds; a single value takes the place of any before it.
+        config = self.config.copy() if isinstance(override.value(), dict | list) else self._tried_on
+        _apply(config, [override])
+        within = OmegaConf.select(config, ".".join(path[:-1])) if path[1:] else config
         try:
-            value: Any = resolved(applied(self.config, [override]))
+            return path, resolved(OmegaConf.masked_copy(within, path[-1]))[path[-1]]
         except ConfigError:  # `key=???`: another override may give the value
             return None
-        for key in path:
-            value = value[key]
-        return path, value
+
+    @cached_property
+    def _tried_on(self) -> DictConfig:
+        """A copy that single values are tried on, one after the other: none follows another."""
+        return self.config.copy()
 
 
 def applied(config: DictConfig, overrides: Sequence[Override]) -> DictConfig:
-    """A copy with overrides applied by Hydra's own function."""
+    """A copy with overrides applied."""
     copy = config.copy()
+    _apply(copy, overrides)
+    return copy
+
+
+def _apply(config: DictConfig, overrides: Sequence[Override]) -> None:
+    """By Hydra's own function. Raises ValueError."""
     try:
-        ConfigLoaderImpl._apply_overrides_to_config(list(overrides), copy)
+        ConfigLoaderImpl._apply_overrides_to_config(list(overrides), config)
     except OmegaConfBaseException as error:
         raise ValueError from error
-    return copy
 
 
 def _typed(config: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 configuration; `lrbench.sweep.freeze` does the rest."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -63,7 +63,7 @@ class _Experiments:
         if key not in self.checked:
             self.checked[key] = experiment_from(made.plain, self.grouped), settings_from(made.plain)
         experiment, settings = self.checked[key]
-        return replace(experiment, seed=seed), settings, Origin(made.overrides, made.typed, made.hydra)
+        return experiment.of_seed(seed), settings, Origin(made.overrides, made.typed, made.hydra)
 
 
 def _entry(made: _Experiments, job: Sequence[str], label: str, arm: SweepArm | None, number: int) -> Entry | Refused:

@@ -205,12 +205,12 @@ def _restore(row: Row, record: Record, say: Say) -> None:
 def _set_aside(record: Record, standing: Standing, say: Say) -> bool:
     """Move a record away, unless it no longer stands so: another process did it first."""
     with alone(record.folder):
-        damage = record.damage()
-        if record.standing() != standing:
+        now = record.look()
+        if now.standing != standing:
             return False
         kept = record.set_aside("corrupt" if standing == "corrupt" else "old")
     if standing == "corrupt":
-        say(f"{record.run_id}: {damage}. The folder is kept as {kept}; training anew.")
+        say(f"{record.run_id}: {now.why}. The folder is kept as {kept}; training anew.")
     else:
         say(f"{record.run_id}: the old record is kept as {kept}.")
     return True

@@ -4,6 +4,7 @@ No torch and no Hydra here: an Experiment can be made and read anywhere.
 """
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -55,9 +56,8 @@ class Start:
             why = "the parent's moments are those of the old head too, and mean nothing to a new one"
             raise ConfigError("start.carry", self.carry, why, "use start.carry=[model]")
         if "model" not in self.carry or set(self.carry) - {"model", "optimizer", "stream"}:
-            raise ConfigError(
-                "start.carry", self.carry, "a fork carries the model", "carry [model], with optimizer, stream or both"
-            )
+            cure = "carry [model], with optimizer, stream or both"
+            raise ConfigError("start.carry", self.carry, "a fork carries the model", cure)
 
     @property
     def update(self) -> int | None:
@@ -100,11 +100,9 @@ class Experiment:
         require_positive("batch_size", self.batch_size, "give the samples of one update, such as 64")
         require_positive("threads", self.threads, "give a number of CPU threads, such as 1")
         if self.threads > MOST_THREADS:
-            raise ConfigError(
-                "threads", self.threads, "no machine has so many cores", "give those of one run, such as 1"
-            )
-        if self.seed < 0:
-            raise ConfigError("seed", self.seed, "a seed is a whole number from 0")
+            cure = "give those of one run, such as 1"
+            raise ConfigError("threads", self.threads, "no machine has so many cores", cure)
+        self._require_seed()
         if self.clip is not None:
             require_positive("clip", self.clip, "give the largest gradient norm, such as 1.0, or null")
         if self.data.n_train is not None and self.batch_size > self.data.n_train:
@@ -119,6 +117,18 @@ class Experiment:
         if self.start is not None and self.start.of.early_stop is not None:
             why = "the parent may stop early, so that nobody knows beforehand which of its updates there will be"
             raise ConfigError("start.of", "", why, "fork from a run without early_stop")
+
+    def of_seed(self, seed: int) -> "Experiment":
+        """The same of another seed. It shares what was made of the other fields, and what was looked at in them is not
+        looked at again: a sweep has thousands. Raises ConfigError for a seed that is none."""
+        made = copy(self)
+        vars(made)["seed"] = seed
+        made._require_seed()
+        return made
+
+    def _require_seed(self) -> None:
+        if self.seed < 0:
+            raise ConfigError("seed", self.seed, "a seed is a whole number from 0")
 
     def _require_printable(self) -> None:
         """An experiment's texts are told wherever it is: in a terminal, in pages."""

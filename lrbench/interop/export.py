@@ -4,19 +4,16 @@ What is written is read from the plan: classes, resolved arguments, when each is
 their source. The code sets the rates of `lr_table(plan)` to the bit.
 """
 
-import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lrbench import __version__
-from lrbench.errors import ConfigError
 from lrbench.experiment.schedule_plan import SchedulePart, SchedulePlan
-from lrbench.interop.source import ONE_GROUP, Cut, cut_out, import_lines
-from lrbench.schedules import hears_metric, lr_table, shapes
+from lrbench.interop.source import ONE_GROUP, Source, import_lines, optimizer_given
+from lrbench.schedules import hears_metric, lr_table
 from lrbench.schedules.build import settings_of
 from lrbench.schedules.feedback import built
-from lrbench.targets import nested
 
 WIDTH = 100
 LISTS = ("max_lr", "base_lr", "min_lr")  # arguments of torch's own classes that take a value for every group
@@ -33,14 +30,11 @@ def export(plan: SchedulePlan, command: str = "") -> str:
 
     command: what was asked, for its first lines. Raises ConfigError for a schedule that cannot be built.
     """
-    for part in plan.parts:
-        for option, _ in nested(part.spec.args, f"{part.option}.args"):
-            why = "what is built among a scheduler's arguments cannot be written as code yet"
-            raise ConfigError(option, "", why, "take `lrbench.schedule`, or a function that makes the scheduler")
     table = lr_table(plan)
     code = _Code(plan, momentum=table.momentum is not None)
     body = list(code.plain() if code.is_plain else code.joined())
-    head = [f'"""{_title(plan)}\n\n{_usage(plan, command)}"""\n', *import_lines(code.taken), "", *code.constants()]
+    imports, said = import_lines(code.source.taken), f'"""{_title(plan)}\n\n{_usage(plan, command)}"""\n'
+    head = [said, *imports, "", *code.constants()]
     return "\n".join([*head, *code.definitions(), "", "", *body, ""])
 
 
@@ -61,23 +55,13 @@ def _usage(plan: SchedulePlan, command: str) -> str:
     return told
 
 
-def _literals(args: Mapping[str, object]) -> dict[str, str]:
-    """Arguments as code."""
-    return {name: _literal(value) for name, value in args.items()}
-
-
-def _literal(value: object) -> str:
-    return json.dumps(value) if isinstance(value, str) else repr(value)
-
-
 @dataclass
 class _Code:
     """The parts of a module, as they come up while its function is written."""
 
     plan: SchedulePlan
     momentum: bool
-    cut: Cut = field(default_factory=Cut)
-    taken: dict[str, set[str]] = field(default_factory=dict)
+    source: Source = field(default_factory=Source)
 
     @property
     def is_plain(self) -> bool:
@@ -95,7 +79,7 @@ class _Code:
             if name == peak_arg and part.spec.target.startswith("torch.") and name in LISTS:
                 shared[name] = "PEAKS"
             elif all(value == values[0] for value in values):
-                shared[name] = _literal(values[0])
+                shared[name] = self.source.literal(values[0], "optimizer")
             elif part.spec.target.startswith("torch.") and name in LISTS:
                 shared[name] = repr(values)
             else:
@@ -104,9 +88,8 @@ class _Code:
 
     def _call(self, part: SchedulePart, args: Mapping[str, str], optimizer: str, indent: int) -> str:
         """`LinearLR(optimizer, start_factor=0.01, ...)`, an argument a line where it is long."""
-        self._require(part)
-        given = [optimizer, *(f"{name}={value}" for name, value in args.items())]
-        called = part.spec.target.rpartition(".")[2]
+        called = self.source.name_of(part.spec.target)
+        given = [optimizer_given(part.spec.target, optimizer), *(f"{name}={value}" for name, value in args.items())]
         line = f"{called}({', '.join(given)})"
         if len(line) + indent + 10 <= WIDTH:
             return line
@@ -115,28 +98,20 @@ class _Code:
 
     def _each(self, part: SchedulePart, optimizers: str, indent: int = 4) -> str:
         """A list of schedulers, one for each of some stand-ins."""
-        first, *others = [self.plan.arguments(part, group) for group in self.plan.peaks]
-        if all(args == first for args in others):
-            return f"[{self._call(part, _literals(first), 'o', indent)} for o in {optimizers}]"
-        self._require(part)
-        calls = []
-        for i, group in enumerate(self.plan.peaks):
-            args = {name: repr(value) for name, value in self.plan.arguments(part, group).items()}
-            calls.append(
-                f"{' ' * (indent + 4)}{self._call(part, args, f'{optimizers}[{i}]', indent + 4)},  # {group}\n"
-            )
-        return f"[\n{''.join(calls)}{' ' * indent}]"
 
-    def _require(self, part: SchedulePart) -> None:
-        """The import of a part's class, or its source."""
-        module, _, name = part.spec.target.rpartition(".")
-        if module != shapes.__name__:
-            self.taken.setdefault(module, set()).add(name)
-            return
-        cut = cut_out(shapes, [name])
-        for source, names in cut.imports.items():
-            self.taken.setdefault(source, set()).update(names)
-        self.cut.definitions += [d for d in cut.definitions if d not in self.cut.definitions]
+        def called(args: Mapping[str, object], optimizer: str, indent: int) -> str:
+            written = {name: self.source.literal(value, optimizer) for name, value in args.items()}
+            return self._call(part, written, optimizer, indent)
+
+        each = {group: self.plan.arguments(part, group) for group in self.plan.peaks}
+        first, *others = each.values()
+        if all(args == first for args in others):
+            return f"[{called(first, 'o', indent)} for o in {optimizers}]"
+        calls = [
+            f"{' ' * (indent + 4)}{called(args, f'{optimizers}[{i}]', indent + 4)},  # {group}\n"
+            for i, (group, args) in enumerate(each.items())
+        ]
+        return f"[\n{''.join(calls)}{' ' * indent}]"
 
     def _step(self, part: SchedulePart, each: str = "") -> list[str]:
         """What is done after an update so that a part goes on, without indentation. With `each`, for a list of
@@ -252,5 +227,5 @@ class _Code:
         return lines
 
     def definitions(self) -> list[str]:
-        found = [*([] if self.is_plain else [ONE_GROUP.strip()]), *self.cut.definitions]
+        found = [*([] if self.is_plain else [ONE_GROUP.strip()]), *self.source.definitions]
         return [f"\n\n{definition}" for definition in found]

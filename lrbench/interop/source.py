@@ -2,9 +2,15 @@
 
 import ast
 import inspect
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
+from typing import Any
+
+from lrbench.errors import ConfigError
+from lrbench.schedules import shapes
+from lrbench.targets import MARKS, first_parameter, is_target, named_parameters, optimizer_parameter
 
 ONE_GROUP = '''
 class OneGroup(Optimizer):
@@ -57,6 +63,47 @@ def cut_out(module: ModuleType, names: Collection[str]) -> Cut:
     chosen = dict.fromkeys(node for name, node in own.items() if name in needed)
     cut.definitions = ["\n".join(_kept(node, lines)) for node in chosen]
     return cut
+
+
+@dataclass
+class Source:
+    """What a module's code names, as it comes up: the names to import, by module, and definitions that it holds."""
+
+    taken: dict[str, set[str]] = field(default_factory=dict)
+    definitions: list[str] = field(default_factory=list)
+
+    def name_of(self, path: str) -> str:
+        """What a dotted path is called in the code, which has its import, or its source where it is a shape of ours.
+        Raises ConfigError where another module's is called so."""
+        module, _, name = path.rpartition(".")
+        if other := next((m for m, names in self.taken.items() if name in names and m != module), None):
+            why = f"{other}.{name} is in this schedule too, and in code both would be called {name}"
+            raise ConfigError("export", path, why, "take `lrbench.schedule`, or give one of them another name")
+        cut = cut_out(shapes, [name]) if module == shapes.__name__ else Cut({module: {name}})
+        for source, names in cut.imports.items():
+            self.taken.setdefault(source, set()).update(names)
+        self.definitions += [d for d in cut.definitions if d not in self.definitions]
+        return name
+
+    def literal(self, value: Any, optimizer: str) -> str:
+        """An argument as code; what is to be built is built as `schedules.build` does, on an optimizer of this name."""
+        if isinstance(value, list | tuple):
+            return f"[{', '.join(self.literal(each, optimizer) for each in value)}]"
+        if not is_target(value):
+            return json.dumps(value) if isinstance(value, str) else repr(value)
+        path, given = value["_target_"], {k: v for k, v in value.items() if k not in MARKS}
+        args = [f"{name}={self.literal(each, optimizer)}" for name, each in given.items()]
+        if value.get("_partial_"):
+            return f"{self.name_of('functools.partial')}({', '.join([self.name_of(path), *args])})"
+        if "optimizer" in named_parameters(path, "scheduler"):
+            args = [optimizer_given(path, optimizer), *args]
+        return f"{self.name_of(path)}({', '.join(args)})"
+
+
+def optimizer_given(path: str, optimizer: str) -> str:
+    """How a call hands the optimizer on: by name where its parameter is not the first (torch's ChainedScheduler)."""
+    first = first_parameter(path, "scheduler")
+    return optimizer if optimizer_parameter(path, "scheduler") == first else f"optimizer={optimizer}"
 
 
 def import_lines(taken: Mapping[str, Collection[str]]) -> list[str]:

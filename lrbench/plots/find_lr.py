@@ -1,6 +1,6 @@
 """A range test drawn: the loss over the rate, and every suggestion with its interval."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -24,12 +24,17 @@ class Mark(NamedTuple):
     high: float | None
 
 
+def kinds() -> Mapping[str, str]:
+    """The endings of files that a picture can be written to, and what each is."""
+    return FigureCanvasAgg.get_supported_filetypes()
+
+
 def plot_sweeps(
     curves: Sequence[tuple[Floats, Floats]], marks: Sequence[Mark], top: float, title: str, path: Path
 ) -> None:
     """Above, every sweep's smoothed losses up to `top`, and their median; below, on the same axis of rates, a row for
-    each suggestion. curves: rates and losses of each sweep, (n,) both. The file's ending says the format. Raises
-    ValueError for one that is none, before anything is written."""
+    each suggestion. curves: rates and losses of each sweep, (n,) both. The file's ending says the format, one
+    of `kinds`."""
     figure = Figure(figsize=(8, 4.2 + 0.28 * len(marks)), layout="constrained")
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 0.3 * max(len(marks), 1) + 0.4])

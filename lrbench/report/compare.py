@@ -50,10 +50,9 @@ def compare(
     declared = declared_by(runs)
     higher = _direction(metric, declared) if higher is None else higher
     left_out += [LeftOut(r.run_id, f"it has no {metric}") for r in runs if not _has(r, metric)]
-    grouped: dict[str, list[Run]] = {}
-    for run in runs:
-        if _has(run, metric):
-            grouped.setdefault(run.arm, []).append(run)
+    kept, grouped = [run for run in runs if _has(run, metric)], dict[str, list[Run]]()
+    for run in kept:
+        grouped.setdefault(run.arm, []).append(run)
     arms = [sorted(g, key=lambda r: r.seed) for g in grouped.values()]
     flats = [flat(a[0].experiment) for a in arms]
     called = names([a[0].experiment for a in arms])
@@ -79,6 +78,7 @@ def compare(
         environments=_environments([r for a in arms for r in a]),
         left_out=tuple(left_out),
         uncommitted=tuple(r.run_id for a in arms for r in a if r.row is not None and not r.row.committed),
+        unsealed=sum(run.unsealed() for run in kept),
     )
 
 

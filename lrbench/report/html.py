@@ -43,7 +43,7 @@ def _arms(c: Comparison) -> str:
             low=a.estimate.interval.low if a.estimate.interval else None,
             high=a.estimate.interval.high if a.estimate.interval else None,
             points=[o.value for o in a.outcomes if o.value is not None],
-            note=f"n = {a.estimate.n}" + (f", {a.failures} failed" if a.failures else ""),
+            note=f"n = {a.estimate.n}" + (f", {a.failures} unsuccessful" if a.failures else ""),
         )
         for i, a in enumerate(c.arms)
     ]
@@ -106,7 +106,7 @@ def _metric_figure(c: Comparison, metric: str) -> str:
     if counts[-1] == 1:
         band = "one run, so no band"
     told = (
-        f"Mean over seeds, where all have a finite value ({n}; failed runs left out), {band}."
+        f"Mean over seeds, where all have a finite value ({n}; unsuccessful runs left out), {band}."
         + f" They are shown while at most {BANDS} arms are, and of a line that is pointed at."
         * (sum(u.low is not None for u in curves) > BANDS)
         + log * " Logarithmic axis."
@@ -149,7 +149,7 @@ def _sensitivity(c: Comparison) -> str:
     keys = "".join(f'<span class="key">{swatch(i)}{escape(s.name)}</span>' for i, s in enumerate(c.sensitivity))
     told = (
         f"Mean {c.metric} and {c.level:.0%} t interval at each peak rate (logarithmic; drawn a little apart where arms "
-        f"share one). A cross: no run succeeded. {words.marked(c)}"
+        f"share one). A cross: no run was successful. {words.marked(c)}"
     )
     drawn = any(line.y for line in lines)
     figure = line_figure(lines, "optimizer.lr", c.metric, _tick(c.measured), log_x=True) if drawn else ""
@@ -186,8 +186,9 @@ def _beside(c: Comparison) -> str:
 def _provenance(c: Comparison) -> str:
     rows = tuple((k, str(v)) for k, v in c.shared.items())
     shared = tabled(Table(("key", "value of all arms"), rows, names=2))
+    unsealed = f'<p class="soft">{escape(said)}</p>' if (said := words.unsealed(c)) else ""
     body = (
-        f"<ul>{items(words.reading(c))}</ul><h3>Made with</h3>{tabled(tables.environment_table(c))}"
+        f"<ul>{items(words.reading(c))}</ul><h3>Made with</h3>{tabled(tables.environment_table(c))}{unsealed}"
         f"<h3>To train the arms again</h3><pre>{escape(chr(10).join(words.commands(c)))}</pre>"
         f"<details><summary>Configuration that all arms share</summary>{shared}</details>"
     )

@@ -26,7 +26,9 @@ def render(c: Comparison) -> str:
     if said := words.remarks(c):
         parts += ["## Remarks", bullets(said)]
     parts += ["## How it was measured", bullets(words.reading(c))]
-    parts += ["## Made with", table(tables.environment_table(c)), code(words.commands(c))]
+    parts += ["## Made with", table(tables.environment_table(c))]
+    parts += [escape(unsealed)] if (unsealed := words.unsealed(c)) else []
+    parts.append(code(words.commands(c)))
     return "\n\n".join(parts) + "\n"
 
 

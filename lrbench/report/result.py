@@ -21,7 +21,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class SeedResult:
-    """One run of an arm. `value` is the metric's, None where the run failed; `failure` says how."""
+    """One run of an arm. `value` is the metric's, None where the run was unsuccessful; `failure` says how."""
 
     run_id: str
     seed: int
@@ -93,7 +93,7 @@ class ArmDifference:
     only_arm: list[int]  # seeds that the baseline lacks
     only_baseline: list[int]  # seeds that the arm lacks
     refused: dict[str, list[int]]  # why runs were not paired: those seeds
-    excluded: list[int]  # seeds where one of the two failed
+    excluded: list[int]  # seeds where one of the two was unsuccessful
     difference: Difference  # among pairs where both succeeded
     holm_p: float | None  # of the difference's t test, adjusted for all differences that the comparison tests
     success: Success
@@ -125,6 +125,7 @@ class Comparison:
     left_out: tuple[LeftOut, ...]
     declared: dict[str, Metric]  # what the runs say of their metrics, by name
     uncommitted: tuple[str, ...]  # runs whose evidence stands in no commit yet
+    unsealed: int  # runs of records from before there were seals
 
     @property
     def measured(self) -> Metric:

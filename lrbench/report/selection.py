@@ -39,7 +39,7 @@ def records_of(store: Store, selection: Sequence[str], where: Sequence[str] = ()
     if not chosen:
         why = f"there is no record under {store.folder}"
         raise ConfigError("nothing to compare", "", why, "train some first, or give --results FOLDER")
-    return _filtered(chosen, where) if where else chosen
+    return _filtered(store, chosen, where) if where else chosen
 
 
 def sweep_named(store: Store, name: str) -> Path | None:
@@ -91,8 +91,9 @@ def _began(record: Record) -> tuple[str, int, str]:
         return "", written, record.run_id
 
 
-def _filtered(records: Sequence[Record], where: Sequence[str]) -> list[Record]:
-    rows = [row for results in {store_of(r.folder).results for r in records} for row in read(Store(results))]
+def _filtered(store: Store, records: Sequence[Record], where: Sequence[str]) -> list[Record]:
+    folders = sorted({store_of(r.folder).results for r in records})
+    rows = [row for folder in folders for row in read(store if folder == store.results else Store(folder))]
     ids = {row["run_id"] for row in choose(rows, where)}
     found = [r for r in records if r.run_id in ids]
     if not found:

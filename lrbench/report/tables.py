@@ -33,7 +33,7 @@ def arm_table(c: Comparison) -> Table:
         )
         for a in c.arms
     ]
-    header = ("arm", "mean", f"{c.level:.0%} interval", "seed sd", "n", "failed", "success rate")
+    header = ("arm", "mean", f"{c.level:.0%} interval", "seed sd", "n", "unsuccessful", "success rate")
     return Table(header, tuple(rows), arms=tuple(range(len(rows))))
 
 
@@ -77,7 +77,7 @@ def pair_table(c: Comparison) -> Table:
 
 
 def success_table(c: Comparison) -> Table:
-    """Of the pairs in which a run failed."""
+    """Of the pairs in which a run was unsuccessful."""
     pairs = [p for p in c.pairs if p.excluded]
     rows = [
         (
@@ -115,7 +115,7 @@ def sensitivity_table(c: Comparison) -> Table:
         for s in c.sensitivity
         for i, rate in zip(s.arms, s.rates, strict=True)
     ]
-    header = ("arms", "optimizer.lr", "mean", f"{c.level:.0%} interval", "n", "failed")
+    header = ("arms", "optimizer.lr", "mean", f"{c.level:.0%} interval", "n", "unsuccessful")
     return Table(header, tuple(rows))
 
 

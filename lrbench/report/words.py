@@ -38,27 +38,28 @@ def answer(c: Comparison) -> str | None:
 
 
 def _trained(c: Comparison) -> str:
-    """How many runs there are, and what became of those that failed: the word is a comparison's, and says nothing of
-    errors, which end a run otherwise."""
+    """How many runs there are, and what became of the unsuccessful ones: they are finished, or diverged; `failed` is
+    the word for a run that an error ended."""
     outcomes = [o for a in c.arms for o in a.outcomes]
     ends = [o.failure for o in outcomes if o.failure is not None]
     if not ends:
-        return f"{_count(len(outcomes), 'run')}, none of them failed"
+        return f"{_count(len(outcomes), 'run')}, none of them unsuccessful"
     diverged, chance = (sum(text in why for why in ends) for text in ("diverged", "no better than chance"))
     other = len(ends) - diverged - chance
     told = [(diverged, "diverged"), (chance, "no better than chance"), (other, f"without a finite {c.metric}")]
-    return f"{_count(len(outcomes), 'run')}, {len(ends)} of them failed: {', '.join(f'{n} {w}' for n, w in told if n)}"
+    why = ", ".join(f"{n} {word}" for n, word in told if n)
+    return f"{_count(len(outcomes), 'run')}, {len(ends)} of them unsuccessful: {why}"
 
 
 def finding(c: Comparison) -> str:
     """What was seen, in numbers and without a verdict."""
-    runs, failed = sum(len(a.outcomes) for a in c.arms), sum(a.failures for a in c.arms)
+    runs, unsuccessful = sum(len(a.outcomes) for a in c.arms), sum(a.failures for a in c.arms)
     trained = _trained(c)
     measured = [a for a in c.arms if a.estimate.mean is not None]
     if not measured:
         arms = _count(len(c.arms), "arm")
-        if failed == runs:
-            return f"{arms}, {_count(runs, 'run')}, all failed: there is no {c.metric} to compare."
+        if unsuccessful == runs:
+            return f"{arms}, {_count(runs, 'run')}, all unsuccessful: there is no {c.metric} to compare."
         return f"{arms}, {trained}: no run has a {c.metric} to compare."
     if len(measured) == 1:
         return f"{measured[0].name}: mean {c.metric} {_estimate(c, measured[0].estimate)}. {trained.capitalize()}."
@@ -148,7 +149,7 @@ def _about_pair(p: ArmDifference) -> list[str]:
         said.append(f"pairs are formed from the seeds in common ({_seeds(common)}; {', '.join(lacking)})")
     said += [f"{_seeds(seeds)} not paired, for {why} differ" for why, seeds in p.refused.items()]
     if p.excluded:
-        said.append(f"{p.difference.n} of {len(p.seeds)} pairs make the difference, a run of the others having failed")
+        said.append(f"{p.difference.n} of {len(p.seeds)} pairs make the difference, a run of the others unsuccessful")
     if p.difference.sd == 0:
         said.append(
             f"all {p.difference.n} differences are equal: an interval without width, which says nothing of other seeds"
@@ -174,12 +175,12 @@ def marked(c: Comparison) -> str:
     """What to make of the best rates."""
     if _judges(c) == c.metric:
         return (
-            f"The best rate is marked by {c.metric} itself, rates at which a run failed after the others; the mean and "
-            "interval of a best rate are those of a winner, and so flatter it. A rate to be used is chosen on "
+            f"The best rate is marked by {c.metric} itself, those with an unsuccessful run after the others; the mean "
+            "and interval of a best rate are those of a winner, and so flatter it. A rate to be used is chosen on "
             "validation (--metric) and measured again on fresh seeds."
         )
     return (
-        f"The best rate is marked by {_judges(c)}, not by {c.metric}, rates at which a run failed after the others. "
+        f"The best rate is marked by {_judges(c)}, not by {c.metric}, those with an unsuccessful run after the others. "
         "The runs are the same, though, and one that was lucky on validation may be so on test: the mean and interval "
         "of a best rate may still flatter it. A rate to be used is measured again on fresh seeds."
     )
@@ -206,9 +207,9 @@ def reading(c: Comparison) -> list[str]:
     """How the numbers were made."""
     kind = MEANING.get(c.metric.partition("/")[0], "as the run's summary has it")
     return [
-        f"{c.metric} is {kind}; {'higher' if c.higher_is_better else 'lower'} is better. A run succeeds if "
-        f"{c.criterion}. Means, spreads and differences are over the runs that succeeded; failures are counted beside "
-        "them.",
+        f"{c.metric} is {kind}; {'higher' if c.higher_is_better else 'lower'} is better. A run is successful if "
+        f"{c.criterion}, else unsuccessful. Means, spreads and differences are over the successful runs; the others "
+        "are counted beside them.",
         f"Intervals are {c.level:.0%}: Student's t of a mean and of paired differences, Wilson's of a success rate, "
         f"Newcombe's (for pairs) of a difference of two rates; BCa bootstrap from {BCA_FROM} pairs.",
         "A pair is two runs of one seed: where both arms have the same model, data, batch size and start, the same "
@@ -223,6 +224,17 @@ def reading(c: Comparison) -> list[str]:
         "Where the data set redraws its test split with the seed, the spread includes that; where the test set is "
         "fixed, everything here is conditional on that test set.",
     ]
+
+
+def unsealed(c: Comparison) -> str:
+    """Of how many records nobody can tell whether they are what they were; nothing of none."""
+    if not c.unsealed:
+        return ""
+    runs = sum(len(a.outcomes) for a in c.arms)
+    return (
+        f"{c.unsealed} of {_count(runs, 'run')} not sealed: recorded before records were, so that nobody can tell "
+        "whether their files are what they were."
+    )
 
 
 def commands(c: Comparison) -> list[str]:

@@ -63,16 +63,16 @@ class Evidence:
         clean = {p for p, (rows, arms) in files.items() if commit.has(p, rows) and commit.has(p.with_name(ARMS), arms)}
         before = _before(commit, clean)
         for path, contents in files.items():
-            for row in parse(path, *contents):
-                was = before.get(row.run_id)
-                if path not in clean and was is not None and not row.keeps(was):
+            for row in parse(path, *contents, committed=path in clean):
+                was = None if row.committed else before.get(row.run_id)
+                if was is not None and not row.keeps(was):
                     modified[row.run_id] = (
                         f"{path}: the row of {row.run_id} is not as it was committed, so it does not count; commit it "
                         "or take it back"
                     )
                 else:
-                    stands = path in clean or (was is not None and was.keeps(row))
-                    counted.setdefault(row.run_id, []).append(replace(row, committed=stands))
+                    stands = was is not None and was.keeps(row)
+                    counted.setdefault(row.run_id, []).append(replace(row, committed=True) if stands else row)
         return {key: sorted(rows, key=_rank) for key, rows in counted.items()}, modified
 
 

@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,7 @@ from lrbench.experiment.identity import run_id, title, to_plain
 from lrbench.store.files import write_bytes
 from lrbench.store.lease import holder
 from lrbench.store.record import Record
-from lrbench.store.run import Run, of_row, read
-from lrbench.store.store import Store
+from lrbench.store.run import Run, read
 
 VERSION = 4  # raised when rows are made otherwise: an index of another version counts for nothing
 FILES = ("experiment.yaml", "status.json", "summary.json", "seal.json", "series.npy", "metrics.jsonl",
@@ -33,26 +33,30 @@ IndexEntry = list[Any]  # [stamp, row]
 ProgressBar = Callable[[Sequence[str]], Iterable[str]]
 
 
-def rows(store: Store, watch: ProgressBar = iter, committed: bool = False) -> list[Flat]:
-    """One row a record of a store, in the order of their ids; `watch` goes over those that have to be read.
+@dataclass
+class Index:
+    """That of a folder of records. It is brought up to date when rows are asked for, and written by `keep` alone, so
+    that a command which is refused by what it finds in them has written nothing."""
 
-    The index is brought up to date, and written where the folder can be. Whether a run that claims to go on really
-    does is asked of its lease, every time. With `committed`, evidence that has no record here follows. Raises
-    ConfigError for evidence that cannot be trusted.
-    """
-    folder = store.folder
-    stamps = dict(_stamps(folder))
-    known = _load(folder / "index.json")
-    kept = {name: known[name] for name, stamp in stamps.items() if name in known and known[name][0] == stamp}
-    stale = [name for name in stamps if name not in kept]
-    fresh: dict[str, IndexEntry] = {name: [stamps[name], row_of(store.record(name))] for name in watch(stale)}
-    current = kept | fresh
-    if fresh or len(kept) < len(known):
-        _store(folder / "index.json", current)
-    found = [_live(current[name][1], folder / name) for name in sorted(current)]
-    return (
-        found + [_evident(of_row(r)) for r in store.evidence.rows() if r.run_id not in current] if committed else found
-    )
+    folder: Path
+    _unkept: dict[str, IndexEntry] | None = None
+
+    def rows(self, watch: ProgressBar = iter) -> list[Flat]:
+        """One row a record. Whether a run that claims to go on really does is asked of its lease, every time."""
+        stamps = dict(_stamps(self.folder))
+        known = _load(self.folder / "index.json")
+        kept = {name: known[name] for name, stamp in stamps.items() if name in known and known[name][0] == stamp}
+        stale = [name for name in stamps if name not in kept]
+        fresh: dict[str, IndexEntry] = {n: [stamps[n], row_of(Record(self.folder / n))] for n in watch(stale)}
+        current = kept | fresh
+        self._unkept = current if fresh or len(kept) < len(known) else None
+        return [_live(current[name][1], self.folder / name) for name in sorted(current)]
+
+    def keep(self) -> None:
+        """Write what was found since it was written last, where the folder can be."""
+        if self._unkept is not None:
+            _store(self.folder / "index.json", self._unkept)
+            self._unkept = None
 
 
 def row_of(record: Record) -> Flat:
@@ -61,7 +65,7 @@ def row_of(record: Record) -> Flat:
     return _row(run) if isinstance(run, Run) else {"run_id": record.run_id, "state": "corrupt", "error": run.why}
 
 
-def _evident(run: Run) -> Flat:
+def row_of_evidence(run: Run) -> Flat:
     """Evidence as one row: `evidence` is its file, and `committed` whether the last commit has it so."""
     assert run.row is not None
     return {**_row(run), "evidence": str(run.row.path), "committed": run.row.committed}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import yaml
 
@@ -27,6 +27,16 @@ Standing = Literal["new", "running", "interrupted", "finished", "diverged", "fai
 DONE = ("finished", "diverged")
 MEASURED = ("test/", "val/", "train/")  # begin the names of a summary's measurements
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class Look(NamedTuple):
+    """What one look at a record found: how the run stands and, where its files can be trusted, what its status and, of
+    a run that is done, its summary say. why: what is wrong with a corrupt one."""
+
+    standing: Standing
+    status: Mapping[str, Any] = {}
+    summary: Mapping[str, Any] = {}
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,39 +65,33 @@ class Record(RecordFiles):
         return self.status().get("restored_from")
 
     def standing(self) -> Standing:
-        """How the run stands: from its files and, where it claims to be running, from its lease."""
+        return self.look().standing
+
+    def look(self) -> Look:
+        """How the run stands: from its files and, where it claims to be running, from its lease. Where no seal covers
+        them, all of them are read."""
+        return self._looked_at(quick=False)
+
+    def glance(self) -> Look:
+        """The same, of a run that is done by its status, its summary and its seal alone: for thousands of runs at a
+        time. Of a record without a seal a damaged one may pass."""
+        return self._looked_at(quick=True)
+
+    def _looked_at(self, quick: bool) -> Look:
         if not (self.folder / "experiment.yaml").exists():
-            return "running" if holder(self.folder) else "new"
-        if self.damage() is not None:
-            return "running" if holder(self.folder) else "corrupt"
-        state = str(self.status()["state"])
-        if state == "running":
-            return "running" if holder(self.folder) else "interrupted"
-        return state  # type: ignore[return-value]
-
-    def glance(self) -> Standing:
-        """How the run stands by its status and its seal: for thousands of runs at a time. Of a record without a seal a
-        damaged one may pass."""
+            return Look("running" if holder(self.folder) else "new")
         try:
+            self._require_unnoted()
             status, sealed = self._status()
-            if status["state"] in DONE and (self.folder / "summary.json").exists():
-                self._require_unnoted()
-                self._require_seal(status, sealed)
-                return status["state"]
-        except (OSError, Damaged):
-            pass
-        return self.standing()
-
-    def damage(self) -> str | None:
-        """What is wrong with the record's files, in words; None if it can be trusted. Where no seal covers them, all of
-        them are read."""
-        try:
-            _, status, _ = self.read()
-            if not self.sealed():
+            closely = not (quick and status["state"] in DONE)
+            _ = closely and self.experiment()
+            summary = self._summary_of(status, sealed)
+            if closely and not self.sealed():
                 self.require_whole(status)
         except Damaged as damage:
-            return str(damage)
-        return None
+            return Look("running") if holder(self.folder) else Look("corrupt", why=str(damage))
+        ended = status["state"] != "running"
+        return Look(status["state"] if ended or holder(self.folder) else "interrupted", status, summary)
 
     def read(self) -> tuple[Experiment, dict[str, Any], dict[str, Any]]:
         """Its experiment, its status and, of a run that is done, its summary. Raises Damaged where they cannot be
@@ -98,11 +102,16 @@ class Record(RecordFiles):
     def _read(self) -> tuple[Experiment, dict[str, Any], dict[str, Any]]:
         experiment = self.experiment()
         status, sealed = self._status()
+        return experiment, status, self._summary_of(status, sealed)
+
+    def _summary_of(self, status: Mapping[str, Any], sealed: bool) -> dict[str, Any]:
+        """Of a run that is done, else nothing. sealed: whether the status says so. Raises Damaged where a file is not
+        what was sealed."""
         self._require_seal(status, sealed)
         summary = self.summary() if status["state"] in DONE else {}
         if summary.get("run_id", self.run_id) != self.run_id:
             raise Damaged("summary.json is of another run")
-        return experiment, status, summary
+        return summary
 
     def _require_seal(self, status: Mapping[str, Any], sealed: bool, whole: bool = False) -> None:
         """sealed: whether the status says so."""

@@ -11,6 +11,7 @@ seal.json         what all of these hold: store.seal   damaged.txt   what was fo
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,8 +111,7 @@ class RecordFiles:
         return self.folder / "mirrored.json"
 
     def tested(self) -> bool:
-        """Whether the test set was evaluated."""
-        return any(name.startswith("test/") for name in self.summary())
+        return tested(self.summary())
 
     @property
     def picture(self) -> Path:
@@ -128,3 +128,8 @@ class RecordFiles:
     def sealed(self) -> bool:
         """Whether a seal covers its files: not those of a run that was trained before there were seals."""
         return (self.folder / seals.SEAL).exists()
+
+
+def tested(summary: Mapping[str, Any]) -> bool:
+    """Whether the test set was evaluated."""
+    return any(name.startswith("test/") for name in summary)

@@ -107,6 +107,10 @@ class Row:
         """A folder means something on the machine itself alone, so no row has it."""
         return []
 
+    def unsealed(self) -> bool:
+        """A row needs no seal: git tells of it."""
+        return False
+
     def curves(self) -> Curves:
         """Its curves. Raises ConfigError for one that is none."""
         try:
@@ -165,12 +169,12 @@ def read_rows(path: Path) -> list[Row]:
     return parse(path, path.read_bytes(), beside.read_bytes() if beside.exists() else None)
 
 
-def parse(path: Path, content: bytes, beside: bytes | None) -> list[Row]:
-    """The same, of the content of both files."""
+def parse(path: Path, content: bytes, beside: bytes | None, committed: bool = False) -> list[Row]:
+    """The same, of the content of both files. committed: whether they stand so in the last commit."""
     shared = parse_shared(path.with_name(ARMS), beside)
     rows: dict[str, Row] = {}
     for line, cells in _lines(path, content):
-        row = Row(path, line, {"run_id": "", **cells}, shared)
+        row = Row(path, line, {"run_id": "", **cells}, shared, committed)
         if row.run_id in rows:
             raise ConfigError(f"{path}, line {line}", "", f"a second row of {row.run_id}", "keep the one that is right")
         _ = row.arm  # refused here where there is none

@@ -35,6 +35,8 @@ class RunSource(Protocol):
 
     def config_dirs(self) -> list[str]: ...
 
+    def unsealed(self) -> bool: ...
+
     def curves(self) -> Curves: ...
 
     def rates(self) -> dict[str, Corners]: ...
@@ -87,6 +89,10 @@ class Run:
         """The folders of levels that were given by --config-dir, where that is recorded."""
         return self.source.config_dirs()
 
+    def unsealed(self) -> bool:
+        """Whether nobody can tell that its files are what they were: of a record from before there were seals."""
+        return self.source.unsealed()
+
 
 @dataclass(frozen=True)
 class Unread:
@@ -116,6 +122,9 @@ class _Files:
 
     def config_dirs(self) -> list[str]:
         return self.record.config_dirs()
+
+    def unsealed(self) -> bool:
+        return not self.record.sealed()
 
     def curves(self) -> Curves:
         return curves_of(self.record.rows(), grid_of(self.experiment.clock))

@@ -9,8 +9,9 @@ from lrbench.config.levels import meaning, require_known
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
 from lrbench.store.filters import NONE, ORDER, is_number, missing, named, parse
-from lrbench.store.index import SHORT, Flat, ProgressBar, rows
+from lrbench.store.index import SHORT, Flat, ProgressBar, row_of_evidence
 from lrbench.store.rows import place
+from lrbench.store.run import of_row
 from lrbench.store.store import Store
 
 if TYPE_CHECKING:
@@ -24,9 +25,13 @@ VARIED = 5  # other options that a table shows; where more differ, it shows titl
 
 
 def read(store: Store, watch: ProgressBar = iter, committed: bool = False) -> list[Flat]:
-    """All runs of a store, and with `committed` the evidence in it that has no record there. Raises ConfigError where
-    there are none."""
-    everything = rows(store, watch, committed)
+    """All runs of a store in the order of their ids, and with `committed` the evidence in it that has no record there;
+    `watch` goes over the records that have to be read. Raises ConfigError where there are none, and for evidence that
+    cannot be trusted."""
+    everything = store.index.rows(watch)
+    if committed:
+        there = {row["run_id"] for row in everything}
+        everything += [row_of_evidence(of_row(row)) for row in store.evidence.rows() if row.run_id not in there]
     if not everything:
         more = "" if committed else ", --committed also into runs.csv files"
         cure = f"--results (or $LRBENCH_RESULTS) looks elsewhere{more}"
@@ -60,9 +65,12 @@ def frame(
     With `committed`, evidence that has no record is among them.
     Raises ConfigError for a folder without records, for a filter that is none, and for a key that no run has.
     """
-    everything = read(Store(Path(results)), committed=committed)
+    store = Store(Path(results))
+    everything = read(store, committed=committed)
     names = require(columns, everything) or columns_of(everything)
-    return to_frame(choose(everything, where), names)
+    chosen = choose(everything, where)
+    store.index.keep()
+    return to_frame(chosen, names)
 
 
 def to_frame(chosen: Iterable[Flat], names: Sequence[str]) -> "pd.DataFrame":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lrbench.errors import ConfigError
 from lrbench.store.evidence import Evidence, evidence_under
+from lrbench.store.index import Index
 from lrbench.store.record import DONE, Record
 from lrbench.store.run import Run, Unread, of_row, read, read_whole
 
@@ -45,6 +46,11 @@ class Store:
     def evidence(self) -> Evidence:
         """Rows of evidence, as they stand when this is first asked."""
         return evidence_under(self.results, without=self.folder)
+
+    @cached_property
+    def index(self) -> Index:
+        """Of the records: what a query needs of each. Who has asked it and was not refused keeps it."""
+        return Index(self.folder)
 
     def record(self, run_id: str) -> Record:
         """The record of a run, whether it is there or not."""

@@ -128,7 +128,7 @@ def _verdict(rules: Rules, seen: ContrastRuns, tested: Tested, both: Success) ->
     remarks = []
     excluded = len(seen.seeds) - tested.n  # none where success is what is asked about
     if excluded:
-        cause = f"the {rules.kind} lies beyond the grid" if rules.reads else "one of the two failed"
+        cause = f"the {rules.kind} lies beyond the grid" if rules.reads else "one of the two was unsuccessful"
         remarks.append(f"{excluded} of {len(seen.seeds)} pairs are left out: {cause}")
     equal = rules.kind == "equal" and found == "supported"
     why = None if found not in DIRECTIONAL else _why_forbidden(rules, tested, both, direction=not equal)
@@ -150,7 +150,7 @@ def _why_forbidden(rules: Rules, tested: Tested, both: Success, *, direction: bo
         ours, theirs = both.only_first + both.neither, both.only_second + both.neither
         if rules.reads:
             return f"the {rules.kind} lies beyond the grid {ours} times for the arm, {theirs} for the baseline"
-        return f"failures differ: {ours} of the arm's runs, {theirs} of the baseline's; they are a verdict too"
+        return f"the unsuccessful runs differ: {ours} of the arm's, {theirs} of the baseline's; that is a verdict too"
     return None
 
 
@@ -165,7 +165,7 @@ def _without(rules: Rules, choices: Mapping[str, ChosenValue], arm: str) -> Cont
         if choice is not None and choice.standing == "failed":
             runs = sum(len(p.scores) for p in choice.points)
             low, high = choice.points[0].value, choice.points[-1].value
-            remarks.append(f"{name} failed at every value from {low:g} to {high:g} ({runs} of {runs} runs)")
+            remarks.append(f"{name} was unsuccessful at every value from {low:g} to {high:g} ({runs} of {runs} runs)")
     if {arm, rules.baseline} <= choices.keys():
         both = _tuning_success(choices[arm], choices[rules.baseline])
     return Contrast(

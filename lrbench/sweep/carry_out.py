@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -17,11 +18,12 @@ from lrbench.errors import ConfigError
 from lrbench.progress import View
 from lrbench.store.lease import Lease
 from lrbench.store.locks import check_locks
+from lrbench.store.record import Look
 from lrbench.store.store import Store
 from lrbench.sweep.alike import Alike
 from lrbench.sweep.entry import Entry, failure, with_files
 from lrbench.sweep.observer import SILENT, Observer
-from lrbench.sweep.plan import Plan
+from lrbench.sweep.plan import Plan, look_at
 from lrbench.sweep.pool import End, Pool
 from lrbench.sweep.slurm.options import Slurm
 from lrbench.sweep.store import Sweep, sweep_of
@@ -30,14 +32,21 @@ from lrbench.sweep.store import Sweep, sweep_of
 @dataclass(frozen=True)
 class SweepOutcome:
     """What became of a plan: the sweep as it is kept, and how its carrying out ended ("left": the jobs go on without
-    us). How the runs stand is in their records."""
+    us)."""
 
     sweep: Sweep
     end: Literal["done", "interrupted", "disk full", "all alike", "left"]
 
+    @cached_property
+    def looks(self) -> dict[str, Look]:
+        """What every run's record says when this is first asked, by run id. One that there was nothing to do for was
+        looked at when it was planned; the others have been trained since, here or by another process."""
+        plan = self.sweep.plan
+        return {**plan.looks, **{e.run_id: look_at(e.record) for e in plan.to_do}}
+
     def standings(self) -> list[str]:
-        """How each run of the plan stands now, in its order."""
-        return [e.record.glance() for e in self.sweep.plan.entries]
+        """How each run of the plan stands, in its order."""
+        return [look.standing for look in self.looks.values()]
 
 
 def carry_out(
@@ -136,6 +145,7 @@ def _in_this_process(entries: Sequence[Entry], observer: Observer, store: Store)
                     observer.say(told)
                     return "all alike"
             else:
-                observer.ended(0, entry, record.standing(), "")
-                alike(record.standing(), "")
+                standing = record.standing()
+                observer.ended(0, entry, standing, "")
+                alike(standing, "")
     return "done"

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lrbench.engine.outcome import made_on
 from lrbench.experiment import Experiment
-from lrbench.store.record import Record
+from lrbench.store.record import Look, Record
 from lrbench.store.run import Run, read
 from lrbench.store.store import Store
 from lrbench.sweep.entry import Entry
@@ -25,20 +25,19 @@ class Cost(NamedTuple):
     devices: tuple[str, ...] = ()
 
 
-def cost_of(entries: Sequence[Entry], to_do: Sequence[Entry], standings: Mapping[str, str], device: str | None) -> Cost:
-    """What training a plan's runs that are still to do will take. device: what will train, as records name it; None for
-    jobs of a cluster, whose nodes may hold anything."""
-    paces = _paces(entries, to_do, standings, device)
-    to_train = [e for e in to_do if standings[e.run_id] not in ("untested", "committed", "uncommitted")]
+def cost_of(entries: Sequence[Entry], to_train: Sequence[Entry], looks: Mapping[str, Look], device: str | None) -> Cost:
+    """What training those of a plan's runs will take that are still to be trained. looks: at the records of all, by run
+    id. device: what will train, as records name it; None for jobs of a cluster, whose nodes may hold anything."""
+    paces = _paces(entries, to_train, looks, device)
     known = [e for e in to_train if kind_of(e.experiment) in paces]
-    seconds = sum(paces[kind_of(e.experiment)].seconds * _updates_left(e, standings) for e in known)
+    seconds = sum(paces[kind_of(e.experiment)].seconds * _updates_left(e, looks[e.run_id]) for e in known)
     devices = {d for e in known for d in paces[kind_of(e.experiment)].devices}
     return Cost(seconds, len(known), len(to_train) - len(known), tuple(sorted(devices)))
 
 
-def _updates_left(entry: Entry, standings: Mapping[str, str]) -> int:
-    updates, standing = entry.experiment.clock.updates, standings[entry.run_id]
-    return updates - entry.record.status()["update"] if standing == "interrupted" else updates
+def _updates_left(entry: Entry, look: Look) -> int:
+    updates = entry.experiment.clock.updates
+    return updates - int(look.status["update"]) if look.standing == "interrupted" else updates
 
 
 def kind_of(experiment: Experiment) -> str:
@@ -57,26 +56,34 @@ class _Pace(NamedTuple):
     devices: frozenset[str]
 
 
+class _Timed(NamedTuple):
+    """A finished run."""
+
+    experiment: Experiment
+    record: Record
+    summary: Mapping[str, Any]
+
+
 def _paces(
-    entries: Sequence[Entry], to_do: Sequence[Entry], standings: Mapping[str, str], device: str | None
+    entries: Sequence[Entry], to_train: Sequence[Entry], looks: Mapping[str, Look], device: str | None
 ) -> dict[str, _Pace]:
-    """The median over runs of each kind that is still to do: those of the device that will train, else all."""
-    wanted = {kind_of(e.experiment) for e in to_do}
+    """The median over runs of each kind that is still to be trained: those of the device that will train, else all."""
+    wanted = {kind_of(e.experiment) for e in to_train}
     if not wanted:  # nothing to look for, in records that take a while to read
         return {}
     found: dict[str, dict[str, list[float]]] = {kind: {} for kind in wanted}
 
-    def look(timed: Iterable[Run]) -> None:
-        for run in timed:
+    def learn(runs: Iterable[_Timed]) -> None:
+        for run in runs:
             if (kind := kind_of(run.experiment)) in wanted:
                 with suppress(OSError, ValueError, LookupError, TypeError):  # damaged: it tells nothing
-                    where = made_on(run.attempts[-1])
+                    where = made_on(run.record.attempts()[-1])
                     pace = run.summary["seconds"] / max(1, run.summary["updates"])
                     found[kind].setdefault(where, []).append(pace)
 
-    look(_own(entries, standings))
+    learn(_own(entries, looks))
     if not all(device in by_device for by_device in found.values()):
-        look(_latest(entries, standings))
+        learn(_latest(entries, looks))
     return {kind: _pace(by_device, device) for kind, by_device in found.items() if by_device}
 
 
@@ -86,25 +93,22 @@ def _pace(by_device: Mapping[str, list[float]], device: str | None) -> _Pace:
     return _Pace(median(v for values in by_device.values() for v in values), frozenset(by_device))
 
 
-def _own(entries: Sequence[Entry], standings: Mapping[str, str]) -> Iterator[Run]:
-    """Finished runs of the plan."""
-    tell = [e for e in entries if standings[e.run_id] in ("finished", "untested", "again")]
-    done = [e for e in tell if e.record.glance() == "finished"]
-    return _finished(e.record for e in done[-LOOKED_AT:])
+def _own(entries: Sequence[Entry], looks: Mapping[str, Look]) -> Iterator[_Timed]:
+    """Those of the plan."""
+    done = [e for e in entries if looks[e.run_id].standing == "finished"]
+    return (_Timed(e.experiment, e.record, looks[e.run_id].summary) for e in done[-LOOKED_AT:])
 
 
-def _latest(entries: Sequence[Entry], standings: Mapping[str, str]) -> Iterator[Run]:
-    """The latest finished runs beside it."""
-    others = [r for r in Store(entries[0].settings.results).records() if r.run_id not in standings]
-    return _finished(sorted(others, key=_ended, reverse=True)[:LOOKED_AT])
+def _latest(entries: Sequence[Entry], looks: Mapping[str, Look]) -> Iterator[_Timed]:
+    """The latest beside it."""
+    others = [r for r in Store(entries[0].settings.results).records() if r.run_id not in looks]
+    for record in sorted(others, key=_ended, reverse=True)[:LOOKED_AT]:
+        run = read(record)
+        if isinstance(run, Run) and run.standing == "finished":
+            yield _Timed(run.experiment, record, run.summary)
 
 
 def _ended(record: Record) -> float:
     """When its summary was written; before all others where it has none."""
     path = record.folder / "summary.json"
     return path.stat().st_mtime if path.exists() else 0.0
-
-
-def _finished(records: Iterable[Record]) -> Iterator[Run]:
-    runs = (read(record) for record in records)
-    return (run for run in runs if isinstance(run, Run) and run.standing == "finished")

@@ -20,6 +20,7 @@ from lrbench.store.files import write_json
 from lrbench.store.lease import Lease
 from lrbench.store.record import DONE, Record
 from lrbench.store.store import Store
+from lrbench.sweep.carry_out import SweepOutcome
 from lrbench.sweep.entry import Entry
 from lrbench.sweep.store import stored_entries
 from lrbench.targets import resolve
@@ -29,29 +30,33 @@ PATIENCE = 30.0  # seconds that a tracker may take to replay a run ...
 PER_ROW = 0.01  # ... and for each of its rows, which take W&B 0.2 ms
 
 
-def mirror_sweep(name: str, entries: Sequence[Entry]) -> None:
-    """Replay what is done of a sweep and was not brought to its tracker yet; says on stderr how it went.
+def mirror_sweep(outcome: SweepOutcome) -> bool:
+    """Replay what is done of a sweep and was not brought to its tracker yet; says on stderr how it went. False where a
+    record turned out to be damaged: each is looked at byte by byte before it leaves.
 
     A tracker that fails ends it with a remark: the records are whole.
     """
-    missing = [e for e in entries if _is_missing(e)]
+    name, whole = outcome.sweep.name, True
+    missing = [e for e in outcome.sweep.plan.entries if outcome.looks[e.run_id].standing in DONE and _is_missing(e)]
     if not missing:
-        return
+        return whole
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     began, tags, done = time.monotonic(), memberships(Store(missing[0].settings.results)), 0
     kinds = ", ".join(sorted({_kind(e) for e in missing}))
     for entry in track(missing, f"to {kinds}", console=console, transient=True, disable=not console.is_terminal):
         if why := entry.record.examine():
             console.print(f"mirror   {entry.run_id} is left out: {why}", markup=False)
+            whole = False
             continue
         with suppress(ConfigError):  # another process is bringing it there
             if not replay(entry.record, _tracker(entry), tags.get(entry.run_id, ()), _saying(console)):
                 console.print(f"mirror   runs are missing in {kinds}; lrbench wandb export {name} brings them there")
-                return
+                return whole
             done += 1
     sync = f"; lrbench wandb sync {name} sends them" if any(map(_is_offline, missing)) else ""
     runs = f"{done} run{'s' * (done != 1)}"
     console.print(f"mirror   {runs} to {kinds} in {time.monotonic() - began:.1f} s{sync}")
+    return whole
 
 
 def replay(record: Record, tracker: Component, tags: Sequence[str], say: Say) -> bool:
@@ -88,8 +93,8 @@ def memberships(store: Store) -> dict[str, tuple[str, ...]]:
 
 
 def _is_missing(entry: Entry) -> bool:
-    """Whether a run is done and no replay of it for this tracker stands in its record."""
-    if entry.settings.tracker is None or entry.record.glance() not in DONE:
+    """Whether no replay of a run for its tracker stands in its record."""
+    if entry.settings.tracker is None:
         return False
     try:
         done: Mapping[str, Any] = json.loads(entry.record.mirrored.read_text())

@@ -10,7 +10,8 @@ from lrbench.engine.state import choose_device
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Start
 from lrbench.experiment.identity import title
-from lrbench.store.record import DONE, Standing
+from lrbench.store.record import DONE, Look, Record
+from lrbench.store.record_files import tested
 from lrbench.store.store import Store
 from lrbench.sweep.cost import Cost, cost_of
 from lrbench.sweep.entry import Entry
@@ -62,7 +63,12 @@ class Plan:
     @cached_property
     def standings(self) -> dict[str, str]:
         """How every run stood when first asked, by run id: a key of WORDS."""
-        return {e.run_id: _standing(e, self.store) for e in self.entries}
+        return {e.run_id: _standing(e, self.looks[e.run_id], self.store) for e in self.entries}
+
+    @cached_property
+    def looks(self) -> dict[str, Look]:
+        """What every run's record said when first asked, by run id: each is looked at once."""
+        return {e.run_id: look_at(e.record) for e in self.entries}
 
     @cached_property
     def store(self) -> Store:
@@ -78,7 +84,10 @@ class Plan:
     @cached_property
     def cost(self) -> Cost:
         device = device_here(choose_device(self.entries[0].settings.device)) if self.here else None
-        return cost_of(self.entries, self.to_do, self.standings, device)
+        without = ("untested", "committed", "uncommitted")
+        return cost_of(
+            self.entries, [e for e in self.to_do if self.standings[e.run_id] not in without], self.looks, device
+        )
 
     def headline(self) -> str:
         """`36 runs: 10 done, 26 new`."""
@@ -173,13 +182,16 @@ def generation(experiment: Experiment) -> int:
     return 0 if experiment.start is None else 1 + generation(experiment.start.of)
 
 
-def _standing(entry: Entry, store: Store) -> str:
-    record = entry.record  # where no seal covers it every file is read: what is damaged would never be trained again
-    standing: Standing = record.glance() if record.sealed() else record.standing()
-    settings = entry.settings
+def look_at(record: Record) -> Look:
+    """Where no seal covers a record every file is read: what is damaged would never be trained again."""
+    return record.glance() if record.sealed() else record.look()
+
+
+def _standing(entry: Entry, look: Look, store: Store) -> str:
+    standing, settings = look.standing, entry.settings
     if (standing in (*DONE, "failed") and settings.force) or (standing == "failed" and settings.retry):
         return "again"
-    if standing == "finished" and settings.test and not record.tested():
+    if standing == "finished" and settings.test and not tested(look.summary):
         return "untested"
     if standing == "new" and not settings.force and (row := store.evidence.find(entry.run_id)):
         return "committed" if row.committed else "uncommitted"

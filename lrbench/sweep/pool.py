@@ -214,7 +214,7 @@ class Pool:
             mark_failed(entry, saved, why)
             self._ended(worker, "failed", why)
             return
-        if entry.record.glance() not in DONE:  # what `force` moves aside lies aside already
+        if entry.record.glance().standing not in DONE:  # what `force` moves aside lies aside already
             entry = replace(entry, settings=replace(entry.settings, force=False))
         self._waiting.appendleft(entry)
         worker.entry = None

@@ -8,9 +8,9 @@ from statistics import median
 from typing import Any
 
 from lrbench.store.lease import holder
-from lrbench.store.record import DONE
+from lrbench.store.record import DONE, Look
 from lrbench.store.store import store_of
-from lrbench.sweep.entry import Entry, saved_update
+from lrbench.sweep.entry import Entry
 from lrbench.sweep.plan import WORDS, duration
 from lrbench.sweep.slurm.jobs import job_of_each_run, load_arrays, log_of
 from lrbench.sweep.slurm.states import ENDED, ask, reasons
@@ -86,36 +86,35 @@ def status_of(sweep: Sweep) -> SweepStatus:
     """Raises ConfigError for jobs that cannot be read."""
     arrays = load_arrays(sweep.folder)
     jobs = job_of_each_run(arrays)
-    standings = {e.run_id: e.record.glance() for e in sweep.plan.entries}
-    open_jobs = {jobs[run] for run, standing in standings.items() if run in jobs and standing not in DONE}
+    looks = {e.run_id: e.record.glance() for e in sweep.plan.entries}
+    open_jobs = {jobs[run] for run, look in looks.items() if run in jobs and look.standing not in DONE}
     states = ask(open_jobs) or {}
     waiting = [job for job, state in states.items() if state == "PENDING"]
     states |= {job: f"PENDING ({why})" for job, why in reasons(waiting).items() if job in waiting}
     driven = holder(sweep.folder) is not None
-    runs = [_run(sweep.folder, e, standings[e.run_id], jobs.get(e.run_id), states, driven) for e in sweep.plan.entries]
+    runs = [_run(sweep.folder, e, looks[e.run_id], jobs.get(e.run_id), states, driven) for e in sweep.plan.entries]
     return SweepStatus(sweep.name, sweep.planned, tuple(runs))
 
 
-def _run(
-    folder: Path, entry: Entry, standing: str, job: str | None, states: Mapping[str, str], driven: bool
-) -> RunStatus:
-    record = entry.record
+def _run(folder: Path, entry: Entry, look: Look, job: str | None, states: Mapping[str, str], driven: bool) -> RunStatus:
+    record, standing = entry.record, look.standing
     job_state = states.get(job) if job else None
-    state, why = standing, ""
+    state: str = standing
+    why = ""
     if standing in ("new", "interrupted") and job_state is not None and job is not None:
         state = "lost" if job_state in ENDED else "starting" if job_state == "RUNNING" else "queued"
         why = ending(folder, job, job_state) if state == "lost" else ""
     elif standing in ("new", "interrupted") and driven:
         state = "queued"
     elif standing == "failed":
-        why = str(record.status()["error"])
+        why = str(look.status["error"])
     elif standing == "corrupt":
-        why = str(record.damage())
+        why = look.why
     rows = record.latest(20) if standing == "running" else []
-    at = max((int(r["update"]) for r in rows), default=saved_update(entry))
+    at = max((int(r["update"]) for r in rows), default=int(look.status.get("update", 0)))
     seconds = max((r.get("seconds", 0.0) for r in rows), default=0.0)
     if standing in DONE:
-        seconds = float(record.summary()["seconds"])
+        seconds = float(look.summary["seconds"])
     pace = round(at * entry.experiment.batch_size / seconds) if rows and seconds else 0
     log = log_of(folder, job) if job else record.traceback if standing == "failed" else None
     updates = entry.experiment.clock.updates

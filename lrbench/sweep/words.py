@@ -7,7 +7,6 @@ from rich.table import Table
 from rich.text import Text
 
 from lrbench.metrics import declared_in, metric_of
-from lrbench.store.record import DONE
 from lrbench.sweep.carry_out import SweepOutcome
 from lrbench.sweep.plan import counted
 
@@ -30,10 +29,10 @@ def table(outcome: SweepOutcome) -> str:
     for column in ("run", "", "state", *FINALS, "s"):
         made.add_column(column, justify="left" if column in ("run", "", "state") else "right")
     for entry in entries:
-        state = entry.record.standing()
-        s = entry.record.summary() if state in DONE else {}
+        look = outcome.looks[entry.run_id]
+        s = look.summary
         cells = [metric_of(k, declared_in(s)).text(s[k]) if k in s else "" for k in FINALS]
-        made.add_row(entry.run_id[:8], Text(entry.label), state, *cells, f"{s.get('seconds', 0):.1f}")
+        made.add_row(entry.run_id[:8], Text(entry.label), look.standing, *cells, f"{s.get('seconds', 0):.1f}")
     width = WIDTH + max((len(e.label) for e in entries), default=0)
     console = Console(file=StringIO(), width=width, soft_wrap=True)
     with console.capture() as capture:

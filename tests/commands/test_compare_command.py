@@ -8,12 +8,14 @@ import shlex
 import shutil
 import signal
 import time
+from collections import Counter
 from contextlib import suppress
 
 import pytest
 from cli_support import assert_refused, files, in_process
 
 from lrbench.config.study import compile_study, read_study
+from lrbench.store.store import Store
 from lrbench.study.store import freeze
 
 TINY = ("model=mlp", "model.args.hidden=[8]", "data=digits", "horizon=1ep", "batch_size=256")
@@ -54,7 +56,7 @@ def answer(tmp_path, name="mine"):
 
 
 @pytest.mark.slow
-def test_a_study_from_its_question_to_its_verdict_and_again(tmp_path, lrbench, own):
+def test_a_study_from_its_question_to_its_verdict_and_again(tmp_path, lrbench, own, monkeypatch):
     said = lrbench("compare", "mine", *own)
     assert said.code == 0, said.err
     folder = tmp_path / "results" / "studies" / "mine"
@@ -64,6 +66,11 @@ def test_a_study_from_its_question_to_its_verdict_and_again(tmp_path, lrbench, o
     (task,) = found["tasks"]
     assert len(task["contrasts"][0]["pairs"]) == 10
     first = answer(tmp_path)
+    # What is done is read once to be told again.
+    asked, done = Counter(), Store.done
+    monkeypatch.setattr(Store, "done", lambda store, run_id: asked.update([run_id]) or done(store, run_id))
+    assert lrbench("compare", "mine", *own).out == said.out
+    assert {*asked.values()} == {1}
     # Its rows alone give the same answer, without a record and without its file.
     shutil.rmtree(tmp_path / "results" / "runs")
     shutil.rmtree(tmp_path / "results" / "sweeps")

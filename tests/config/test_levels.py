@@ -21,7 +21,6 @@ from lrbench.config.levels import is_of, told_by
 from lrbench.config.schema import Config
 from lrbench.experiment import Experiment
 from lrbench.schedules import lr_table
-from lrbench.store.index import rows
 from lrbench.store.runs import choose
 from lrbench.store.store import Store
 
@@ -55,7 +54,7 @@ def test_a_level_that_is_put_together_is_what_hydra_composes(group: str, level: 
 @pytest.mark.parametrize(("group", "level"), [(g, level) for g, level in LEVELS if g != "tracker"])
 def test_a_run_is_of_the_level_that_made_it_and_of_no_other(group: str, level: str, tmp_path: Path) -> None:
     put(tmp_path, made(of_level(group, level)))
-    (row,) = rows(Store(tmp_path))
+    (row,) = Store(tmp_path).index.rows()
     found = [name for name in levels(group) if is_of(row, group, name)]
     if level == "custom":  # which is here what its class and arguments are
         level = {"scheduler": "exponential", "data": "digits", "task": "classification"}.get(group, "")

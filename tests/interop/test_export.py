@@ -207,6 +207,39 @@ def test_a_class_of_ones_own_is_imported(tmp_path: Path, monkeypatch: pytest.Mon
     assert "from halving import Halving\n" in export(made)
 
 
+TORCHS = "torch.optim.lr_scheduler"
+RISING = {"_target_": f"{TORCHS}.LinearLR", "start_factor": 0.1, "total_iters": "5ep"}
+FALLING = {"_target_": f"{TORCHS}.CosineAnnealingLR", "T_max": "30ep", "eta_min": "0.01x"}
+NESTED = {
+    "SequentialLR": {"schedulers": [RISING, FALLING], "milestones": ["@10ep"]},
+    "ChainedScheduler": {"schedulers": [RISING, {"_target_": f"{TORCHS}.ExponentialLR", "gamma": 0.9}]},
+    "LambdaLR": {"lr_lambda": {"_target_": "lambdas.halved", "_partial_": True, "every": "5ep"}},
+}
+
+
+@pytest.mark.parametrize("groups", [*GROUPS])
+@pytest.mark.parametrize(("join", "warmup"), [(None, "none"), (None, "linear5"), ("min", "linear5")])
+@pytest.mark.parametrize("name", NESTED)
+def test_what_is_built_among_its_arguments(
+    name: str, join: str | None, warmup: str, groups: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lambdas.py").write_text("def halved(t, every):\n    return 0.5 ** (t // every)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    custom = {"target": f"{TORCHS}.{name}", "args": NESTED[name], "interval": "epoch", "only_falls": None}
+    require_equal(of_levels("cosine", warmup, groups, join=join, **custom))
+
+
+def test_two_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text(
+        f"from {TORCHS} import LinearLR as Torchs\n\n\nclass LinearLR(Torchs):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    both = [RISING, {**RISING, "_target_": "mine.LinearLR"}]
+    made = of_levels("cosine", target=f"{TORCHS}.ChainedScheduler", args={"schedulers": both}, only_falls=None)
+    with pytest.raises(ConfigError, match=r"export=mine.LinearLR: torch.optim.lr_scheduler.LinearLR is in this .* too"):
+        export(made)
+
+
 @pytest.mark.parametrize(
     "levels", [("cosine", "linear5"), ("wsd", "linear_10pct_zero"), ("cosine_cycles",), ("inverse_sqrt",)]
 )

@@ -402,7 +402,7 @@ def test_a_value_that_is_not_finite_or_missing_takes_nothing_else_along(tmp_path
     assert (beside.n, beside.mean) == (2, 0.5)
     assert beside_table(c).rows[0][1] == "0.5 (0.354, n = 2)"
     json.dumps(c.to_plain(), allow_nan=False)
-    assert "over seeds, where all have a finite value (n = 2; failed runs left out)" in html.render(c)
+    assert "over seeds, where all have a finite value (n = 2; unsuccessful runs left out)" in html.render(c)
 
 
 def test_training_loss_is_averaged_over_stretches(tmp_path: Path) -> None:

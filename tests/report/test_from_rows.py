@@ -58,6 +58,12 @@ def test_records_and_their_rows_give_the_same_comparison(records: list[Record], 
     git(tmp_path, "add", "claims")
     git(tmp_path, "commit", "-qm", "rows")
     from_records = compare(runs_of(Store(tmp_path / "results"), []))
+    assert "9 of 9 runs not sealed: recorded before records were" in markdown.render(from_records)
+    assert "9 of 9 runs not sealed: recorded before records were" in html.render(from_records)
+    for each in records:
+        each.adopt()
+    from_records = compare(runs_of(Store(tmp_path / "results"), []))
+    assert "not sealed" not in html.render(from_records) + markdown.render(from_records)
     from_rows = compare(runs_of(Store(tmp_path / "elsewhere"), [str(path)]))
     assert from_rows == from_records
     assert len(from_rows.arms) == 3
@@ -78,7 +84,7 @@ def test_rows_in_no_commit_are_told_of(records: list[Record], tmp_path: Path) ->
     c = compare(runs_of(Store(tmp_path), [str(path)]))
     assert sorted(c.uncommitted) == sorted(r.run_id for r in records)
     assert "9 runs of evidence that is not committed yet: " in " ".join(words.remarks(c))
-    assert replace(c, uncommitted=()) == compare(runs_of(Store(tmp_path / "results"), []))
+    assert replace(c, uncommitted=(), unsealed=9) == compare(runs_of(Store(tmp_path / "results"), []))
 
 
 @pytest.mark.parametrize(

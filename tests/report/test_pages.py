@@ -189,8 +189,8 @@ def test_what_is_said_first(rich: Comparison) -> None:
     )
     assert words.finding(rich).startswith(f"{first} 91.80% ")
     assert words.finding(rich).endswith(
-        "for CosineAnnealingLR lr=0.2 (15 runs, 1 of them failed: 1 diverged). Of 3 paired differences from ConstantLR "
-        "lr=0.1, none has a 95% interval without 0 (0.15 expected by chance alone)."
+        "for CosineAnnealingLR lr=0.2 (15 runs, 1 of them unsuccessful: 1 diverged). Of 3 paired differences from "
+        "ConstantLR lr=0.1, none has a 95% interval without 0 (0.15 expected by chance alone)."
     )
     said = words.remarks(rich)
     assert said[0] == (
@@ -258,8 +258,8 @@ def test_one_seed_has_no_interval_and_says_so(tmp_path: Path) -> None:
 def test_two_arms_have_their_difference_said(tmp_path: Path) -> None:
     assert words.finding(compare(two_arms(tmp_path))) == (
         "Mean test/accuracy of 2 arms goes from 92.00% (95% interval 87.03% to 96.97%, n = 3) for ConstantLR to 95.00% "
-        "(95% interval 88.43% to 101.57%†, n = 3) for CosineAnnealingLR (6 runs, none of them failed). On the same "
-        "seeds, CosineAnnealingLR minus ConstantLR is +3.00 pt (95% interval +0.52 to +5.48 pt, 3 pairs)."
+        "(95% interval 88.43% to 101.57%†, n = 3) for CosineAnnealingLR (6 runs, none of them unsuccessful). On the "
+        "same seeds, CosineAnnealingLR minus ConstantLR is +3.00 pt (95% interval +0.52 to +5.48 pt, 3 pairs)."
     )
 
 
@@ -343,7 +343,7 @@ def test_one_arm(tmp_path: Path) -> None:
     assert "Paired differences" not in text
     assert words.finding(c) == (
         "mlp Digits SGD lr 0.1 ConstantLR 4ep: mean test/accuracy 91.00% (95% interval 78.29% to 103.71%†, n = 2). "
-        "2 runs, none of them failed."
+        "2 runs, none of them unsuccessful."
     )
     assert "Paired differences" not in markdown.render(c)
 
@@ -351,7 +351,7 @@ def test_one_arm(tmp_path: Path) -> None:
 def test_only_failures(tmp_path: Path) -> None:
     good = record(tmp_path, experiment(seed=5, lr=0.3), 0.05)  # not better than chance
     c = compare([diverged(tmp_path, experiment(seed=s)) for s in (0, 1)] + [good])
-    assert words.finding(c) == "2 arms, 3 runs, all failed: there is no test/accuracy to compare."
+    assert words.finding(c) == "2 arms, 3 runs, all unsuccessful: there is no test/accuracy to compare."
     page = Page(html.render(c))
     assert page.points  # the legends' swatches
     assert markdown.render(c)

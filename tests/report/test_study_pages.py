@@ -142,7 +142,7 @@ def test_a_study_without_estimates_has_a_page_and_no_figure(tmp_path: Path) -> N
     assert not (tmp_path / "figure.svg").exists()
     page = Page((tmp_path / "index.html").read_text())
     assert page.tags.count("figure") == 1  # rates
-    assert any("failed everywhere" in row for table in page.tables for row in table)
+    assert any("unsuccessful everywhere" in row for table in page.tables for row in table)
 
 
 @pytest.mark.parametrize("fails", [lambda cell: True, lambda cell: cell.measured])

@@ -171,10 +171,11 @@ def test_why_there_is_no_verdict() -> None:
     )
     failing = World(BETTER, fails=lambda cell: cell.arm == "b")
     assert said(failing) == (
-        "There is no verdict on b against a, for b failed at every value from 0.00078125 to 1.6 (24 of 24 runs)."
+        "There is no verdict on b against a, for b was unsuccessful at every value from 0.00078125 to 1.6 "
+        "(24 of 24 runs)."
     )
     design, result = asked(failing)
-    at_best = "at the best value of each, 2 of 2 runs of the arm failed and 0 of the baseline's (McNemar p"
+    at_best = "at the best value of each, 2 of 2 runs of the arm were unsuccessful and 0 of the baseline's (McNemar p"
     assert f"b: in tuning, {at_best} = 0.5)." in remarks(design, result)
     noisy = World(ALIKE, sd=0.02, curvature=1.0)
     assert (
@@ -188,11 +189,11 @@ def test_failures_that_differ_are_the_reason_and_nothing_is_forecast() -> None:
     world = World(BETTER, sd=0.003, fails=lambda cell: cell.measured and cell.arm == "b" and cell.seed % 3 == 0)
     design, result = asked(world, pairs=30)
     assert words.headline(design, result).endswith(
-        f"40 pairs, {TUNED}): inconclusive, for failures differ: 20 of the arm's runs, 0 of the baseline's; they are a "
-        "verdict too."
+        f"40 pairs, {TUNED}): inconclusive, for the unsuccessful runs differ: 20 of the arm's, 0 of the baseline's; "
+        "that is a verdict too."
     )
     about = [r for r in remarks(design, result) if r.startswith("b: ")]
-    assert about == ["b: 20 of 60 pairs are left out: one of the two failed."]
+    assert about == ["b: 20 of 60 pairs are left out: one of the two was unsuccessful."]
 
 
 def test_a_metric_that_is_better_lower() -> None:
@@ -302,7 +303,7 @@ def test_what_is_tuned_is_named() -> None:
 def test_the_table_by_hand() -> None:
     design, result = asked(World(BETTER))
     t = verdict_table(design, result.tasks[0])
-    assert t.header == ("arm", "rate", "mean", "gain", "interval", "level", "verdict", "pairs", "failures")
+    assert t.header == ("arm", "rate", "mean", "gain", "interval", "level", "verdict", "pairs", "unsuccessful")
     assert t.rows == (
         ("a", "0.4", "90.00%", NONE, NONE, NONE, "baseline", NONE, "0 of 10"),
         ("b", "0.4", "92.00%", "+2.00 pt", "+2.00 to +2.00 pt", "97.1%", "supported", "10", "0 of 10"),
@@ -313,7 +314,7 @@ def test_what_a_terminal_is_told() -> None:
     design, result = asked(World(BETTER))
     lines = told(design, result, Path("there/index.html")).splitlines()
     assert lines[0].startswith("b gains 2.00 points")
-    assert lines[2].split() == ["arm", "rate", "mean", "gain", "interval", "level", "verdict", "pairs", "failures"]
+    assert lines[2].split() == ["arm", "rate", "mean", "gain", "interval", "level", "verdict", "pairs", "unsuccessful"]
     assert lines[-1] == "page  there/index.html"
     assert max(map(len, lines[2:5])) <= 100
 

@@ -280,7 +280,7 @@ def test_a_run_with_a_row_is_not_trained(make, trained, committed, run, untraina
     for original in trained:
         record = run(original.experiment())
         assert record.standing() == original.standing()
-        assert record.damage() is None
+        assert not record.look().why
         assert record.experiment() == original.experiment()
         assert sorted(map(repr, record.summary().items())) == sorted(map(repr, original.summary().items()))
         assert record.status() == {**original.status(), "restored_from": str(committed)}
@@ -318,9 +318,9 @@ def test_force_trains_anew(make, trained, committed, run, require_same_run):
 def test_missing_rates_are_damage_only_of_a_record_that_had_them(trained, run):
     folder = run.results / "runs" / trained[0].run_id
     shutil.copytree(trained[0].folder, folder)
-    assert Record(folder).damage() is None
+    assert not Record(folder).look().why
     (folder / "series.npy").unlink()
-    assert Record(folder).damage() == "series.npy is missing"
+    assert Record(folder).look().why == "series.npy is missing"
 
 
 # ---- Forks.

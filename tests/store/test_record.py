@@ -143,11 +143,11 @@ def test_a_damaged_record_is_reported_kept_and_trained_anew(
     words = said[0] if sealed else said[-1]
     if not sealed:
         unseal(record)
-        assert record.damage() is None
+        assert not record.look().why
     damage(record)
     damaged = content(record.folder)
     assert record.standing() == "corrupt"
-    assert words in record.damage()
+    assert words in record.look().why
     again = run(make())
     require_same_run(again, pristine)
     (aside,) = [p for p in record.folder.parent.iterdir() if p.is_dir() and p != record.folder]
@@ -198,7 +198,7 @@ def test_how_a_run_stands(record, state, standing):
     record.set_status(state, 3, 64)
     (record.folder / "summary.json").unlink()
     assert record.standing() == standing
-    assert record.damage() is None
+    assert not record.look().why
 
 
 def test_the_record_gives_back_its_experiment(make, record):

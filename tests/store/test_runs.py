@@ -351,17 +351,25 @@ def test_many_differences_are_told_by_the_title():
 # ---- The index.
 
 
+def asked(results, watch=iter):
+    """The rows of a store, its index kept."""
+    store = Store(results)
+    rows = store.index.rows(watch)
+    store.index.keep()
+    return rows
+
+
 def rebuilt(results):
     """The rows of a store without an index, read in another place."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "results"
         shutil.copytree(results, copy, ignore=shutil.ignore_patterns("index.json"))
-        return index.rows(Store(copy))
+        return asked(copy)
 
 
 def read_again(results):
     seen = []
-    rows = index.rows(Store(results), lambda names: seen.extend(names) or names)
+    rows = asked(results, lambda names: seen.extend(names) or names)
     return rows, seen
 
 
@@ -389,7 +397,7 @@ def test_another_file_of_the_same_size_is_noticed(store, results):
     path = store["cosine 0"].folder / "summary.json"
 
     def loss():
-        return next(r for r in index.rows(Store(results)) if r["run_id"] == store["cosine 0"].run_id)["test/loss"]
+        return next(r for r in asked(results) if r["run_id"] == store["cosine 0"].run_id)["test/loss"]
 
     assert loss() == 0.07
     before = path.stat()
@@ -421,7 +429,7 @@ CHANGES = {
     "bad experiment": lambda r, n: r.folder.exists() and broken(r, "experiment.yaml"),
     "index cut": lambda r, n: cut(r.folder.parent / "index.json", n),
     "index garbled": lambda r, n: garble(r.folder.parent / "index.json", n),
-    "asked": lambda r, n: index.rows(Store(r.folder.parents[1])),
+    "asked": lambda r, n: asked(r.folder.parents[1]),
 }
 
 
@@ -449,26 +457,26 @@ def test_the_index_equals_a_rebuild_after_any_changes(make, changes):
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results"
         records = [put(results, make(f"seed={s}"), test__loss=s / 4) for s in range(3)]
-        index.rows(Store(results))
+        asked(results)
         for name, which, n in changes:
             CHANGES[name](records[which], n)
         expected = rebuilt(results)
-        assert index.rows(Store(results)) == expected
+        assert asked(results) == expected
         assert read_again(results) == (expected, [])
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]\n{}", '{"version":0,"sha256":""}\n{}', "null\nnull"])
 def test_a_damaged_index_is_made_again(store, results, damage):
-    rows = index.rows(Store(results))
+    rows = asked(results)
     path = results / "runs" / "index.json"
     whole = path.read_bytes()
     path.write_text(damage)
-    assert index.rows(Store(results)) == rows
+    assert asked(results) == rows
     assert path.read_bytes() == whole
 
 
 def test_an_index_of_another_version_is_made_again(store, results, monkeypatch):
-    index.rows(Store(results))
+    asked(results)
     monkeypatch.setattr(index, "VERSION", index.VERSION + 1)
     assert len(read_again(results)[1]) == 5
     assert read_again(results)[1] == []
@@ -476,7 +484,7 @@ def test_an_index_of_another_version_is_made_again(store, results, monkeypatch):
 
 def test_a_running_run_is_asked_for_its_lease_every_time(store, results):
     def state():
-        return next(r for r in index.rows(Store(results)) if r["run_id"] == store["running"].run_id)["state"]
+        return next(r for r in asked(results) if r["run_id"] == store["running"].run_id)["state"]
 
     assert state() == "interrupted"
     lease = Lease(store["running"].folder)
@@ -496,7 +504,7 @@ def test_standings_are_those_of_the_record(store, results):
     path.write_text(path.read_text().replace("seed: 1", "seed: 2"))
     for name in ("cosine 0", "diverged"):
         write_series(store[name], [[0.1]] * 64)
-    rows = index.rows(Store(results))
+    rows = asked(results)
     assert sorted(r["state"] for r in rows) == ["corrupt", "corrupt", "diverged", "finished", "interrupted"]
     for row in rows:
         assert row["state"] == Record(results / "runs" / row["run_id"]).standing()
@@ -507,8 +515,8 @@ def test_a_folder_that_cannot_be_written(store, results, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(index, "write_bytes", refused)
-    first = index.rows(Store(results))
-    assert index.rows(Store(results)) == first
+    first = asked(results)
+    assert asked(results) == first
     assert not (results / "runs" / "index.json").exists()
 
 
@@ -531,7 +539,7 @@ def read_only(store, results):
 
 
 def test_a_read_only_store(store, results, read_only):
-    assert index.rows(Store(read_only)) == rebuilt(results)
+    assert asked(read_only) == rebuilt(results)
     assert not (results / "runs" / "index.json").exists()
 
 
@@ -539,9 +547,9 @@ def test_a_read_only_store(store, results, read_only):
 def test_refreshes_at_the_same_time(make, results):
     put_many(results, make(), 60)
     script = (
-        "import sys, json; from pathlib import Path; from lrbench.store import index; from lrbench.store.store import "
-        "Store; sys.stdin.readline();"
-        "print(json.dumps(index.rows(Store(Path(sys.argv[1])))))"
+        "import sys, json; from pathlib import Path; from lrbench.store.store import Store; "
+        " sys.stdin.readline();"
+        "store = Store(Path(sys.argv[1])); print(json.dumps(store.index.rows())); store.index.keep()"
     )
     processes = [
         subprocess.Popen(

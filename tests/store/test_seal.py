@@ -16,7 +16,6 @@ from lrbench.store import seal
 from lrbench.store.checkpoint import LENGTH, open_checked
 from lrbench.store.export import write_rows
 from lrbench.store.files import Damaged, write_json
-from lrbench.store.index import rows
 from lrbench.store.record import Record
 from lrbench.store.run import read, read_whole
 from lrbench.store.store import Store
@@ -70,9 +69,9 @@ def test_every_file_of_a_finished_run_is_in_it(records):
 def test_an_edited_accuracy_is_noticed_by_everybody(records, run, make):
     record, other = records
     better(record)
-    assert record.standing() == record.glance() == "corrupt"
+    assert record.standing() == record.glance().standing == "corrupt"
     assert read(record).why == "summary.json is not as it was written"
-    (row,) = [row for row in rows(Store(run.results)) if row["run_id"] == record.run_id]
+    (row,) = [row for row in Store(run.results).index.rows() if row["run_id"] == record.run_id]
     assert row == {"run_id": record.run_id, "state": "corrupt", "error": "summary.json is not as it was written"}
     with pytest.raises(ConfigError, match=r"this run is corrupt: summary.json is not as it was written"):
         write_rows([record], run.results / "runs.csv")
@@ -93,8 +92,8 @@ def test_what_a_disk_rots_is_noticed_where_it_is_used_and_stays_noticed(records,
     assert read_whole(record).why == f"{name} is not as it was written"
     assert record.standing() == "finished"  # who compares writes nothing
     assert Store(run.results).done(record.run_id) is None
-    assert record.standing() == record.glance() == "corrupt"  # a study would ask for it for ever
-    assert record.damage() == f"{name} is not as it was written"
+    assert record.standing() == record.glance().standing == "corrupt"  # a study would ask for it for ever
+    assert record.look().why == f"{name} is not as it was written"
 
 
 def test_a_copy_is_read_whole_until_its_times_are_known(records, monkeypatch):
@@ -162,7 +161,7 @@ def test_a_seal_that_is_gone_is_missed(records, name):
 def test_a_seal_is_of_one_run(records):
     one, other = records
     shutil.copy(one.folder / "seal.json", other.folder / "seal.json")
-    assert other.damage() == "seal.json is not as it was written"
+    assert other.look().why == "seal.json is not as it was written"
 
 
 def test_a_note_of_damage_is_taken_back_when_the_file_is_right_again(records):

@@ -102,9 +102,9 @@ def test_a_run_that_cannot_be_read(make, store):
     (record.folder / "provenance.json").unlink()
     (record.folder / "metrics.jsonl").write_text("{\n")
     assert isinstance(read(record), Run)  # its small files are whole
-    assert read_whole(record) == Unread(record.run_id, "corrupt", record.damage())
+    assert read_whole(record) == Unread(record.run_id, "corrupt", record.look().why)
     (record.folder / "summary.json").write_text("{")
-    assert read(record) == Unread(record.run_id, "corrupt", record.damage())
+    assert read(record) == Unread(record.run_id, "corrupt", record.look().why)
     lease = Lease(record.folder)
     lease.take()
     assert read(record).standing == "running"
@@ -122,12 +122,12 @@ def test_a_report_reads_each_experiment_once(make, store, monkeypatch):
     """Four runs of two arms: four readings, by the loader; and with filters no more, once they are indexed."""
     from lrbench.report.compare import compare
     from lrbench.report.selection import runs_of
-    from lrbench.store.index import rows
 
     asked = [make(f"seed={s}", f"optimizer.lr={lr}") for s in (0, 1) for lr in (0.1, 0.2)]
     for made in asked:
         put(store.results, made, test__accuracy=0.9)
-    rows(store)
+    store.index.rows()
+    store.index.keep()
     loaded, load = [], Record.experiment
     monkeypatch.setattr(Record, "experiment", lambda record: loaded.append(record.run_id) or load(record))
     for where in ([], ["optimizer.lr=0.1,0.2"]):

@@ -100,7 +100,7 @@ def test_an_arm_that_fails_at_every_value_is_a_verdict_about_failures():
     )
     assert standings(found)["b"] == "failed"
     assert only(found).verdict is None
-    assert only(found).remarks == ("b failed at every value from 0.05 to 1.6 (12 of 12 runs)",)
+    assert only(found).remarks == ("b was unsuccessful at every value from 0.05 to 1.6 (12 of 12 runs)",)
     assert (only(found).success.only_first, only(found).success.both) == (2, 0)
 
 
@@ -257,8 +257,8 @@ def test_failures_that_differ_forbid_support():
     contrast = only(world.run(rules(pairs=20, looks=1)))
     assert contrast.verdict == "inconclusive"
     assert contrast.remarks == (
-        "12 of 20 pairs are left out: one of the two failed",
-        "failures differ: 12 of the arm's runs, 0 of the baseline's; they are a verdict too",
+        "12 of 20 pairs are left out: one of the two was unsuccessful",
+        "the unsuccessful runs differ: 12 of the arm's, 0 of the baseline's; that is a verdict too",
     )
 
 

@@ -2,12 +2,15 @@
 
 import json
 import pickle
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from made_records import write_series
 
+from lrbench.commands import sweep
 from lrbench.config.composer import composer
 from lrbench.config.experiments import experiment_from, settings_from
 from lrbench.engine import numerics
@@ -116,6 +119,23 @@ def test_a_damaged_record_is_seen_where_it_claims_to_be_done(entry):
         assert plan.headline() == "1 run: 1 damaged, to be trained anew", name
         assert plan.to_do == (run,)
         run.record.set_aside("tried")
+
+
+def test_a_sweep_that_is_done_looks_at_each_record_once(entry, tmp_path, monkeypatch):
+    """By a command from end to end: the plan, its cost, the table, the exit code and what Hydra is told."""
+    jobs = [[*TINY, f"results={tmp_path}", f"seed={s}"] for s in range(3)]
+    for s in range(3):
+        stands(entry(f"seed={s}"), "finished", 8)
+    read, whole, files = Counter(), Path.read_bytes, ("status.json", "seal.json", "summary.json")
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.update([path] * (path.name in files)) or whole(path))
+    assert sweep.run(jobs, sweep.SweepRequest(("seed=range(3)",), workers=1), False) == (0, ["finished"] * 3)
+    assert Counter(path.name for path in read) == dict.fromkeys(files, 3)
+    assert {*read.values()} == {1}
+    (first, *_) = (path for path in read if path.name == "summary.json")
+    first.write_text(first.read_text().replace("0.1", "0.2"))
+    plan = make_plan([entry(f"seed={s}") for s in range(3)])
+    assert sorted(plan.standings.values()) == ["corrupt", "finished", "finished"]
+    assert plan.looks[first.parent.name].why == "summary.json is not as it was written"
 
 
 def test_parents_stand_before_children(entry):

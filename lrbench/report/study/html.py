@@ -8,7 +8,7 @@ from lrbench.report.study import figures, provenance, tables
 from lrbench.report.study.forest import forest, legend
 from lrbench.report.study.gains import heading, pick
 from lrbench.report.study.remarks import remarks, sentences
-from lrbench.report.study.words import headline, title
+from lrbench.report.study.words import headline, title, unsuccessful
 from lrbench.report.svg import swatch
 from lrbench.report.tables import Table
 from lrbench.study.design import Design
@@ -39,6 +39,8 @@ def _answer(design: Design, result: Result) -> str:
     for task in result.tasks:
         name = f"<h3>{escape(task.task)}</h3>" if task.task else ""
         grids.append(name + tabled(tables.verdict_table(design, task)))
+    if told := unsuccessful(design.rules):
+        grids.append(f'<p class="soft">{escape(told)}</p>')
     name = f"Study {design.name}, design {design.hash}."
     said = f"<ul>{items(each)}</ul>" if len(each) > 1 else ""
     return (
@@ -72,11 +74,8 @@ def _task(design: Design, task: TaskResult) -> Iterator[tuple[str, str]]:
         drawn = captioned("", figures.gains(design, task), told)
         yield "Pairs", _pairs(tables.pair_table(design, task), drawn)
     if any(c.success for c in task.contrasts):
-        told = (
-            '<p class="soft">How many pairs had both runs succeed, one, or none; a run succeeds if it is finite and '
-            "better than chance.</p>"
-        )
-        yield "Failures", told + tabled(tables.success_table(design, task))
+        told = '<p class="soft">How many pairs had two successful runs, one, or none.</p>'
+        yield "Successes", told + tabled(tables.success_table(design, task))
 
 
 def _tuning(design: Design, task: TaskResult) -> str:
@@ -86,7 +85,7 @@ def _tuning(design: Design, task: TaskResult) -> str:
     )
     told = (
         f"Mean {design.rules.judge} of the runs that succeeded. Ringed: the {pick(design.rules)} value. "
-        "Thick: the stable range.  A cross at the foot: a run failed there."
+        "Thick: the stable range.  A cross at the foot: an unsuccessful run."
     )
     drawn = captioned("", figures.rates(design, task), told)
     every = f"<details><summary>Every value</summary>{tabled(tables.grid_table(design, task))}</details>"

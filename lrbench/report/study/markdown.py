@@ -6,7 +6,7 @@ from lrbench.report.markdown import bullets, code, escape, table
 from lrbench.report.study import provenance, tables
 from lrbench.report.study.gains import heading
 from lrbench.report.study.remarks import remarks, sentences
-from lrbench.report.study.words import headline, title
+from lrbench.report.study.words import headline, title, unsuccessful
 from lrbench.study.design import Design
 from lrbench.study.result import Result, TaskResult
 
@@ -29,6 +29,8 @@ def _task(design: Design, task: TaskResult) -> Iterator[str]:
     on = f" on {escape(task.task)}" if task.task else ""
     yield f"## Verdict{on}"
     yield table(tables.verdict_table(design, task))
+    if told := unsuccessful(design.rules):
+        yield told
     if any(c.tested for c in task.contrasts):
         yield table(tables.interval_table(design, task))
     if task.tuning:
@@ -39,7 +41,7 @@ def _task(design: Design, task: TaskResult) -> Iterator[str]:
         yield f"## The gain taken apart{on}"
         yield table(tables.path_table(design, task))
     if any(c.success for c in task.contrasts):
-        yield f"## Failures{on}"
+        yield f"## Successes{on}"
         yield table(tables.success_table(design, task))
     if any(c.pairs for c in task.contrasts):
         yield f"## Pairs{on}"

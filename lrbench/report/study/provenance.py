@@ -72,13 +72,13 @@ def _tuning(design: Design) -> list[str]:
     return [
         f"{what.capitalize()}s {t.first:g} x {t.factor:g}^k, {t.points} at first and {t.at_most} at most, the same for "
         f"{', '.join(rules.tuned_arms)}: {t.seeds} seeds at each, {t.more} more at the best {t.best}, chosen by the "
-        f"mean {spoken(rules.judge)}; values with failures come last, ties go to the lower. The grid grows until each "
-        "best value has a worse one on both sides.",
+        f"mean {spoken(rules.judge)}; values with unsuccessful runs come last, ties go to the lower. The grid grows "
+        "until each best value has a worse one on both sides.",
         "Sensitivity is how much worse a value of the grid is than the best one, in the mean over the grid (after "
         "Wortsman et al. 2023, Small-scale proxies, section 2); best of k is the best of k values of the grid drawn "
-        "without replacement, in expectation (Dodge et al. 2019, EMNLP; Tang et al. 2020, ACL). In both a failure "
-        "counts as guessing. Stable is the unbroken range around the best value that loses no more than the margin, or "
-        "two standard errors of the best where there is no margin.",
+        "without replacement, in expectation (Dodge et al. 2019, EMNLP; Tang et al. 2020, ACL). In both an "
+        "unsuccessful run counts as guessing. Stable is the unbroken range around the best value that loses no more "
+        "than the margin, or two standard errors of the best where there is no margin.",
     ]
 
 
@@ -126,8 +126,8 @@ def _method(rules: Rules) -> list[str]:
     return [
         f"The interval is Student's t of the {of}{choice}, at 1 - alpha / (m - k + 1) for the k-th step "
         "of Holm (1979, Scandinavian Journal of Statistics 6, 65-70). Where the exact sign-flip test at the same alpha "
-        "disagrees, or McNemar's exact test finds that failures differ, the verdict is inconclusive. Equivalence is by "
-        "two one-sided tests (Schuirmann 1987), a family of its own.",
+        "disagrees, or McNemar's exact test finds that unsuccessful runs differ, the verdict is inconclusive. "
+        "Equivalence is by two one-sided tests (Schuirmann 1987), a family of its own.",
         f"Means are over the runs that succeeded, gains over pairs where both did; a path's intervals are {LEVEL:.0%} "
         "and uncorrected, and so are Newcombe's of the difference of two rates of success.",
         "Where the data set redraws its test split with the seed, the spread includes that; where the test set is "

@@ -140,8 +140,8 @@ def _failures(c: Contrast) -> Iterator[str]:
     if s is not None and s.mcnemar_p is not None and s.only_first + s.only_second:
         n = s.both + s.only_first + s.only_second + s.neither
         yield (
-            f"in tuning, at the best value of each, {s.only_first + s.neither} of {n} runs of the arm failed and "
-            f"{s.only_second + s.neither} of the baseline's (McNemar p = {p_value(s.mcnemar_p)})"
+            f"in tuning, at the best value of each, {s.only_first + s.neither} of {n} runs of the arm were "
+            f"unsuccessful and {s.only_second + s.neither} of the baseline's (McNemar p = {p_value(s.mcnemar_p)})"
         )
 
 
@@ -158,7 +158,7 @@ def _paths(design: Design, c: Contrast) -> Iterator[str]:
     def said(e: Effect) -> str:
         return amount(m, e.mean or 0.0, sign=True)
 
-    out = f"; {len(p.excluded)} seeds left out, where a run failed" if p.excluded else ""
+    out = f"; {len(p.excluded)} seeds left out, with an unsuccessful run" if p.excluded else ""
     yield (
         f"of {said(p.total)}{points(m)} of {spoken(design.rules.metric)}, {said(p.swap_first[0])} come from the swap "
         f"at the baseline's {what} and {said(p.swap_first[1])} from its own {what} after that; in the other order "

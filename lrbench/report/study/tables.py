@@ -13,7 +13,7 @@ from lrbench.study.result import Contrast, Effect, Result, TaskResult
 from lrbench.study.rules import Rules
 from lrbench.study.tuning import GridPoint
 
-UNTUNED = {"edge": "not tuned: at the edge", "failed": "failed everywhere"}
+UNTUNED = {"edge": "not tuned: at the edge", "failed": "unsuccessful everywhere"}
 
 
 def arm_of(rules: Rules, name: str) -> int:
@@ -27,9 +27,10 @@ def verdict_table(design: Design, task: TaskResult) -> Table:
     base = next((c for c in task.contrasts if c.pairs), None)
     values = [] if base is None else [p.baseline for p in base.pairs]
     value = _value(base.values[1] if base else None)
-    first = (rules.baseline, value, _mean(rules, values), NONE, NONE, NONE, "baseline", NONE, _failed(values))
+    first = (rules.baseline, value, _mean(rules, values), NONE, NONE, NONE, "baseline", NONE, _unsuccessful(values))
     rows = [first, *(_verdict_row(rules, c) for c in task.contrasts)]
-    header = ("arm", what_is_tuned(design), "mean", _gain(rules), "interval", "level", "verdict", "pairs", "failures")
+    header = ("arm", what_is_tuned(design), "mean", _gain(rules), "interval", "level", "verdict", "pairs",
+              "unsuccessful")  # fmt: skip
     left_out = {*([] if rules.tunes else [1]), *([8] if rules.kind == "success" else [])}  # its mean says it
     keep = [i for i in range(len(header)) if i not in left_out]
     cells = tuple(tuple(row[i] for i in keep) for row in rows)
@@ -51,7 +52,7 @@ def _verdict_row(rules: Rules, c: Contrast) -> tuple[str, ...]:
         percent(t.level),
         verdict,
         str(t.n),
-        _failed(values),
+        _unsuccessful(values),
     )
 
 
@@ -118,7 +119,7 @@ def tuning_table(design: Design, task: TaskResult) -> Table:
             spread(m, t.sensitivity), *best,
         )  # fmt: skip
 
-    header = ("arm", pick(rules), f"{what_is_tuned(design)}s tried", "runs", "failures", "stable", "sensitivity",
+    header = ("arm", pick(rules), f"{what_is_tuned(design)}s tried", "runs", "unsuccessful", "stable", "sensitivity",
               *(f"best of {k}" for k in ks))  # fmt: skip
     arms = tuple(arm_of(rules, t.choice.arm) for t in task.tuning)
     return Table(header, tuple(cells(i) for i in range(len(task.tuning))), arms=arms)
@@ -134,7 +135,7 @@ def grid_table(design: Design, task: TaskResult) -> Table:
 
     points = [(t.choice, p) for t in task.tuning for p in t.choice.points]
     rows = tuple(row(c.arm, c.standing == "tuned" and p.value == c.value, p) for c, p in points)
-    header = ("arm", what_is_tuned(design), f"mean {rules.judge}", "runs", "failures")
+    header = ("arm", what_is_tuned(design), f"mean {rules.judge}", "runs", "unsuccessful")
     return Table(header, rows, arms=tuple(arm_of(rules, c.arm) for c, _ in points))
 
 
@@ -167,11 +168,11 @@ def pair_table(design: Design, task: TaskResult) -> Table:
         return Table((), ())
     rows = []
     for i, first in enumerate(found[0].pairs):
-        cells = [str(first.seed), _or_failed(m, first.baseline)]
+        cells = [str(first.seed), _or_unsuccessful(m, first.baseline)]
         for c in found:
             p = c.pairs[i]
             whole = p.arm is not None and p.baseline is not None
-            cells += [_or_failed(m, p.arm), gain_cell(rules, rules.gain(p.arm, p.baseline)) if whole else NONE]  # type: ignore[arg-type]
+            cells += [_or_unsuccessful(m, p.arm), gain_cell(rules, rules.gain(p.arm, p.baseline)) if whole else NONE]  # type: ignore[arg-type]
         rows.append(tuple(cells))
     header = ("seed", rules.baseline, *(name for c in found for name in (c.arm, _gain(rules))))
     return Table(header, tuple(rows))
@@ -218,9 +219,9 @@ def _mean(rules: Rules, values: Sequence[float | None]) -> str:
     return number(measured(rules), mean)
 
 
-def _or_failed(m: Metric, value: float | None) -> str:
-    return "failed" if value is None else number(m, value)
+def _or_unsuccessful(m: Metric, value: float | None) -> str:
+    return "unsuccessful" if value is None else number(m, value)
 
 
-def _failed(values: Sequence[float | None]) -> str:
+def _unsuccessful(values: Sequence[float | None]) -> str:
     return f"{sum(v is None for v in values)} of {len(values)}" if values else NONE

@@ -88,6 +88,13 @@ def sentence(design: Design, task: TaskResult, c: Contrast) -> str:
     return f"{on}{_effect(design, c)}: {_concluded(design.rules, c)}."
 
 
+def unsuccessful(rules: Rules) -> str:
+    """What a table of verdicts counts in its column of this name; nothing where it has none or counts others."""
+    if rules.kind == "success" or rules.reads:
+        return ""
+    return "A run is unsuccessful that ends without finite numbers or, where that is known, no better than chance."
+
+
 def _none(rules: Rules, task: TaskResult, c: Contrast) -> str:
     """Why there is no verdict."""
     said = f"There is no verdict on {c.arm} against {rules.baseline}"

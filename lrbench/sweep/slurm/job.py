@@ -73,7 +73,7 @@ def _gets_on(entry: "Entry", folder: Path) -> bool:
     folder.mkdir(parents=True, exist_ok=True)
     starts = [*(path.read_text().splitlines() if path.exists() else ()), this]
     path.write_text("\n".join(starts) + "\n")
-    if starts[-STARTS:] != [this] * STARTS or entry.record.glance() in ("finished", "diverged"):
+    if starts[-STARTS:] != [this] * STARTS or entry.record.glance().standing in ("finished", "diverged"):
         return True
     why = (
         f"the job was started {STARTS} times at update {saved} and never saved a later one: more time "

@@ -83,7 +83,7 @@ class JobWatch:
 
     def _look(self, entry: Entry, over: Mapping[str, str]) -> None:
         run, job = entry.run_id, self._job.get(entry.run_id)
-        standing = entry.record.glance()
+        standing, status, *_ = entry.record.glance()
         if standing == "running":
             self._show(entry)
             return
@@ -91,7 +91,7 @@ class JobWatch:
             self._shown.discard(run)
             self.observer.gave_back(self._place[run], entry, f"stopped at update {saved_update(entry)}, queued again")
         if standing in (*DONE, "failed") and (run not in self._again or job is None or job in over):
-            self._end(entry, standing, "")
+            self._end(entry, standing, str(status["error"]) if standing == "failed" else "")
         elif job is None and holder(self.folder):
             pass  # a command on this machine will come to it
         elif job is None:
@@ -109,8 +109,6 @@ class JobWatch:
         self.observer.view(place, View(int(latest.get("update", 0)), latest))
 
     def _end(self, entry: Entry, how: str, why: str) -> None:
-        if how == "failed":
-            why = str(entry.record.status()["error"])
         if how not in DONE:
             self.why[entry.run_id] = why
         del self._left[entry.run_id]
