@@ -33,16 +33,15 @@ def set_losses(guesses: Guesses, labels: Sequence[Tensor], boxes: Sequence[Tenso
     its number of true boxes.
 
     labels, boxes: of each image, (k,) from 1 and (k, 4) as those of `Guesses`. Where more boxes are true than guesses
-    are made, the worst matched are left out. What is not finite cannot be matched: the losses are then NaN.
+    are made, the worst matched are left out. Guesses that are not finite cannot be matched: the losses are then NaN.
     """
     from torchvision.ops import generalized_box_iou_loss
 
     guesses = Guesses(guesses.logits.float(), guesses.boxes.float())  # under autocast they are of half precision
-    pairs = matched(guesses, labels, boxes)
-    if pairs is None:
-        lost = (guesses.logits.sum() + guesses.boxes.sum()) * torch.nan
+    if not all(of.isfinite().all() for of in guesses):
+        lost = sum(of.sum() for of in guesses) * torch.nan
         return {"loss_class": lost, "loss_box": lost, "loss_giou": lost}
-    layer, image, guess, true = pairs
+    layer, image, guess, true = matched(guesses, labels, boxes)
     classes = torch.full_like(guesses.logits[..., 0], NONE, dtype=torch.long)
     classes[layer, image, guess] = torch.cat([*labels])[true]
     weights = torch.ones_like(guesses.logits[0, 0, 0])
@@ -59,17 +58,15 @@ def set_losses(guesses: Guesses, labels: Sequence[Tensor], boxes: Sequence[Tenso
     }
 
 
-def matched(guesses: Guesses, labels: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor | None:
+def matched(guesses: Guesses, labels: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor:
     """The pairs of least cost, of every layer and image for itself: (4, m), layer, image, guess, and the true box by
-    its place among those of the whole batch. None where a cost is not finite."""
+    its place among those of the whole batch. The guesses are finite."""
     from scipy.optimize import linear_sum_assignment
 
     layers, _, each, _ = guesses.boxes.shape
     found, before = [], 0
     for image, (its, true) in enumerate(zip(labels, boxes, strict=True)):
         costs = _costs(guesses, image, its, true).cpu().numpy().reshape(layers, each, len(its))
-        if not np.isfinite(costs).all():
-            return None
         for layer, cost in enumerate(costs):
             rows, columns = linear_sum_assignment(cost)
             found.append(np.stack(np.broadcast_arrays(layer, image, rows, columns + before)))
