@@ -57,8 +57,9 @@ OPEN = {
     # And so do data with boxes, detectors and their task.
     **{
         ("model", name): ("data=composite_boxes", "task=detection")
-        for name in ("faster_rcnn_tiny", "torchvision_detection")
+        for name in ("faster_rcnn_tiny", "torchvision_detection", "detr", "detr_tiny")
     },
+    ("param_groups", "backbone_transformer"): ("model=detr_tiny", "data=composite_boxes", "task=detection"),
     ("data", "composite_boxes"): ("model=faster_rcnn_tiny", "task=detection"),
     ("data", "coco"): (
         f"data.args.root={BOXES}",

@@ -32,6 +32,7 @@ MODELS = {  # (resnet20 makes 3 % of a last bit in 20 updates: no golden numbers
     "unet_tiny": ("model=unet_tiny",),
     "torchvision_segmentation": ("model=torchvision_segmentation", "model.args.name=lraspp_mobilenet_v3_large"),
     "faster_rcnn_tiny": ("model=faster_rcnn_tiny", "model.args.width=4"),
+    "detr_tiny": ("model=detr_tiny", "model.args.dim=16"),
     "gpt_micro": ("model=gpt_micro",),
     "bert_micro": ("model=bert_micro",),
 }
@@ -86,13 +87,15 @@ OPTIMIZERS = (
             "sgd_lr0.01",
             "sgd_no_decay",
             "sgd_lr0.02",
+            "adamw_detr",
+            "adamw_detr_tiny",
         )
     }
     | {"adam_noam": ("optimizer=adam_noam", "optimizer.lr=0.01")}
 )  # its own rate is 1, for a schedule that is one
 TEXTS, OF_TEXT = ("pydoc", "kjv", "text_file", "wikitext"), ("gpt_micro", "bert_micro", "causal_lm", "masked_lm")
 OF_MASKS = ("composites", "voc", "segmentation", "unet_tiny", "torchvision_segmentation")
-OF_BOXES = ("composite_boxes", "coco", "detection", "faster_rcnn_tiny")
+OF_BOXES = ("composite_boxes", "coco", "detection", "faster_rcnn_tiny", "detr_tiny")
 KINDS = (
     {
         f"{model} {data} {task} {optimizer}": (model, data, task, optimizer)
@@ -120,6 +123,7 @@ KINDS = (
         f"faster_rcnn_tiny {data} detection sgd_lr0.02": ("faster_rcnn_tiny", data, "detection", "sgd_lr0.02")
         for data in ("composite_boxes", "coco")
     }
+    | {"detr_tiny composite_boxes detection adamw": ("detr_tiny", "composite_boxes", "detection", "adamw")}
     | {
         f"{model} {data} {task} adamw": (model, data, task, "adamw")
         for data in TEXTS
@@ -145,6 +149,7 @@ MODULES = {
     "voc": "lrbench/data/voc.py or masks.py",
     "segmentation": "lrbench/tasks/segmentation.py",
     "faster_rcnn_tiny": "lrbench/models/faster_rcnn.py, or torchvision itself",
+    "detr_tiny": "lrbench/models/detr.py or set_loss.py",
     "composite_boxes": "lrbench/data/composites.py or boxes.py",
     "coco": "lrbench/data/coco.py, instances.py or boxes.py",
     "detection": "lrbench/tasks/detection.py",
