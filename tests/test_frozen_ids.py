@@ -38,7 +38,8 @@ NEEDS = {  # what a level cannot do without
        for name in ("unet", "unet_tiny", "torchvision_segmentation")},
     ("task", "segmentation"): ("data=composites", "model=unet_tiny", "seed=2"),
     # What is of images with boxes.
-    ("data", "composite_boxes"): ("model=faster_rcnn_tiny", "task=detection"),
+    **{("data", name): ("model=faster_rcnn_tiny", "task=detection")
+       for name in ("composite_boxes", "composite_boxes_3k")},
     **{("model", name): ("data=composite_boxes", "task=detection", "seed=1")
        for name in ("faster_rcnn_tiny", "torchvision_detection", "detr", "detr_tiny")},
     ("param_groups", "backbone_transformer"): ("model=detr_tiny", "data=composite_boxes", "task=detection", "seed=3"),

@@ -5,6 +5,7 @@ name (`mlp digits`) it writes those anew, to be done only together with raising 
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -274,7 +275,7 @@ def test_every_level_has_a_golden_trajectory():
         return {level for level in levels(group) if level != "custom"}  # which names a class of somebody's own
 
     assert {module(level) for level in named("model")} == {module(level) for level in MODELS}
-    assert {level.partition("_14px")[0] for level in named("data")} == set(DATA)
+    assert {re.sub("(_14px|_3k).*", "", level) for level in named("data")} == set(DATA)
     assert named("task") == set(TASKS)
     assert named("optimizer") == set(OPTIMIZERS)
 

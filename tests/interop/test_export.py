@@ -28,7 +28,7 @@ WARMUPS = [p.stem for p in sorted((CONF / "warmup").glob("*.yaml"))]
 PER_EPOCH = 2
 EPOCHS = 40
 # Epochs of the levels with drops at fixed ones.
-LONG = {"multistep_100": 110, "multistep_200": 220, "multistep_30_60_90": 100}
+LONG = {"multistep_200": 220, "multistep_30_60_90": 100}
 
 
 def plan(*overrides: str, epochs: int = EPOCHS) -> SchedulePlan:

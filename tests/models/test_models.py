@@ -191,7 +191,7 @@ LEVELS = {
     "detr_tiny": (
         DETR,
         {"backbone": "convolutions", "dim": 64, "heads": 4, "encoder": 1, "decoder": 3, "mlp_ratio": 4.0}
-        | {"dropout": 0.0, "queries": 16},
+        | {"dropout": 0.0, "queries": 32},
     ),
     "gpt_micro": (GPT, {}),
     "gpt_micro_postln": (GPT, {"norm": "post"}),
