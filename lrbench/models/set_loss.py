@@ -39,7 +39,7 @@ def set_losses(guesses: Guesses, labels: Sequence[Tensor], boxes: Sequence[Tenso
 
     guesses = Guesses(guesses.logits.float(), guesses.boxes.float())  # under autocast they are of half precision
     if not all(of.isfinite().all() for of in guesses):
-        lost = sum(of.sum() for of in guesses) * torch.nan
+        lost = (guesses.logits.sum() + guesses.boxes.sum()) * torch.nan
         return {"loss_class": lost, "loss_box": lost, "loss_giou": lost}
     layer, image, guess, true = matched(guesses, labels, boxes)
     classes = torch.full_like(guesses.logits[..., 0], NONE, dtype=torch.long)
