@@ -530,7 +530,6 @@ NO_SEQUENCE = (
     "inverse_sqrt_d512",
     "inverse_sqrt_d64",
     "cosine_cycles_warm",
-    "multistep_24",
     "multistep_200",
     "multistep_30_60_90",
 )
