@@ -38,9 +38,11 @@ NEEDS = {  # what a level cannot do without
        for name in ("unet", "unet_tiny", "torchvision_segmentation")},
     ("task", "segmentation"): ("data=composites", "model=unet_tiny", "seed=2"),
     # What is of images with boxes.
-    ("data", "composite_boxes"): ("model=faster_rcnn_tiny", "task=detection"),
+    **{("data", name): ("model=faster_rcnn_tiny", "task=detection")
+       for name in ("composite_boxes", "composite_boxes_3k")},
     **{("model", name): ("data=composite_boxes", "task=detection", "seed=1")
-       for name in ("faster_rcnn_tiny", "torchvision_detection")},
+       for name in ("faster_rcnn_tiny", "torchvision_detection", "detr", "detr_tiny")},
+    ("param_groups", "backbone_transformer"): ("model=detr_tiny", "data=composite_boxes", "task=detection", "seed=3"),
     ("task", "detection"): ("data=composite_boxes", "model=faster_rcnn_tiny", "seed=2"),
     # Of a text that is the same under every version of Python, whose sizes are known before it is there.
     ("data", "kjv"): ("model=gpt_micro", "task=causal_lm"),

@@ -52,7 +52,7 @@ ONLY = {
     ("wandb",): {"trackers", "report"},
     ("tensorboard",): {"trackers"},
     ("wandb_workspaces",): {"report"},
-    ("scipy",): {"stats"},
+    ("scipy",): {"stats", "models"},
     ("pycocotools",): {"tasks"},
     ("torchvision", "sklearn", "timm"): {"data", "models", "param_groups"},
 }

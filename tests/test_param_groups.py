@@ -11,6 +11,7 @@ from torch import nn
 from lrbench.config import experiments as config
 from lrbench.errors import ConfigError
 from lrbench.experiment import Component
+from lrbench.models.detr import DETR
 from lrbench.models.faster_rcnn import faster_rcnn
 from lrbench.models.mlp import mlp
 from lrbench.models.resnet import resnet8
@@ -58,6 +59,14 @@ def test_the_head_of_a_detector_tells_classes_and_boxes():
     assert names(model, backbone_head(model)[1]) == {
         f"{of}.{h}.{p}" for h in ("cls_score", "bbox_pred") for p in ("weight", "bias")
     }
+
+
+def test_a_detr_is_a_backbone_and_a_transformer_and_its_classes_are_the_classifier():
+    model = DETR((1, 64, 64), 4, "convolutions", dim=8, heads=2, encoder=1, decoder=1)
+    backbone, rest = backbone_head(model, head_names="transformer")
+    assert names(model, backbone) == {n for n, _ in model.named_parameters() if n.startswith("backbone.")}
+    assert names(model, rest) == {n for n, _ in model.named_parameters() if n.startswith("transformer.")}
+    assert names(model, backbone_head(model)[1]) == {"transformer.classes.weight", "transformer.classes.bias"}
 
 
 @pytest.mark.parametrize("frozen_names", [None, r"[0-7]\."])

@@ -29,7 +29,7 @@ DRAWS = ("uniform_", "normal_", "erfinv_", "bernoulli_", "exponential_")
 LARGE = 50e6  # parameters, from which on a forward pass takes longer than importing what torch needs for meta: a second
 
 # Arguments that load weights: a model is looked at without them.
-LOADS = {"pretrained": False, "weights": None, "checkpoint": None, "checkpoint_path": ""}
+LOADS = {"pretrained": False, "weights": None, "weights_backbone": None, "checkpoint": None, "checkpoint_path": ""}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lrbench.commands import Job, labels, naming, require_folder
 from lrbench.commands.notes import linter_of, print_notes
-from lrbench.config.experiments import experiment_from
+from lrbench.config.experiments import experiment_from, settings_from
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
 from lrbench.experiment.identity import run_id
@@ -32,7 +32,8 @@ def run(jobs: Sequence[Job], json: bool = False) -> int:
             experiments.append(experiment)
             curves.append(ScheduleCurve(label, experiment.schedule, lr_table(experiment)))
     asked = jobs[0].plain
-    print_notes(experiments, linter_of(results_folder(asked["results"])))
+    accepts = [settings_from(job.plain).accepts for job in jobs]
+    print_notes(experiments, linter_of(results_folder(asked["results"])), accepts)
     path = None
     if asked["out"] or not json:
         path = Path(asked["out"]) if asked["out"] else _picture_of(experiments, asked["results"])

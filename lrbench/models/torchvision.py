@@ -1,4 +1,4 @@
-"""torchvision's networks for segmentation and detection, by name.
+"""torchvision's networks for segmentation and detection, and its ResNets as backbones, by name.
 
 What torchvision draws and computes changes with its version, which stands in the record's provenance beside torch's.
 """
@@ -51,29 +51,54 @@ def detector(
     _require(name, known, "Faster R-CNN", shape, "model=faster_rcnn_tiny")
     if type(min_size) is not int or not 32 <= min_size <= 4096:
         raise ConfigError("model.args.min_size", repr(min_size), "give a whole number from 32 to 4096")
-    size = {"min_size": min_size, "max_size": -(-min_size * max(shape[1:]) // min(shape[1:]))}
-    normalised = {"image_mean": [0.0] * 3, "image_std": [1.0] * 3}  # by the data
+    size: dict[str, Any] = {"min_size": min_size, "max_size": -(-min_size * max(shape[1:]) // min(shape[1:]))}
+    normalised: dict[str, Any] = {"image_mean": [0.0] * 3, "image_std": [1.0] * 3}  # by the data
     network = _built(name, weights_backbone, num_classes=box_classes, **size, **normalised)
     return network if shape[0] == 3 else _ThriceEach(network)
 
 
-def _require(name: str, known: Sequence[str], kind: str, shape: tuple[int, int, int], instead: str) -> None:
+def features(channels: int, name: str, weights: str | None, instead: str) -> tuple[nn.Module, int]:
+    """The ResNet that torchvision has under this name (He et al. 2015) without its pooling and classifier: images (n, 1
+    or 3, H, W) to (n, c, H / 32, W / 32), and c. Its numbers are those of `detr`: a change raises NUMERICS there.
+
+    With weights, as torchvision's own detectors have it, the norms stay as they are and the first convolution and stage
+    are not trained. instead: another backbone, to be named in a refusal. Raises `ConfigError` for names that there are
+    not, and for other numbers of channels.
+    """
+    from torchvision import models
+    from torchvision.ops import FrozenBatchNorm2d
+
+    known = models.list_models(models, include=["resnet*", "resnext*", "wide_resnet*"])
+    _require(name, [*known, instead], "ResNet", (channels,), instead, "model.args.backbone")
+    norm = FrozenBatchNorm2d if weights else nn.BatchNorm2d
+    network = _built(name, weights, "weights", norm_layer=norm)
+    *layers, _, classifier = network.children()  # the pooling goes too
+    assert isinstance(classifier, nn.Linear)
+    if weights:
+        for layer in layers[:5]:  # convolution, norm, ReLU, pooling, the first stage
+            layer.requires_grad_(False)
+    return nn.Sequential(*([] if channels == 3 else [_Thrice()]), *layers), classifier.in_features
+
+
+def _require(
+    name: str, known: Sequence[str], kind: str, shape: Sequence[int], instead: str, option: str = "model.args.name"
+) -> None:
     """Raise ConfigError for a name that torchvision does not know, and for images that it does not take."""
     if name not in known:
         why = f"torchvision has no such {kind}.{did_you_mean(str(name), known)}"
-        raise ConfigError("model.args.name", name, why)
+        raise ConfigError(option, name, why)
     if shape[0] not in (1, 3):
         why = f"torchvision's networks take 3 channels, and the data have {shape[0]}"
-        raise ConfigError("model.args.name", name, why, f"choose {instead}, or other images")
+        raise ConfigError(option, name, why, f"choose {instead}, or other images")
 
 
-def _built(name: str, weights_backbone: str | None, **options: Any) -> nn.Module:
-    """Raises ConfigError for weights that cannot be had."""
+def _built(name: str, weights_backbone: str | None, at: str = "weights_backbone", **options: Any) -> nn.Module:
+    """at: the argument of torchvision's that takes the weights. Raises ConfigError for weights that cannot be had."""
     from torchvision import models
 
     try:
         weights = models.get_weight(weights_backbone) if weights_backbone else None
-        network: nn.Module = models.get_model(name, weights=None, weights_backbone=weights, **options)
+        network: nn.Module = models.get_model(name, **{"weights": None, at: weights}, **options)
     except (ValueError, OSError) as error:
         why, cure = f"they cannot be had ({error})", "give a name such as ResNet50_Weights.IMAGENET1K_V1, or null"
         raise ConfigError("model.args.weights_backbone", weights_backbone, why, cure) from error

@@ -278,19 +278,29 @@ def test_a_rate_that_is_not_known_is_looked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("domain", "write"), [("detection", write_boxed_folder), ("segmentation", write_masked_folder)]
+    ("domain", "task", "write"),
+    [
+        ("detection", "detection", write_boxed_folder),
+        ("detr", "detection", write_boxed_folder),
+        ("segmentation", "segmentation", write_masked_folder),
+    ],
 )
-def test_what_is_trained_on_boxes_or_masks_is_trained_here(domain: str, write: Any, tmp_path: Path) -> None:
+def test_what_is_trained_on_boxes_or_masks_is_trained_here(domain: str, task: str, write: Any, tmp_path: Path) -> None:
     from lrbench.config.experiments import experiment
 
     (train, own), *_ = steps(advice(Facts(domain=domain, batch=2), world(), TABLE))
     assert train.startswith("train it, ")
     root = write(tmp_path)
-    small = ("data.args.val_size=1", *(("data.args.test_size=1",) if domain == "detection" else ()))
+    small = ("data.args.val_size=1", *(("data.args.test_size=1",) if task == "detection" else ()))
     made = experiment(*(o.replace("DIR", str(root)) for o in own[1:]), *small)
-    assert made.task.name == domain.capitalize()
-    pretrained = steps(advice(Facts(domain=domain, pretrained=True), world(), TABLE))
-    assert any("weights_backbone" in words for words, _ in pretrained)
+    assert made.task.name == task.capitalize()
+    pretrained = advice(Facts(domain=domain, pretrained=True), world(), TABLE)
+    grouped = code(pretrained)
+    assert any("weights_backbone" in words for words, _ in [*steps(pretrained), *([grouped] if grouped else [])])
+    if domain == "detr":
+        assert (made.model.name, made.clip, made.horizon) == ("DETR", 0.1, "300ep")
+        assert made.peaks == pytest.approx({"backbone": 1e-5, "head": 1e-4})
+        assert made.param_groups.args["head_names"] == "transformer"
 
 
 def test_a_command_that_is_printed_can_be_pasted() -> None:

@@ -273,3 +273,10 @@ def test_no_line_is_wider_than_the_terminal(lrbench: Lrbench, monkeypatch: pytes
     said = lrbench("plot", "-m", *TINY, "optimizer=adamw", "weight_decay=cosine", "scheduler=cosine,constant", "out=x")
     assert said.code == 0
     assert max(map(len, said.out.splitlines())) <= int(columns)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_what_is_accepted_is_not_told(lrbench: Lrbench) -> None:
+    long = ("scheduler=constant", "horizon=300ep")
+    assert "check.long-training-at-constant-rate" in lrbench("plot", *long).err
+    assert lrbench("plot", *long, "+accepts={check.long-training-at-constant-rate: as it is meant}").err == ""

@@ -57,9 +57,13 @@ OPEN = {
     # And so do data with boxes, detectors and their task.
     **{
         ("model", name): ("data=composite_boxes", "task=detection")
-        for name in ("faster_rcnn_tiny", "torchvision_detection")
+        for name in ("faster_rcnn_tiny", "torchvision_detection", "detr", "detr_tiny")
     },
-    ("data", "composite_boxes"): ("model=faster_rcnn_tiny", "task=detection"),
+    ("param_groups", "backbone_transformer"): ("model=detr_tiny", "data=composite_boxes", "task=detection"),
+    **{
+        ("data", name): ("model=faster_rcnn_tiny", "task=detection")
+        for name in ("composite_boxes", "composite_boxes_3k")
+    },
     ("data", "coco"): (
         f"data.args.root={BOXES}",
         "data.args.val_size=10",

@@ -262,6 +262,14 @@ def builds_from_known_weights(config: Any) -> bool:
         return False
 
 
+def losses(config: Any) -> Any:
+    return seen_of_model(made(config))
+
+
+def groups(config: Any) -> Any:
+    return seen_groups(made(config))
+
+
 def loss_of_two_heads(config: Any) -> float:
     torch.manual_seed(0)
     task = resolve(config.task._target_, "task")(**config.task.args)
@@ -360,6 +368,12 @@ ELSEWHERE = {
     ("model", "pretrained"): (builds_from_a_bare_name, [True]),
     ("torchvision_segmentation", "name"): (parameters, ["lraspp_mobilenet_v3_large"]),
     ("torchvision_detection", "name"): (parameters, ["fasterrcnn_resnet50_fpn"]),
+    ("detr_tiny", "backbone"): (parameters, ["resnet18"]),
+    ("detr", "backbone"): (parameters, ["resnet18"]),
+    ("detr_tiny", "weights_backbone"): (builds_from_known_weights, ["unknown"]),
+    ("detr", "weights_backbone"): (builds_from_known_weights, ["unknown"]),
+    ("detr_tiny", "min_size"): (losses, [96]),
+    ("backbone_transformer", "head_names"): (groups, ["transformer.classes"]),
     ("torchvision_detection", "weights_backbone"): (builds_from_known_weights, ["unknown"]),
     ("torchvision_segmentation", "weights_backbone"): (builds_from_known_weights, ["unknown"]),
     ("torchvision_segmentation", "aux"): (parameters, [True]),
@@ -375,7 +389,8 @@ BESIDE = {
 }
 
 
-LARGE = ("bert_base", "bert_mini", "gpt_d512_postln", "gpt_mini", "gpt_small")  # seen last, of a class of models
+# Seen last, of a class of models.
+LARGE = ("bert_base", "bert_mini", "detr", "gpt_d512_postln", "gpt_mini", "gpt_small")
 SMALL_DATA = (
     "coco",
     "digits",

@@ -5,6 +5,7 @@ name (`mlp digits`) it writes those anew, to be done only together with raising 
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ MODELS = {  # (resnet20 makes 3 % of a last bit in 20 updates: no golden numbers
     "unet_tiny": ("model=unet_tiny",),
     "torchvision_segmentation": ("model=torchvision_segmentation", "model.args.name=lraspp_mobilenet_v3_large"),
     "faster_rcnn_tiny": ("model=faster_rcnn_tiny", "model.args.width=4"),
+    "detr_tiny": ("model=detr_tiny", "model.args.dim=16"),
     "gpt_micro": ("model=gpt_micro",),
     "bert_micro": ("model=bert_micro",),
 }
@@ -86,13 +88,15 @@ OPTIMIZERS = (
             "sgd_lr0.01",
             "sgd_no_decay",
             "sgd_lr0.02",
+            "adamw_detr",
+            "adamw_detr_tiny",
         )
     }
     | {"adam_noam": ("optimizer=adam_noam", "optimizer.lr=0.01")}
 )  # its own rate is 1, for a schedule that is one
 TEXTS, OF_TEXT = ("pydoc", "kjv", "text_file", "wikitext"), ("gpt_micro", "bert_micro", "causal_lm", "masked_lm")
 OF_MASKS = ("composites", "voc", "segmentation", "unet_tiny", "torchvision_segmentation")
-OF_BOXES = ("composite_boxes", "coco", "detection", "faster_rcnn_tiny")
+OF_BOXES = ("composite_boxes", "coco", "detection", "faster_rcnn_tiny", "detr_tiny")
 KINDS = (
     {
         f"{model} {data} {task} {optimizer}": (model, data, task, optimizer)
@@ -120,6 +124,7 @@ KINDS = (
         f"faster_rcnn_tiny {data} detection sgd_lr0.02": ("faster_rcnn_tiny", data, "detection", "sgd_lr0.02")
         for data in ("composite_boxes", "coco")
     }
+    | {"detr_tiny composite_boxes detection adamw": ("detr_tiny", "composite_boxes", "detection", "adamw")}
     | {
         f"{model} {data} {task} adamw": (model, data, task, "adamw")
         for data in TEXTS
@@ -145,6 +150,7 @@ MODULES = {
     "voc": "lrbench/data/voc.py or masks.py",
     "segmentation": "lrbench/tasks/segmentation.py",
     "faster_rcnn_tiny": "lrbench/models/faster_rcnn.py, or torchvision itself",
+    "detr_tiny": "lrbench/models/detr.py or set_loss.py",
     "composite_boxes": "lrbench/data/composites.py or boxes.py",
     "coco": "lrbench/data/coco.py, instances.py or boxes.py",
     "detection": "lrbench/tasks/detection.py",
@@ -269,7 +275,7 @@ def test_every_level_has_a_golden_trajectory():
         return {level for level in levels(group) if level != "custom"}  # which names a class of somebody's own
 
     assert {module(level) for level in named("model")} == {module(level) for level in MODELS}
-    assert {level.partition("_14px")[0] for level in named("data")} == set(DATA)
+    assert {re.sub("(_14px|_3k).*", "", level) for level in named("data")} == set(DATA)
     assert named("task") == set(TASKS)
     assert named("optimizer") == set(OPTIMIZERS)
 

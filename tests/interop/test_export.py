@@ -27,7 +27,8 @@ SCHEDULERS = [p.stem for p in sorted((CONF / "scheduler").glob("*.yaml")) if p.s
 WARMUPS = [p.stem for p in sorted((CONF / "warmup").glob("*.yaml"))]
 PER_EPOCH = 2
 EPOCHS = 40
-LONG = {"multistep_200": 220, "multistep_30_60_90": 100}  # epochs of the levels with drops at fixed ones
+# Epochs of the levels with drops at fixed ones.
+LONG = {"multistep_200": 220, "multistep_30_60_90": 100}
 
 
 def plan(*overrides: str, epochs: int = EPOCHS) -> SchedulePlan:

@@ -10,6 +10,7 @@ from torch import nn
 
 from lrbench.errors import ConfigError
 from lrbench.models.bert import BERT
+from lrbench.models.detr import DETR
 from lrbench.models.faster_rcnn import faster_rcnn
 from lrbench.models.gpt import GPT
 from lrbench.models.mlp import mlp
@@ -186,6 +187,12 @@ LEVELS = {
     "torchvision_segmentation": (segmenter, {"name": "deeplabv3_mobilenet_v3_large"}),
     "faster_rcnn_tiny": (faster_rcnn, {}),
     "torchvision_detection": (detector, {"name": "fasterrcnn_mobilenet_v3_large_320_fpn", "min_size": 320}),
+    "detr": (DETR, {"min_size": 320}),
+    "detr_tiny": (
+        DETR,
+        {"backbone": "convolutions", "dim": 64, "heads": 4, "encoder": 1, "decoder": 3, "mlp_ratio": 4.0}
+        | {"dropout": 0.0, "queries": 32},
+    ),
     "gpt_micro": (GPT, {}),
     "gpt_micro_postln": (GPT, {"norm": "post"}),
     "gpt_mini": (GPT, {"dim": 384, "depth": 6, "heads": 6, "dropout": 0.2}),

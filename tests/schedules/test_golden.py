@@ -84,6 +84,7 @@ BY_EPOCH: dict[str, tuple[Any, Any, str, dict[int, float]]] = {
     "detection: drops at epochs 16 and 22": (
         "multistep_16_22", "none", "26ep", {15: 0.1, 16: 0.01, 21: 0.01, 22: 0.001, 25: 0.001},
     ),
+    "one drop at epoch 24": ("multistep_24", "none", "36ep", {23: 0.1, 24: 0.01, 35: 0.01}),
     "one drop at epoch 200": ("multistep_200", "none", "300ep", {199: 0.1, 200: 0.01, 299: 0.01}),
     "a tenth every 30 epochs": ("step_30", "none", "100ep", {29: 0.1, 30: 0.01, 60: 0.001, 90: 0.0001}),
     "hand-written warmup: 1/5 to 5/5, the peak twice": (

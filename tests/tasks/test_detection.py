@@ -7,6 +7,7 @@ from lrbench.config.experiments import experiment
 from lrbench.data import Reading
 from lrbench.data.kinds import Boxed, Images
 from lrbench.errors import ConfigError
+from lrbench.models.detr import DETR
 from lrbench.models.faster_rcnn import faster_rcnn
 from lrbench.tasks import detection
 from lrbench.tasks.detection import Detection
@@ -160,12 +161,25 @@ def scenes(n=12):
     return Boxed(images, torch.tensor(boxes).float(), torch.arange(n) % 2 + 1, crowd, begins)
 
 
+def small_detr():
+    small = {"dim": 32, "heads": 4, "encoder": 1, "decoder": 2, "mlp_ratio": 4.0, "dropout": 0.0, "queries": 4}
+    return DETR((1, 32, 32), 3, "convolutions", **small)
+
+
 @pytest.mark.slow
-def test_a_batch_is_learnt_by_heart():
+@pytest.mark.parametrize(
+    ("made", "optimizer"),
+    [
+        (lambda: faster_rcnn((1, 32, 32), 3, width=16), lambda p: torch.optim.SGD(p, 0.02, momentum=0.9)),
+        (small_detr, lambda p: torch.optim.AdamW(p, 1e-3, weight_decay=1e-4)),
+    ],
+    ids=["faster_rcnn", "detr"],
+)
+def test_a_batch_is_learnt_by_heart(made, optimizer):
     torch.manual_seed(0)
-    model, task = faster_rcnn((1, 32, 32), 3, width=16).train(), Detection()
+    model, task = made().train(), Detection()
     batch = scenes().stream(Reading(12, 0)).batch(0)
-    optimizer = torch.optim.SGD(model.parameters(), 0.02, momentum=0.9)
+    optimizer = optimizer(model.parameters())
     for _ in range(150):
         optimizer.zero_grad()
         (task.loss(model, batch) / task.weight(batch)).backward()
