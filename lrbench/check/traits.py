@@ -28,8 +28,9 @@ LAYERS = ("linear", "conv1d", "conv2d", "conv3d", "embedding")
 DRAWS = ("uniform_", "normal_", "erfinv_", "bernoulli_", "exponential_")
 LARGE = 50e6  # parameters, from which on a forward pass takes longer than importing what torch needs for meta: a second
 
-# Arguments that load weights: a model is looked at without them.
-LOADS = {"pretrained": False, "weights": None, "weights_backbone": None, "checkpoint": None, "checkpoint_path": ""}
+# Arguments that load weights, those of the whole model and those of a part: a model is looked at without them.
+LOADS = {"pretrained": False, "weights": None, "checkpoint": None, "checkpoint_path": ""}
+LOADS_A_PART = {"weights_backbone": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +68,9 @@ def _loads(args: Mapping[str, Any]) -> bool:
 def _built(model: Component, data: Data) -> nn.Module:
     """The model as it is before its weights are drawn. Raises ConfigError."""
     args = dict(model.args)
-    if _loads(args):
-        args |= {name: empty for name, empty in LOADS.items() if name in args}
-        if isinstance(args.get("name"), str):  # timm's: what follows the point names the weights
-            args["name"] = args["name"].partition(".")[0]
+    args |= {name: empty for name, empty in {**LOADS, **LOADS_A_PART}.items() if name in args}
+    if _loads(model.args) and isinstance(args.get("name"), str):  # timm's: what follows the point names the weights
+        args["name"] = args["name"].partition(".")[0]
     bare = Component(target=model.target, args=args)
     with torch.random.fork_rng(devices=[]), _Blank():
         return build_model(bare, data)

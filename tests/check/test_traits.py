@@ -121,3 +121,10 @@ def test_pretrained_weights_are_not_loaded() -> None:
     assert traits.pretrained
     assert traits.new == 5130
     assert traits.batch_norm
+
+
+@pytest.mark.slow
+def test_no_weights_of_a_backbone_are_loaded_to_look_at_a_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", lambda *_, **__: pytest.fail("it was downloaded"))
+    looked = made("recipe=faster_rcnn", "model.args.weights_backbone=MobileNet_V3_Large_Weights.IMAGENET1K_V1")
+    assert traits_of(looked).convolution
