@@ -84,7 +84,8 @@ class Record(RecordFiles):
             self._require_unnoted()
             status, sealed = self._status()
             closely = not (quick and status["state"] in DONE)
-            _ = closely and self.experiment()
+            if closely:
+                self.experiment()
             summary = self._summary_of(status, sealed)
             if closely and not self.sealed():
                 self.require_whole(status)
