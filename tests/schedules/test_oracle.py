@@ -158,8 +158,8 @@ MAIN: dict[str, Make] = {
     "linear": lambda o, p: LinearLR(o, start_factor=1.0, end_factor=0.0, total_iters=p.left),
     "linear_per_batch": lambda o, p: PolynomialLR(o, total_iters=p.left, power=1.0),
     "multistep": lambda o, p: MultiStepLR(o, [p.at(p.share(s)) for s in (30, 60, 90)], gamma=0.1),
-    "multistep_24": lambda o, p: MultiStepLR(o, [p.at(p.epochs(24))], gamma=0.1),
     "multistep_16_22": lambda o, p: MultiStepLR(o, [p.at(p.epochs(e)) for e in (16, 22)], gamma=0.1),
+    "multistep_24": lambda o, p: MultiStepLR(o, [p.at(p.epochs(24))], gamma=0.1),
     "multistep_200": lambda o, p: MultiStepLR(o, [p.at(p.epochs(200))], gamma=0.1),
     "multistep_30_60_90": lambda o, p: MultiStepLR(o, [p.at(p.epochs(e)) for e in (30, 60, 90)], gamma=0.1),
     "onecycle": lambda o, p: OneCycleLR(o, max_lr=[g["lr"] for g in o.param_groups], total_steps=p.left),
@@ -441,7 +441,7 @@ def test_the_levels_that_hydra_composes_are_the_files() -> None:
 # ---- Horizons and warmups that end inside an epoch ----------------------------------------------------------
 
 RAMPS = {"none": None, "7ba": (7, "batch"), "20ba": (20, "batch"), "25ba": (25, "batch"), "2ep": (20, "epoch")}
-TOO_LONG = ("multistep_24", "multistep_16_22", "multistep_200", "multistep_30_60_90", "step_30")
+TOO_LONG = ("multistep_16_22", "multistep_24", "multistep_200", "multistep_30_60_90", "step_30")
 SHORT = [n for n in SCHEDULERS if n not in TOO_LONG]
 
 
