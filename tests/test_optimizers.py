@@ -79,7 +79,8 @@ def test_an_evaluation_changes_no_bit_of_what_trains(name):
 def test_every_optimizer_learns_the_digits(name):
     """Sound: from about 2.3 the training loss falls well below 1.5 within ten epochs, most at a constant rate."""
     scheduler = "inverse_sqrt_d64" if name == "adam_noam" else "constant"  # its rate of 1 is for one that is a rate
-    rate = ("optimizer.lr=0.1",) if name == "sgd_no_decay" else ()  # 0.81 is the peak of one cycle
+    rates = {"sgd_no_decay": "0.1", "adamw_detr": "1e-3"}  # 0.81 is the peak of one cycle, 1e-4 of 300 epochs
+    rate = (f"optimizer.lr={rates[name]}",) if name in rates else ()
     experiment = config.experiment(
         "tracker=none", "model=mlp", "horizon=10ep", f"scheduler={scheduler}", f"optimizer={name}", *rate
     )  # fmt: skip
