@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lrbench.study.cells import Cell, CellOutcome, Look, Needed
 from lrbench.study.confirmation import ContrastRuns
 from lrbench.study.rules import Rules
-from lrbench.study.tuning import ChosenValue, GridPoint, best_of, score
+from lrbench.study.tuning import ChosenValue, GridPoint, best_of, grown, score
 
 LOWEST, HIGHEST = "the grid does not reach low enough", "the grid does not reach high enough"
 
@@ -49,21 +49,17 @@ def _grown(rules: Rules, task: str, seeds: Sequence[int], look: Look) -> Needed 
     """The grid grows for all arms until every seed of every arm has its reading, up to `at_most` values; a seed that
     still has none is left out of its pair, for what is asked lies beyond the grid."""
     assert rules.tuning is not None
-    t, low, high = rules.tuning, 0, rules.tuning.points
+    t, grid = rules.tuning, range(rules.tuning.points)
     while True:
-        values = tuple(t.value(k) for k in range(low, high))
+        values = tuple(t.value(k) for k in grid)
         cells = {(a, s): [Cell(task, a, v, s, False) for v in values] for a in rules.arms for s in seeds}
         missing = tuple(cell for row in cells.values() for cell in row if look(cell) is None)
         if missing:
             return Needed(f"{rules.kind}, {len(values)} values on {len(seeds)} seeds", missing)
         outcomes = {key: tuple(o for cell in row if (o := look(cell))) for key, row in cells.items()}
         beyond = {READINGS[rules.kind](rules, values, row).failure for row in outcomes.values()}
-        room, grid = t.at_most - len(values), (low, high)
-        if room and LOWEST in beyond:
-            low, room = low - 1, room - 1
-        if room and HIGHEST in beyond:
-            high += 1
-        if (low, high) == grid:
+        before, grid = grid, grown(t, grid, LOWEST in beyond, HIGHEST in beyond)
+        if grid == before:
             return _Grid(values, outcomes)
 
 

@@ -53,20 +53,22 @@ class ChosenValue:
 def tune(rules: Rules, task: str, look: Look) -> Needed | dict[str, ChosenValue]:
     """The choice of every arm that is tuned, or the runs that are needed before anything else can be said."""
     assert rules.tuning is not None
-    t, low, high = rules.tuning, 0, rules.tuning.points
+    t, grid = rules.tuning, range(rules.tuning.points)
     while True:
-        grid = range(low, high)
         found = _rounds(rules, task, look, grid)
         if isinstance(found, Needed):
             return found
         sides = {_open_side(t, choice, grid, rules.higher) for choice in found.values()}
-        room = t.at_most - len(grid)
-        if room and "low" in sides:
-            low, room = low - 1, room - 1
-        if room and "high" in sides:
-            high += 1
-        if range(low, high) == grid:
+        before, grid = grid, grown(t, grid, "low" in sides, "high" in sides)
+        if grid == before:
             return found
+
+
+def grown(t: TuningRules, grid: range, low: bool, high: bool) -> range:
+    """A grid with a value more at each end that asks for one, the lower end first, up to `at_most`."""
+    room = t.at_most - len(grid)
+    first = grid.start - (low and room > 0)
+    return range(first, grid.stop + (high and room > grid.start - first))
 
 
 def _rounds(rules: Rules, task: str, look: Look, grid: range) -> Needed | dict[str, ChosenValue]:
