@@ -1,8 +1,10 @@
-"""The one error a user can cause, and how near-misses are suggested."""
+"""The one error a user can cause, how near-misses are suggested, and the exit code of what was stopped."""
 
 import difflib
 import re
 from collections.abc import Collection
+
+INTERRUPTED = 130  # the exit code of what a signal stopped: 128 + SIGINT, as shells have it
 
 # What a terminal, an editor or a browser obeys instead of showing: control characters but for the ends of lines and
 # tabs, and those that turn the direction of a text.

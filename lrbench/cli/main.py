@@ -27,9 +27,7 @@ from lrbench.cli.flags import (
     words_of,
 )
 from lrbench.cli.task import HydraTask
-from lrbench.errors import ConfigError, did_you_mean
-
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+from lrbench.errors import INTERRUPTED, ConfigError, did_you_mean
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

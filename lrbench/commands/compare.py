@@ -17,7 +17,7 @@ from lrbench.config.experiments import settings_from
 from lrbench.config.launcher import workers_of
 from lrbench.config.study import studies, study_files
 from lrbench.config.typed_study import apart
-from lrbench.errors import ConfigError
+from lrbench.errors import INTERRUPTED, ConfigError
 from lrbench.experiment import Settings
 from lrbench.experiment.identity import run_id
 from lrbench.store.record import DONE
@@ -34,7 +34,6 @@ from lrbench.sweep.slurm.options import Slurm
 from lrbench.sweep.stages import Staged, carry_out_stages, staged
 from lrbench.trust import named_in, require_known
 
-INTERRUPTED = 130  # as in cli
 KEPT_EVERY = 10  # runs, after which their rows are added to the study's evidence
 
 EPILOG = """examples

@@ -14,6 +14,7 @@ from lrbench.config.arms import SweepArm
 from lrbench.config.entries import entries
 from lrbench.engine.ranks import is_rank_zero, rank_count
 from lrbench.engine.train import to_stderr
+from lrbench.errors import INTERRUPTED
 from lrbench.store.folder import results_folder
 from lrbench.sweep.carry_out import SweepOutcome, carry_out, worker_count
 from lrbench.sweep.display import Display
@@ -25,8 +26,6 @@ from lrbench.sweep.plan import Plan
 from lrbench.sweep.pool import start_server
 from lrbench.sweep.slurm.options import Slurm
 from lrbench.sweep.words import lines, table
-
-INTERRUPTED = 130  # as in cli
 
 Value = str | None  # how the run of a job stands; None for a job that was left out
 

@@ -17,7 +17,7 @@ from lrbench.engine.attempt import Interrupted, RunFailed
 from lrbench.engine.ranks import is_rank_zero
 from lrbench.engine.train import to_stderr, train
 from lrbench.engine.weights import kept_best
-from lrbench.errors import ConfigError, printable
+from lrbench.errors import INTERRUPTED, ConfigError, printable
 from lrbench.experiment import Experiment, Settings
 from lrbench.experiment.identity import run_id
 from lrbench.metrics import declared_in
@@ -60,7 +60,7 @@ def _one(experiment: Experiment, settings: Settings) -> int:
         record = train(experiment, settings)
     except (Interrupted, RunFailed) as error:
         print(f"lrbench: {error}", file=sys.stderr)
-        return 130 if isinstance(error, Interrupted) else 1
+        return INTERRUPTED if isinstance(error, Interrupted) else 1
     standing = record.standing()
     if before == standing and not (settings.force or settings.retry):
         added = "the test set was evaluated now and added; " if untested and record.tested() else ""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lrbench.commands import Parser
+from lrbench.errors import INTERRUPTED
 from lrbench.store.folder import results_folder
 from lrbench.store.store import Store
 from lrbench.sweep.carry_out import SweepOutcome
@@ -18,8 +19,6 @@ from lrbench.sweep.stages import carry_out_stages, staged
 from lrbench.sweep.status import read_sweep
 from lrbench.sweep.store import Sweep
 from lrbench.trust import require_known
-
-INTERRUPTED = 130  # as in cli
 
 
 def run(arguments: Sequence[str]) -> int:
