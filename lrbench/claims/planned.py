@@ -7,7 +7,8 @@ from statistics import mean, median
 
 from lrbench.claims.settled import Planned
 from lrbench.config.claim import claim_designs
-from lrbench.config.study import compile_study, read_study, study_files
+from lrbench.config.study import compile_study
+from lrbench.config.study_files import read_study, study_files
 from lrbench.report.study.forecast import stages
 from lrbench.store.store import Store
 from lrbench.study.design import Design

@@ -134,7 +134,7 @@ def _names(command: str, given: Sequence[str], results: str | None, word: str) -
 
 def _studies(given: Sequence[str]) -> list[str]:
     """Those that have a file, and those of the results folder."""
-    from lrbench.config.study import study_files
+    from lrbench.config.study_files import study_files
     from lrbench.store.folder import results_folder
     from lrbench.store.store import Store
 

@@ -70,7 +70,7 @@ def _own(config_dir: str | None, ledger: Mapping[str, Claim], store: Store) -> "
     if config_dir is None:
         return {}
     from lrbench.config.claim import own_designs  # with scipy, which a listing does not need
-    from lrbench.config.study import study_files
+    from lrbench.config.study_files import study_files
 
     found = own_designs(config_dir)
     studies = {*study_files(config_dir), *(p.parent.name for p in store.studies_folder.glob("*/design.json"))}

@@ -15,7 +15,7 @@ from lrbench.config.claim import claim_designs, own_designs
 from lrbench.config.compose import compose
 from lrbench.config.experiments import settings_from
 from lrbench.config.launcher import workers_of
-from lrbench.config.study import studies, study_files
+from lrbench.config.study_files import studies, study_files
 from lrbench.config.typed_study import apart
 from lrbench.errors import INTERRUPTED, ConfigError
 from lrbench.experiment import Settings
@@ -59,6 +59,8 @@ A study's file, conf/study/NAME.yaml or study/NAME.yaml under --config-dir, as `
   tuning                              key, first, factor, points, at_most, seeds, more, best
   pairs or detect, most_pairs, looks  how many pairs, or the gain to be found; 1 look or 2
   metric, higher, budget, replicate
+  like                                another study beside it, for what this one does not say: a second task is
+                                      `like: decay_fashion` and `set: [model=mlp]`
 
 Exit codes: 0 the study has its result, 1 a run failed, 2 bad usage, 130 stopped."""
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lrbench.config.arms import arm_from, checked
-from lrbench.config.study import compile_study, read_study, same_design, study_files
+from lrbench.config.study import compile_study
+from lrbench.config.study_files import read_study, same_design, study_files
 from lrbench.config.typed_study import typed_study
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Settings

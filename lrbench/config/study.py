@@ -10,9 +10,9 @@ from lrbench.config.auto import found_rate, is_auto, with_rate
 from lrbench.config.components import Grouped
 from lrbench.config.composer import Composer, composer
 from lrbench.config.experiments import experiment_from, measured
-from lrbench.config.files import files_of, listed, read_mapping
 from lrbench.config.hydra_errors import explain
 from lrbench.config.plain import claim_of, gain_of, require_fractions, texts, tuning_of, whole
+from lrbench.config.study_files import RULES
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
 from lrbench.experiment.identity import run_id
@@ -20,33 +20,6 @@ from lrbench.metrics import Metric
 from lrbench.study.cells import Cell
 from lrbench.study.design import RATE, Arms, Design, key_of, plain_arm
 from lrbench.study.rules import Rules
-
-RULES = (
-    "baseline", "kind", "within", "estimand", "rate", "primary", "pairs", "detect", "most_pairs", "looks", "replicate",
-)  # fmt: skip
-KEYS = ("question", "reasons", "set", "tasks", "arms", "metric", "higher", "tuning", "claims", "budget", *RULES)
-WORDS = ("question", "reasons")  # of a study: they decide nothing
-
-
-def study_files(config_dir: str | None = None) -> dict[str, Path]:
-    """The studies that have a name. Raises ConfigError for a folder that is not there."""
-    return files_of("study", config_dir)
-
-
-def studies(config_dir: str | None = None) -> str:
-    """Every study that has a name in a line."""
-    return listed("studies (lrbench compare NAME)", study_files(config_dir))
-
-
-def read_study(path: Path) -> dict[str, Any]:
-    """What a study's file says. Raises ConfigError for one that is none, and for a key that there is not."""
-    return read_mapping(path, KEYS)
-
-
-def same_design(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    """Whether two studies say the same but for their words."""
-    ours, theirs = ({k: v for k, v in s.items() if k not in WORDS} for s in (first, second))
-    return ours == theirs
 
 
 def compile_study(

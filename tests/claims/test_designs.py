@@ -11,7 +11,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, S
 
 from lrbench.claims.ledger import claims
 from lrbench.config.claim import ClaimContrast, ClaimDesign, claim_designs, claimed, read_claim
-from lrbench.config.study import compile_study, read_study, same_design, studies, study_files
+from lrbench.config.study import compile_study
+from lrbench.config.study_files import read_study, same_design, studies, study_files
 from lrbench.errors import ConfigError
 from lrbench.schedules import lr_table
 from lrbench.stats.verdict import ClaimedEffect

@@ -17,7 +17,7 @@ from lrbench.cli import main as cli
 from lrbench.cli.flags import FLAGS
 from lrbench.commands.sweep import SweepRequest
 from lrbench.config import named
-from lrbench.config.study import study_files
+from lrbench.config.study_files import study_files
 from lrbench.data import fashion_mnist
 from lrbench.errors import ConfigError
 

@@ -14,7 +14,8 @@ from contextlib import suppress
 import pytest
 from cli_support import assert_refused, files, in_process
 
-from lrbench.config.study import compile_study, read_study
+from lrbench.config.study import compile_study
+from lrbench.config.study_files import read_study
 from lrbench.store.store import Store
 from lrbench.study.store import freeze
 

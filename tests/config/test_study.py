@@ -8,7 +8,8 @@ import pytest
 
 from lrbench.config.experiments import experiment
 from lrbench.config.plain import require_fractions
-from lrbench.config.study import compile_study, read_study
+from lrbench.config.study import compile_study
+from lrbench.config.study_files import read_study
 from lrbench.config.typed_study import apart, typed_study
 from lrbench.errors import ConfigError
 from lrbench.experiment.identity import run_id
@@ -227,3 +228,32 @@ def test_without_a_loss_the_first_metric_counts():
     asked = typed_study(["recipe=noisy_quadratic", "scheduler=constant,cosine"])
     rules = compile_study(asked, "study").rules
     assert (rules.metric, rules.judge, rules.higher) == ("test/excess", "val/excess", False)
+
+
+def test_a_study_like_another_says_only_what_differs(tmp_path):
+    first = "set: [model=mlp, horizon=5ep]\narms: {a: [], b: [warmup=linear1]}\nreasons: {set: Small., pairs: Few.}"
+    (tmp_path / "first.yaml").write_text(f"{first}\npairs: 12\n")
+    second = "like: first\nset: [horizon=9ep, +model.args.dropout=0.1]\nreasons: {set: Longer.}\n"
+    (tmp_path / "second.yaml").write_text(second)
+    assert read_study(tmp_path / "second.yaml") == {
+        "set": ["model=mlp", "horizon=9ep", "+model.args.dropout=0.1"],
+        "arms": {"a": [], "b": ["warmup=linear1"]},
+        "reasons": {"set": "Longer.", "pairs": "Few."},
+        "pairs": 12,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("like: frist", "no study beside it is called so.* first"),
+        ("like: second", "like another one itself"),
+        ("like: first\nset: model=mlp", "this is no list of texts"),
+        ("like: first\nreasons: [x]", "reasons.*this is no mapping"),
+    ],
+)
+def test_a_study_like_nothing_is_refused(tmp_path, text, said):
+    (tmp_path / "first.yaml").write_text("set: [model=mlp]\narms: {a: [], b: [warmup=linear1]}\n")
+    (tmp_path / "second.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        read_study(tmp_path / "second.yaml")

@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Mapping
 
-from lrbench.config.study import compile_study, read_study, study_files
+from lrbench.config.study import compile_study
+from lrbench.config.study_files import read_study, study_files
 from lrbench.data.noisy_quadratic import NoisyQuadratic, expected_excess
 from lrbench.schedules import lr_table
 from lrbench.study.cells import Cell
