@@ -25,6 +25,7 @@ from diagnosis import EVERY as DIAGNOSIS
 from find_lr import EVERY as FIND_LR
 from harness import interleaved, keep, seconds
 from interop import EVERY as LOOPS
+from recipes import EVERY as RECIPES
 from study import EVERY as STUDIES
 from texts import EVERY as TEXTS
 from torch import nn
@@ -597,7 +598,7 @@ def wandb_replay() -> None:
 EVERY = (
     main_job, loop, fixed_cost, batches, augment, precision, trace, first_update, help, runs, plan, sweep,
     wandb_replay, check_corpus, advise, check, *STUDIES, *DIAGNOSIS, *LOOPS, *FIND_LR,
-    *CORRUPTIONS, *TEXTS, *TUNING, *BOXES,
+    *CORRUPTIONS, *TEXTS, *TUNING, *BOXES, *RECIPES,
 )  # fmt: skip
 
 if __name__ == "__main__":
