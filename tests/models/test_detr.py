@@ -41,7 +41,7 @@ def count(model):
 
 @pytest.mark.slow
 def test_its_size_is_the_published_one(monkeypatch):
-    """41,302,368 parameters train, as the log of its authors' own run for COCO says (91 classes and no object)."""
+    """41,302,368 parameters train, as a log of its authors' code for COCO says (91 classes and no object)."""
     from torchvision import models
 
     monkeypatch.setattr(models, "get_weight", lambda name: None)  # as with weights, and without a download
