@@ -200,6 +200,7 @@ def test_what_help_needs_is_the_standard_library() -> None:
     assert at_import("__main__") <= {*sys.stdlib_module_names, "lrbench"}
 
 
+@pytest.mark.slow
 def test_the_walk_sees_what_python_does() -> None:
     """In a fresh interpreter, the modules above import no torch either; and those that need it do."""
     plugins = [n for n in NO_TORCH if not n.startswith("plugins.")]

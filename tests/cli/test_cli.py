@@ -349,6 +349,7 @@ def test_information_imports_no_torch(argv: tuple[str, ...], tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_both_ways_to_start_agree(tmp_path: Path) -> None:
     for argv, code in ((("--info", "defaults"), 0), (("plot", "scheduler=stepp"), 2)):
         starts = ((str(BIN / "lrbench"),), (sys.executable, "-m", "lrbench"))

@@ -39,6 +39,7 @@ def record(tmp_path: Path, made: Experiment) -> Record:
     return Record(tmp_path / "results" / "runs" / run_id(made))
 
 
+@pytest.mark.slow
 def test_a_record_is_replayed_and_again_gives_the_same(lrbench: Lrbench, record: Record, made: Experiment) -> None:
     lrbench(*TINY)
     for tags in ((), ("--tag", "tour")):
@@ -71,6 +72,7 @@ def test_only_what_is_done_and_nobody_writes(lrbench: Lrbench, record: Record, m
         lease.release()
 
 
+@pytest.mark.slow
 def test_sync(lrbench: Lrbench, record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By W&B's own command to a server on this machine: its history is the record's rows, also when sent again."""
     lrbench(*TINY)

@@ -212,6 +212,7 @@ def killed_until_done(server, experiment, results, kills, chance, most, **job):
     return record
 
 
+@pytest.mark.slow
 def test_killed_a_few_times(make, run, server, tmp_path, require_same_run):
     experiment = make(*PLATEAU)
     whole = run(experiment, results=tmp_path / "whole")

@@ -403,10 +403,8 @@ class UnderWay(NamedTuple):
         assert not left
 
 
-SOURCES = [pytest.param("in memory"), pytest.param("read by processes", marks=pytest.mark.slow)]
-
-
-@pytest.mark.parametrize("under_way", SOURCES, indirect=True)
+@pytest.mark.slow
+@pytest.mark.parametrize("under_way", ["in memory", "read by processes"], indirect=True)
 def test_ctrl_c_in_a_terminal(under_way: "UnderWay") -> None:
     """SIGINT to the whole process group, as a terminal sends it: nothing is left running, and all can go on."""
     os.killpg(under_way.driver.pid, signal.SIGINT)

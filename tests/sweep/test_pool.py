@@ -180,6 +180,7 @@ def test_parents_are_trained_before_children(entries):
     assert len(pool.ended) == 4
 
 
+@pytest.mark.slow
 def test_images_that_a_run_reads_by_processes_of_its_own(entries, tmp_path, require_same_run):
     """With the defaults, each of two workers has two readers; the numbers are those of a run that reads by itself."""
     root = write_image_folder(tmp_path / "images")
@@ -230,6 +231,7 @@ def require_equal_sweeps(runs, undisturbed, killer, require_same_run):
     assert folders == {e.run_id for e in runs}  # nothing was set aside
 
 
+@pytest.mark.slow
 def test_workers_killed_at_random(entries, require_same_run):
     jobs = seeds(6, *custom("slow", "pause=0.01"))
     undisturbed = entries(*jobs, folder="undisturbed")
@@ -314,6 +316,7 @@ def test_workers_that_cannot_start(entries, monkeypatch):
 # ---- Stopped.
 
 
+@pytest.mark.slow
 def test_a_signal_stops_every_run_at_an_update(entries, tmp_path, require_same_run):
     jobs = seeds(4, *custom("slow", "pause=0.1"))
     runs, sent = entries(*jobs), []
@@ -428,6 +431,7 @@ def test_a_worker_that_is_stopped_alone_gives_its_run_back(entries):
 # ---- Beside others.
 
 
+@pytest.mark.slow
 def test_two_drivers_share_a_sweep(entries):
     runs = entries(*seeds(8, *custom("slow", "pause=0.03")))
     displays = [Watch(make_plan(runs)) for _ in range(2)]
