@@ -8,19 +8,22 @@ import numpy as np
 
 from lrbench.study.cells import Cell, CellOutcome, Needed
 from lrbench.study.result import Result
-from lrbench.study.rules import Rules, TuningRules
+from lrbench.study.rules import Rules
 from lrbench.study.step import next_step
+from lrbench.study.tuning_rules import TuningRules
 
 
 @dataclass
 class World:
     """An arm's mean at a rate is top - curvature x (log2 rate - log2 best)^2; runs of a seed share a part of their
-    noise. fails: cells that diverge. What was asked for is kept in `made`."""
+    noise. wider: by how much each arm's noise is more than sd, 1 where none is given. fails: cells that diverge. What
+    was asked for is kept in `made`."""
 
     tops: Mapping[str, float]
     bests: Mapping[str, float] = field(default_factory=dict)  # 0.4 where none is given
     curvature: float = 0.01
     sd: float = 0.0
+    wider: Mapping[str, float] = field(default_factory=dict)
     correlation: float = 0.3
     fails: Callable[[Cell], bool] = lambda cell: False
     made: dict[Cell, CellOutcome] = field(default_factory=dict)
@@ -36,7 +39,8 @@ class World:
         shared = self._noise((cell.task, cell.seed))
         own = self._noise((cell.task, cell.arm, cell.value, cell.seed))
         value = self.mean(cell.arm, cell.value)
-        value += self.sd * (math.sqrt(self.correlation) * shared + math.sqrt(1 - self.correlation) * own)
+        sd = self.sd * self.wider.get(cell.arm, 1.0)
+        value += sd * (math.sqrt(self.correlation) * shared + math.sqrt(1 - self.correlation) * own)
         self.made[cell] = CellOutcome(str(cell), value, value)
 
     def run(self, rules: Rules, order: Callable[[Needed], list[Cell]] = lambda n: list(n.cells)) -> Result:

@@ -91,6 +91,7 @@ def _rules(own: Rules, contrast: ClaimContrast, arm: str, claim: ClaimedEffect, 
     return replace(
         own, baseline=baseline, kind=kind, claims=ranges, primary=() if other else own.primary,  # type: ignore[arg-type]
         estimand="tuned" if own.estimand == "both" else own.estimand,  # whose two paths no claim is about
+        pairs=own.pairs or own.most_pairs, detect=None,  # it took what it took, whatever it was to find
     )  # fmt: skip
 
 

@@ -51,9 +51,9 @@ A study's file, conf/study/NAME.yaml or study/NAME.yaml under --config-dir, as `
   question, reasons                   in words
   set, tasks, arms, baseline          overrides that all share; those of each task and arm, by its name
   kind                                what is asked: difference (of the metric), no worse, equal (within a margin),
-                                      fraction (of the baseline's), success (how often); or, of the values of a grid,
-                                      threshold (the highest that succeeds), optimum (the best), width (of those that
-                                      are good, which is `within: 1%` of the best)
+                                      fraction (of the baseline's), success (how often), spread (how far apart seeds
+                                      lie); or, of the values of a grid, threshold (the highest that succeeds),
+                                      optimum (the best), width (of those that are good: `within: 1%` of the best)
   estimand, rate                      tuned, swap or both; of a swap, as given or baseline tuned
   claims, primary                     by arm: low, high, margin; the arms whose verdicts are one family
   tuning                              key, first, factor, points, at_most, seeds, more, best

@@ -20,8 +20,9 @@ from lrbench.study.design import Design
 from lrbench.study.rules import Read
 
 FOLDER = CONF / "claim"
-# Kinds of a contrast; those of OWN_RUNS ask for runs of their own, so that the study has to be of that kind.
-KINDS = (*get_args(Kind), "success", *get_args(Read))
+# Kinds of a contrast; those of OWN_RUNS ask for runs of their own, so that the study has to be of that kind. (What a
+# study of success ran may be asked about what it reached too.)
+KINDS = (*get_args(Kind), "success", "spread", *get_args(Read))
 OWN_RUNS = ("success", *get_args(Read))
 HOLDS = ("all", "any")
 EXAMPLES = {"studies": "decay_fashion", "contrasts": "cosine against constant", "tasks": "ep5"}
@@ -104,7 +105,7 @@ def claimed(part: ClaimPart, design: Design) -> dict[ClaimContrast, ClaimedEffec
     study does not have, and for a range that no interval could be held against."""
     rules, where = design.rules, f"study {design.name}"
     kind = part.kind or rules.kind
-    if kind != rules.kind and (kind in OWN_RUNS or rules.kind in OWN_RUNS):
+    if kind != rules.kind and (kind in OWN_RUNS or rules.reads):
         raise ConfigError("kind", kind, f"the runs of {where} are for {rules.kind}", "name a study of this kind")
     for option, given, known in (
         ("arm", [a for c in part.contrasts for a in (c.arm, c.against)], rules.arms),

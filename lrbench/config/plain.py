@@ -10,7 +10,8 @@ from lrbench.experiment import Experiment
 from lrbench.metrics import Metric
 from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.design import RATE
-from lrbench.study.rules import Read, TuningRules
+from lrbench.study.rules import Read
+from lrbench.study.tuning_rules import TuningRules
 
 MOST_OF_A_SHARE = 0.2  # a larger gain of a share was meant in points
 
@@ -38,11 +39,11 @@ def whole(option: str, given: Any) -> int:
 
 
 def gain_of(option: str, given: Any, metric: Metric, kind: str) -> float:
-    """A gain in the metric's own unit; of a share it may be given in points, as `0.5%`. Of what is read off a grid it
-    is a number of doublings, and of success a difference of rates, which may well be large; and so may a fraction, 0.9
-    or 90%."""
+    """A gain in the metric's own unit; of a share it may be given in points, as `0.5%`. Of what is read off a grid, and
+    of a spread, it is a number of doublings, and of success a difference of rates, which may well be large; and so may
+    a fraction, 0.9 or 90%."""
     free = kind in ("success", "fraction")
-    share, text = (metric.unit == "%" and kind not in get_args(Read)) or free, str(given)
+    share, text = (metric.unit == "%" and kind not in (*get_args(Read), "spread")) or free, str(given)
     try:
         gain = float(text[:-1]) / 100 if text.endswith("%") and share else float(text)
     except ValueError as error:

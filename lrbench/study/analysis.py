@@ -12,9 +12,10 @@ from lrbench.stats.intervals import ConfidenceInterval, newcombe_paired, t_inter
 from lrbench.stats.paired import POWER, Success, success
 from lrbench.stats.power import Agreement, pairs_for, rerun_agreement
 from lrbench.stats.selection import reach_variance
+from lrbench.stats.spread import spread_gains
 from lrbench.stats.verdict import Verdict, verdict
 from lrbench.study.confirmation import ContrastRuns, scored
-from lrbench.study.result import Contrast, Effect, Paths
+from lrbench.study.result import Contrast, Effect, Paths, SeedPair
 from lrbench.study.rules import Rules
 from lrbench.study.tuning import ChosenValue, choice_variance_of, reach_of
 
@@ -52,32 +53,34 @@ def contrasts(
 
 
 def _reach(rules: Rules, choices: Mapping[str, ChosenValue], arm: str, alpha: float) -> tuple[float, float]:
-    """Values are chosen for what they reach, not for how often."""
-    return (0.0, 0.0) if rules.kind == "success" else reach_of(rules, choices, arm, alpha)
+    """Values are chosen for what they reach, not for how often, nor for how alike on all seeds."""
+    return reach_of(rules, choices, arm, alpha) if rules.of_metric else (0.0, 0.0)
 
 
 def _choice_variance(rules: Rules, choices: Mapping[str, ChosenValue], arm: str) -> float:
-    return 0.0 if rules.kind == "success" else choice_variance_of(rules, choices, arm)
+    return choice_variance_of(rules, choices, arm) if rules.of_metric else 0.0
 
 
 def _compared(rules: Rules, seen: ContrastRuns) -> NDArray[np.float64]:
     """What a contrast is about, pair by pair: gains, or which of the two succeeded."""
     if rules.kind != "success":
-        return gains_of(rules, seen)
+        return gains_of(rules, seen.pairs())
     return np.array([p.success for p in seen.pairs()], np.float64)
 
 
-def gains_of(rules: Rules, seen: ContrastRuns) -> NDArray[np.float64]:
-    """By seed, where both succeeded."""
-    return np.array([rules.gain(p.arm, p.baseline) for p in seen.pairs() if p.whole])  # type: ignore[arg-type]
+def gains_of(rules: Rules, pairs: Sequence[SeedPair]) -> NDArray[np.float64]:
+    """By seed, where both succeeded; of a spread the pseudo-values that stand for gains."""
+    both = [(p.arm, p.baseline) for p in pairs if p.arm is not None and p.baseline is not None]
+    if rules.kind == "spread":
+        return spread_gains([arm for arm, _ in both], [base for _, base in both])
+    return np.array([rules.gain(arm, base) for arm, base in both])
 
 
 def _contrast(
     rules: Rules, seen: ContrastRuns, tested: Tested, variance: float, reach: tuple[float, float]
 ) -> Contrast:
     claim, pairs = rules.claim(seen.arm), seen.pairs()
-    of_metric = rules.kind != "success"
-    chosen = of_metric and rules.tunes and rules.estimand != "swap"
+    chosen = rules.of_metric and rules.tunes and rules.estimand != "swap"
     both = success([p.baseline is not None for p in pairs], [p.arm is not None for p in pairs])
     if rules.kind == "success":
         tested = _of_rates(tested, both)
@@ -90,7 +93,7 @@ def _contrast(
         verdict=found,
         remarks=remarks,
         tested=tested,
-        at_values=t_interval(gains_of(rules, seen), tested.level) if of_metric else None,
+        at_values=None if rules.kind == "success" else t_interval(gains_of(rules, pairs), tested.level),
         choice_sd=math.sqrt(variance) if chosen else None,
         success=both,
         pairs=pairs,

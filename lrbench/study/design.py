@@ -12,7 +12,8 @@ from lrbench.experiment.identity import from_plain, to_plain
 from lrbench.stats.verdict import ClaimedEffect
 from lrbench.store.arms import with_seed, without_seed
 from lrbench.study.cells import Cell
-from lrbench.study.rules import Rules, TuningRules
+from lrbench.study.rules import Rules
+from lrbench.study.tuning_rules import TuningRules
 
 RATE = "optimizer.lr"  # the keys that end so are set in the Experiment; others are composed at every value
 

@@ -7,61 +7,21 @@ from typing import Literal, get_args
 
 from lrbench.errors import ConfigError
 from lrbench.stats.verdict import ClaimedEffect, Kind
+from lrbench.study.seeds import ROLES, SEEDS_A_REPLICATE, SEEDS_A_ROLE
+from lrbench.study.tuning_rules import TuningRules
 
-# How often an arm succeeds, whatever it reaches. What is read off a grid of values, in doublings (`readings`): up to
+# How often an arm succeeds, whatever it reaches. How far apart its results lie from seed to seed, in doublings of the
+# baseline's (`stats.spread`). What is read off a grid of values, in doublings (`readings`): up to
 # which value it succeeds, which is the best, and how wide the range of good ones is. A fraction is the arm's metric
 # over the baseline's, seed by seed: the mean of its logarithm, so that all that is done with differences is done with
 # those of logarithms, and the answer is the geometric mean of the pairs' fractions. Of the baseline in the arm it is
 # the inverse, which a mean of fractions is not. Source: Keene (1995), Statistics in Medicine 14, 811-819. (Fieller's
 # interval is of the ratio of two means, and knows no reach of tuned values.)
 Read = Literal["threshold", "optimum", "width"]
-StudyKind = Kind | Literal["success"] | Read
+StudyKind = Kind | Literal["success", "spread"] | Read
 Estimand = Literal["tuned", "swap", "both"]
 Rate = Literal["as given", "baseline tuned"]
-SEEDS_A_ROLE = 1_000_000
-SEEDS_A_REPLICATE = 1_000
-ROLES = {"tuning": 1, "confirmation": 2, "second look": 3, "finder": 4}  # below 1,000,000 lie a person's own seeds
 ALPHA = {1: 0.05, 2: 0.0294}  # of each look, 0.05 in all. Source: Pocock (1977), Biometrika 64, table 1
-ONE_CHOICE = 3  # points: fewer have no value with a worse one on both sides
-
-
-@dataclass(frozen=True, kw_only=True)
-class TuningRules:
-    """How each arm's value is chosen, in two rounds: `seeds` runs at each value of the grid, then `more` at its `best`.
-
-    Values are first x factor^k. The grid of `points` grows for all arms until each best value has a worse one on both
-    sides, up to `at_most` values.
-    """
-
-    first: float
-    key: str = "optimizer.lr"
-    factor: float = 2.0
-    points: int = 5
-    at_most: int = 12
-    seeds: int = 3
-    more: int = 6
-    best: int = 3
-
-    def __post_init__(self) -> None:
-        if not (self.first > 0 and math.isfinite(self.first)):
-            raise ConfigError("tuning.first", self.first, "give the lowest value of the first grid, above 0")
-        if not self.factor > 1:
-            raise ConfigError("tuning.factor", self.factor, "values are first x factor^k: give a factor above 1")
-        if self.points < ONE_CHOICE:
-            why = f"a grid of {self.points} has no value with a worse one on both sides, so nothing would be tuned"
-            raise ConfigError("tuning.points", self.points, why, "give 3 or more (5 is usual), or estimand: swap")
-        if self.at_most < self.points:
-            raise ConfigError("tuning.at_most", self.at_most, "it is less than the points of the first grid")
-        for name, least in (("seeds", 2), ("more", 0), ("best", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"tuning.{name}", getattr(self, name), f"give a whole number from {least}")
-        if self.seeds + self.more > SEEDS_A_REPLICATE:
-            why = f"with those of the first round they are more than the {SEEDS_A_REPLICATE} seeds that tuning has"
-            raise ConfigError("tuning.more", self.more, why)
-
-    def value(self, k: int) -> float:
-        """The k-th value of the grid, to six digits."""
-        return float(f"{self.first * self.factor**k:.6g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +77,9 @@ class Rules:
         if self.detect is not None and not self.tunes:
             why = "the noise is measured while values are tuned, and a swap as given tunes none"
             raise ConfigError("detect", self.detect, why, "give pairs: 20, or more")
-        if self.detect is not None and self.kind == "success":
-            why = "the noise is measured of what a run reaches, and the question is how often one succeeds"
+        if self.detect is not None and not self.of_metric:
+            asked = "how often one succeeds" if self.kind == "success" else "how far apart two of them lie"
+            why = f"the noise is measured of what a run reaches, and the question is {asked}"
             raise ConfigError("detect", self.detect, why, "give pairs: 73, or as many as the question takes")
         if not self.least_pairs <= self.most_pairs <= SEEDS_A_REPLICATE:
             why = f"each look has {SEEDS_A_REPLICATE} seeds, of which a verdict takes {self.least_pairs} at least"
@@ -131,7 +92,7 @@ class Rules:
         self._require_choices()
 
     def _require_choices(self) -> None:
-        kinds = (*get_args(Kind), "success", *get_args(Read))
+        kinds = (*get_args(Kind), "success", "spread", *get_args(Read))
         for option, known in (("kind", kinds), ("estimand", get_args(Estimand)), ("rate", get_args(Rate))):
             given = getattr(self, option)
             if given not in known:
@@ -142,6 +103,9 @@ class Rules:
         if self.within_margin and len(margins) > 1:
             why = "the contrasts of one family are tested against one margin"
             raise ConfigError("margin", sorted(margins), why, "give all arms the same")  # type: ignore[type-var]
+        if self.kind in ("fraction", "spread") and self.estimand == "both":
+            why = f"the two paths of a {self.kind} would be factors of it, and are told as gains"
+            raise ConfigError("estimand", self.estimand, why, "give tuned or swap")
         if self.kind == "fraction":
             self._require_fractions()
         if self.kind == "width" and not (self.within and self.within > 0):
@@ -151,9 +115,6 @@ class Rules:
             raise ConfigError("within", self.within, f"it is of a width, and this is about '{self.kind}'")
 
     def _require_fractions(self) -> None:
-        if self.estimand == "both":
-            why = "the two paths of a fraction would be factors of it, and are told as gains"
-            raise ConfigError("estimand", self.estimand, why, "give tuned or swap")
         for arm in self.contrasts:
             claim = self.claim(arm)
             if not claim.ranged:
@@ -178,6 +139,16 @@ class Rules:
     def reads(self) -> bool:
         """Whether a number is read off each seed's grid."""
         return self.kind in get_args(Read)
+
+    @property
+    def of_metric(self) -> bool:
+        """Whether gains are of what runs reach, which is what values are chosen by and the noise is measured of."""
+        return self.kind not in ("success", "spread")
+
+    @property
+    def in_doublings(self) -> bool:
+        """Whether gains are logarithms to base 2."""
+        return self.reads or self.kind == "spread"
 
     @property
     def tunes(self) -> bool:
@@ -251,7 +222,7 @@ class Rules:
 
     def told(self, gain: float) -> str:
         """A gain in words; of a share in points."""
-        if self.reads:
+        if self.in_doublings:
             return f"{gain:.3g} doublings"
         if self.kind == "fraction":
             return f"{100 * math.expm1(gain):.3g}%"

@@ -101,10 +101,11 @@ def _pairs_that_decide(
 ) -> int | None:
     """So many, or the fewest doublings of them, with which some verdict is likelier than not at one of the gains that
     matter to the claim; None where ten thousand do not, as where the reach of the chosen values is too large for any.
-    Where no size is claimed any number may decide, and of success the noise of what runs reach says nothing."""
+    Where no size is claimed any number may decide, and the noise of what runs reach says nothing of how often or how
+    alike they reach it."""
     claim = rules.claim(arm)
     gains = [0.0] if rules.within_margin else gains_of_claim(rules, claim)
-    if not gains or sd == 0 or rules.kind == "success":
+    if not gains or sd == 0 or not rules.of_metric:
         return pairs
     tests = len(rules.family)
 

@@ -47,7 +47,7 @@ def _counted(point: GridPoint, chance: float | None) -> float | None:
 def _tolerance(rules: Rules, choice: ChosenValue) -> float:
     """What is lost without being a loss: the smallest margin of a claim, else two standard errors of the best mean."""
     margins = [m for arm in rules.contrasts if (m := rules.claim(arm).margin) is not None]
-    if margins and rules.kind != "success":  # whose margins are of rates of success
+    if margins and rules.of_metric:
         return min(margins)
     scores = [s for p in choice.points if p.value == choice.value for s in p.scores if s is not None]
     return 2 * float(np.std(scores, ddof=1)) / math.sqrt(len(scores)) if len(scores) > 1 else 0.0

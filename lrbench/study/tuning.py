@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from lrbench.stats.selection import Pick, choice_variance, regret_limit
 from lrbench.study.cells import Cell, CellOutcome, Look, Needed
-from lrbench.study.rules import Rules, TuningRules
+from lrbench.study.rules import Rules
+from lrbench.study.tuning_rules import TuningRules
 
 ENOUGH = 3  # finalists, so that the best value is seldom not among them; with fewer, all values may be the best
 GIVEN_UP = 2  # failures at a value, on its first seeds, after which it is not tried on another

@@ -19,8 +19,10 @@ from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.bench import TARGET
 from lrbench.study.cells import Cell, CellOutcome, Look
 from lrbench.study.result import Contrast
-from lrbench.study.rules import SEEDS_A_ROLE, Rules, TuningRules
+from lrbench.study.rules import Rules
+from lrbench.study.seeds import SEEDS_A_ROLE
 from lrbench.study.tuning import GIVEN_UP
+from lrbench.study.tuning_rules import TuningRules
 from lrbench.sweep.stages import Staged
 
 sys.path.append(str(Path(__file__).parents[1] / "study"))

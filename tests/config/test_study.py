@@ -17,8 +17,8 @@ from lrbench.metrics import Metric
 from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.cells import Cell
 from lrbench.study.design import from_plain_design
-from lrbench.study.rules import TuningRules
 from lrbench.study.store import existing
+from lrbench.study.tuning_rules import TuningRules
 
 SHARED = ["model=mlp", "data=digits", "horizon=2ep"]
 ARMS = {"constant": ["scheduler=constant"], "cosine": ["scheduler=cosine"]}

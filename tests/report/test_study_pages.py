@@ -17,7 +17,7 @@ from lrbench.report.study.words import headline
 from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.design import Design
 from lrbench.study.result import Result
-from lrbench.study.rules import TuningRules
+from lrbench.study.tuning_rules import TuningRules
 
 SVG = "{http://www.w3.org/2000/svg}"
 

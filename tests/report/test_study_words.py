@@ -17,7 +17,8 @@ from lrbench.stats.power import pairs_for
 from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.design import Design
 from lrbench.study.result import Result, TaskResult
-from lrbench.study.rules import Rules, TuningRules
+from lrbench.study.rules import Rules
+from lrbench.study.tuning_rules import TuningRules
 
 BETTER, ALIKE, WORSE = {"a": 0.90, "b": 0.92}, {"a": 0.90, "b": 0.90}, {"a": 0.90, "b": 0.88}
 TUNED = "each at its own tuned rate"
@@ -340,6 +341,26 @@ def test_what_is_read_off_a_grid_is_told_in_doublings_and_the_values_as_they_are
     assert "## What each value came to" in page
     assert "| b | 1.6 (best) |" in page
     assert "Read off one grid for all arms, seed by seed, on validation: the best value, in doublings." in page
+
+
+def test_how_far_apart_seeds_lie_is_told_in_doublings() -> None:
+    """Noise that is shared and four times as much: two doublings, without a width."""
+    world = World(BETTER, sd=0.01, correlation=1.0, wider={"b": 4.0})
+    asks = {"kind": "spread", "estimand": "swap", "tuning": None, "looks": 1}
+    design, result = asked(world, **asks, **claim(low=1.0))
+    assert words.headline(design, result) == (
+        "The mean difference of two seeds in test accuracy is 2 doublings more for b than for a (95% interval 2 to 2, "
+        "10 pairs, both as given): supported (claimed: 1 or more)."
+    )
+    table = verdict_table(design, result.tasks[0])
+    assert table.header[1:3] == ("spread", "gain")
+    (_, base, *_), (_, arm, gain, *_) = table.rows
+    assert (float(arm.split()[0]) / float(base.split()[0]), gain) == (pytest.approx(4, rel=0.02), "+2")
+    page = html.render(replace(design, arms={}), result)
+    assert "pseudo-value" in page
+    assert "Arvesen" in page
+    same = World(BETTER)  # every seed the same, so that there is no ratio
+    assert "hardly differ from seed to seed" in said(same, **asks)
 
 
 def test_a_narrower_range() -> None:

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from lrbench.study.cells import Cell, CellOutcome, Look
 from lrbench.study.result import Contrast, Result
-from lrbench.study.rules import ROLES, SEEDS_A_ROLE, Rules, TuningRules
+from lrbench.study.rules import Rules
+from lrbench.study.seeds import ROLES, SEEDS_A_ROLE
 from lrbench.study.step import next_step
+from lrbench.study.tuning_rules import TuningRules
 
 Values = NDArray[np.float64]
 TUNING = TuningRules(first=0.1)

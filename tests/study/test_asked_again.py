@@ -7,8 +7,8 @@ from study_world import World, rules
 
 from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.cells import Cell, Needed
-from lrbench.study.rules import TuningRules
 from lrbench.study.step import asked_again, next_step
+from lrbench.study.tuning_rules import TuningRules
 
 THREE = {
     "arms": ("a", "b", "c"),
@@ -50,6 +50,17 @@ def test_each_task_keeps_its_own_pairs_and_looks_under_another_baseline_and_kind
     found = asked_again(share, own, world.made.get)
     assert [t.size for t in found.tasks] == [t.size for t in own.tasks]
     assert of(found.tasks[0], "b").verdict == "supported"
+
+
+def test_how_far_apart_the_same_runs_lie(study):
+    """As much noise in both arms; the study was made for a gain, and no noise was measured of this."""
+    world, asked, own = study
+    rules_of_it = replace(asked, kind="spread", detect=None, pairs=asked.most_pairs, claims={})
+    found = asked_again(rules_of_it, own, world.made.get)
+    assert [of(t, "b").tested.n for t in found.tasks] == [t.looks * t.size.pairs for t in own.tasks]
+    assert all(abs(of(t, "b").tested.mean) < 1 for t in found.tasks)
+    assert {of(t, "b").verdict for t in found.tasks} == {"inconclusive"}
+    assert {of(t, "b").choice_sd for t in found.tasks} == {None}
 
 
 def test_a_question_that_is_left_open_asks_for_no_further_look(study):

@@ -9,7 +9,7 @@ from lrbench.errors import ConfigError
 from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.cells import CellOutcome
 from lrbench.study.readings import HIGHEST, LOWEST, optimum, threshold, width
-from lrbench.study.rules import TuningRules
+from lrbench.study.tuning_rules import TuningRules
 
 VALUES = (0.1, 0.2, 0.4, 0.8)
 

@@ -11,9 +11,9 @@ from lrbench.errors import ConfigError
 from lrbench.stats.selection import regret_limit
 from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.result import DEPENDS
-from lrbench.study.rules import TuningRules
 from lrbench.study.size import pairs_to_find
 from lrbench.study.tuning import ChosenValue, GridPoint, choice_variance_of, reach_of
+from lrbench.study.tuning_rules import TuningRules
 
 
 def values(result, task=0):
@@ -416,6 +416,8 @@ def test_a_choice_that_leaves_a_claim_open_is_said_and_stops_nothing():
             {"kind": "fraction", "claims": {"b": ClaimedEffect(low=0.9)}, "estimand": "both"},
             ["estimand=both", "tuned or swap"],
         ),
+        ({"kind": "spread", "estimand": "both"}, ["estimand=both", "tuned or swap"]),
+        ({"kind": "spread", "pairs": None, "detect": 0.1}, ["detect", "how far apart", "pairs"]),
     ],
 )
 def test_rules_that_cannot_be_meant_are_refused(given, words):

@@ -6,6 +6,7 @@ from lrbench.report.study.gains import gained, judged, measured, shown, shown_in
 from lrbench.report.study.tables import arm_of
 from lrbench.report.study.words import what_is_tuned
 from lrbench.report.svg import Format, IntervalRow, Line, interval_figure, line_figure
+from lrbench.study.analysis import gains_of
 from lrbench.study.design import Design
 from lrbench.study.result import Contrast, TaskResult, TuningResult
 from lrbench.study.rules import Rules
@@ -85,7 +86,7 @@ def gains(design: Design, task: TaskResult) -> str:
 def _pairs_row(rules: Rules, c: Contrast) -> IntervalRow:
     assert c.tested is not None
     t, interval = c.tested, shown_interval(rules, c.tested.interval)
-    gained_by = [rules.gain(p.arm, p.baseline) for p in c.pairs if p.arm is not None and p.baseline is not None]
+    gained_by = gains_of(rules, c.pairs).tolist()
     return IntervalRow(
         arm=arm_of(rules, c.arm),
         label=c.arm,

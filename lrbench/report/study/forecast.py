@@ -44,7 +44,7 @@ def noise_of(folder: Path, rules: Rules) -> Noise:
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = f"no study of this name has a result with a contrast in it ({type(error).__name__})"
         raise ConfigError("--noise", folder.name, why, f"give one of those under {folder.parent}") from error
-    own = ("fraction", "success", *get_args(Read))  # what their differences are of
+    own = ("fraction", "success", "spread", *get_args(Read))  # what their differences are of
     if kind != rules.kind and (kind in own or rules.kind in own):
         why = f"its differences are those of a question about '{kind}', and this one is about '{rules.kind}'"
         raise ConfigError("--noise", folder.name, why, "give a study of the same kind")

@@ -117,7 +117,7 @@ def _label(design: Design) -> str:
     if rules.kind == "fraction":
         return cut(f"fraction of {rules.baseline}'s {subject(rules)}", 66)
     what, unit = subject(rules), " (points)" if is_share(gained(rules)) else ""
-    lower = "" if rules.higher or rules.kind == "success" or rules.reads else ", a lower one counted as more"
+    lower = "" if rules.higher or rules.kind == "success" or rules.in_doublings else ", a lower one counted as more"
     return cut(f"gain over {rules.baseline} in {what}{unit}{lower}", 66)
 
 
@@ -126,7 +126,7 @@ def legend(design: Design, contrasts: Sequence[Contrast]) -> str:
     told = "Mean gain on the same seeds; above 0 the arm is better. "
     if design.rules.kind == "fraction":
         told = "Geometric mean of the fractions on the same seeds. "
-    if design.rules.reads:
+    if design.rules.in_doublings:
         told = "Mean gain on the same seeds, in doublings. "
     if any(c.choice_sd for c in contrasts):
         told += "Thin: the interval that the verdict is read from. Thick: without what the choice of rates adds."

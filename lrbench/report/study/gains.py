@@ -10,7 +10,7 @@ from lrbench.stats.intervals import ConfidenceInterval
 from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.rules import Rules
 
-DOUBLINGS = Metric("doublings", "", True)  # of what is read off a grid: its logarithm to base 2
+DOUBLINGS = Metric("doublings", "", True)  # of what is read off a grid, and of a spread: its logarithm to base 2
 FRACTION = Metric("fraction", "%", low=0.0)  # of the baseline's value
 READ = {
     "threshold": "the highest value that succeeds",
@@ -37,7 +37,7 @@ def gained(rules: Rules) -> Metric:
 
 def of_kind(kind: str, metric: Metric) -> Metric:
     """What gains in a metric are differences of where this is asked of it."""
-    return {"fraction": FRACTION, "success": SUCCESS, **dict.fromkeys(READ, DOUBLINGS)}.get(kind, metric)
+    return {"fraction": FRACTION, "success": SUCCESS, **dict.fromkeys((*READ, "spread"), DOUBLINGS)}.get(kind, metric)
 
 
 def shown(rules: Rules, gain: float) -> float:
@@ -57,6 +57,8 @@ def subject(rules: Rules) -> str:
 def subject_of(kind: str, metric: str) -> str:
     if kind in READ:
         return READ[kind]
+    if kind == "spread":
+        return f"the mean difference of two seeds in {spoken(metric)}"
     return "rate of success" if kind == "success" else spoken(metric)
 
 

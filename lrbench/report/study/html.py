@@ -71,6 +71,8 @@ def _task(design: Design, task: TaskResult) -> Iterator[tuple[str, str]]:
         told = "Each ring is one pair: the arm minus the baseline on one seed. The dot is their mean."
         if design.rules.kind == "fraction":
             told = "Each ring is one pair: the arm over the baseline on one seed. The dot is their geometric mean."
+        if design.rules.kind == "spread":
+            told = "Each ring is one pair: its pseudo-value. Their mean is how much further apart the results lie."
         drawn = captioned("", figures.gains(design, task), told)
         yield "Pairs", _pairs(tables.pair_table(design, task), drawn)
     if any(c.success for c in task.contrasts):

@@ -48,7 +48,7 @@ def _frozen(design: Design) -> str:
 def _gain(rules: Rules) -> str:
     if rules.kind == "fraction":
         return "A fraction is the arm's value over the baseline's"
-    if rules.reads:
+    if rules.in_doublings:
         return f"A gain is above 0 where {subject(rules)} is more of the arm than of the baseline"
     better = "alone succeeds" if rules.kind == "success" else "is better than the baseline"
     return f"A gain is above 0 where the arm {better}"
@@ -104,7 +104,7 @@ def _seeds(rules: Rules) -> str:
 
 
 def _method(rules: Rules) -> list[str]:
-    chosen = rules.tunes and rules.estimand != "swap"
+    chosen = rules.of_metric and rules.tunes and rules.estimand != "swap"
     choice = (
         ", reaching as far as other values of the grid may be better than the chosen ones (Hsu 1984, Annals of "
         "Statistics 12, 1136-1144; combined as by Zou and Donner 2008, Statistics in Medicine 27)"
@@ -122,6 +122,11 @@ def _method(rules: Rules) -> list[str]:
         of = (
             "differences of logarithms, so that the fraction is the geometric mean of the pairs' (Keene 1995, "
             "Statistics in Medicine 14, 811-819), held against each end of the claimed range"
+        )
+    if rules.kind == "spread":
+        of = (
+            "jackknife's pseudo-values of the logarithm to base 2 of the ratio of Gini's mean differences (Arvesen "
+            "1969, Annals of Mathematical Statistics 40, 2076-2100)"
         )
     return [
         f"The interval is Student's t of the {of}{choice}, at 1 - alpha / (m - k + 1) for the k-th step "

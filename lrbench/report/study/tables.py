@@ -8,6 +8,8 @@ from lrbench.report.study.gains import gained, judged, measured, percent, pick, 
 from lrbench.report.study.words import NO_VERDICT, what_is_tuned
 from lrbench.report.tables import SUCCESS, Table, p_value
 from lrbench.stats.intervals import ConfidenceInterval
+from lrbench.stats.spread import mean_difference
+from lrbench.study.analysis import gains_of
 from lrbench.study.design import Design
 from lrbench.study.result import Contrast, Effect, Result, TaskResult
 from lrbench.study.rules import Rules
@@ -29,7 +31,8 @@ def verdict_table(design: Design, task: TaskResult) -> Table:
     value = _value(base.values[1] if base else None)
     first = (rules.baseline, value, _mean(rules, values), NONE, NONE, NONE, "baseline", NONE, _unsuccessful(values))
     rows = [first, *(_verdict_row(rules, c) for c in task.contrasts)]
-    header = ("arm", what_is_tuned(design), "mean", _gain(rules), "interval", "level", "verdict", "pairs",
+    mean = "spread" if rules.kind == "spread" else "mean"
+    header = ("arm", what_is_tuned(design), mean, _gain(rules), "interval", "level", "verdict", "pairs",
               "unsuccessful")  # fmt: skip
     left_out = {*([] if rules.tunes else [1]), *([8] if rules.kind == "success" else [])}  # its mean says it
     keep = [i for i in range(len(header)) if i not in left_out]
@@ -166,16 +169,21 @@ def pair_table(design: Design, task: TaskResult) -> Table:
     found = [c for c in task.contrasts if c.pairs]
     if not found:
         return Table((), ())
-    rows = []
+    rows, by_pair = [], [_by_pair(rules, c) for c in found]
     for i, first in enumerate(found[0].pairs):
         cells = [str(first.seed), _or_unsuccessful(m, first.baseline)]
-        for c in found:
-            p = c.pairs[i]
-            whole = p.arm is not None and p.baseline is not None
-            cells += [_or_unsuccessful(m, p.arm), gain_cell(rules, rules.gain(p.arm, p.baseline)) if whole else NONE]  # type: ignore[arg-type]
+        for c, gains in zip(found, by_pair, strict=True):
+            cells += [_or_unsuccessful(m, c.pairs[i].arm), gain_cell(rules, gains[i]) if i in gains else NONE]
         rows.append(tuple(cells))
-    header = ("seed", rules.baseline, *(name for c in found for name in (c.arm, _gain(rules))))
+    gain = "pseudo-value" if rules.kind == "spread" else _gain(rules)
+    header = ("seed", rules.baseline, *(name for c in found for name in (c.arm, gain)))
     return Table(header, tuple(rows))
+
+
+def _by_pair(rules: Rules, c: Contrast) -> dict[int, float]:
+    """The gain of every pair that has one, by its place."""
+    whole, gains = [i for i, p in enumerate(c.pairs) if p.whole], gains_of(rules, c.pairs).tolist()
+    return dict(zip(whole, gains, strict=True)) if gains else {}
 
 
 def run_table(design: Design, result: Result) -> Table:
@@ -211,8 +219,11 @@ def _value(value: float | None) -> str:
 
 
 def _mean(rules: Rules, values: Sequence[float | None]) -> str:
-    """Of the runs that succeeded; of a value that is read off a grid the value, which is a geometric mean."""
+    """Of the runs that succeeded; of a value that is read off a grid the value, which is a geometric mean; of a spread
+    the mean difference of two."""
     good = [v for v in values if v is not None]
+    if rules.kind == "spread":
+        return NONE if len(good) < 2 else spread(measured(rules), mean_difference(good))
     mean = sum(good) / len(good) if good else None
     if rules.kind in ("threshold", "optimum"):
         return NONE if mean is None else f"{2**mean:.3g}"

@@ -111,6 +111,8 @@ def _effect(design: Design, c: Contrast) -> str:
     rules, t, m = design.rules, c.tested, gained(design.rules)
     arm, base, metric = c.arm, rules.baseline, spoken(rules.metric)
     assert t is not None
+    if t.mean is None and rules.kind == "spread" and any(p.whole for p in c.pairs):
+        return f"The results of {arm} or of {base} hardly differ from seed to seed, so that no ratio tells of them"
     if t.mean is None:
         return f"In none of {len(c.pairs)} pairs did both {arm} and {base} succeed"
     up = t.mean >= 0
@@ -120,8 +122,8 @@ def _effect(design: Design, c: Contrast) -> str:
         return _success(m, c, base, said)
     if rules.kind == "fraction":
         return f"{arm}'s {metric} is {number(m, shown(rules, t.mean))} of {base}'s {said}"
-    if rules.reads:
-        return _read_off(rules, c, said)
+    if rules.in_doublings:
+        return _doubled(rules, c, said)
     if rules.within_margin:
         return f"{_kind(rules, m, c)}, at a mean {'gain' if up else 'loss'} of {size} of {metric} {said}"
     if c.verdict == "inconclusive":
@@ -147,8 +149,8 @@ def _success(m: Metric, c: Contrast, base: str, said: str) -> str:
     return f"{c.arm} succeeded {size} {more} often than {base} {said}{doubt}"
 
 
-def _read_off(rules: Rules, c: Contrast, said: str) -> str:
-    """What the verdict says of a number that is read off each seed's grid."""
+def _doubled(rules: Rules, c: Contrast, said: str) -> str:
+    """What the verdict says of a number that is told in doublings: read off each seed's grid, or a spread."""
     assert c.tested is not None
     mean, what, m = c.tested.mean or 0.0, subject(rules).capitalize(), gained(rules)
     if c.verdict == "practically null":
