@@ -59,15 +59,18 @@ def sha256(content: bytes | memoryview) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Written beside, then renamed: whoever reads, and a kill at any moment, finds the old file or the new one."""
+def write_bytes(path: Path, content: bytes | memoryview, *, lasting: bool = True) -> None:
+    """Written beside, then renamed: whoever reads, and a kill at any moment, finds the old file or the new one. So does
+    whoever comes after a power failure, where it is lasting: on the disk before it has its name, which takes a few
+    milliseconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from lrbench.errors import printable
 from lrbench.experiment import Experiment
 from lrbench.experiment.identity import to_plain
 from lrbench.store import seal as seals
-from lrbench.store.files import Damaged, finite, json_bytes, reading, sha256, shown, write_bytes, write_json, write_text
+from lrbench.store.files import Damaged, finite, json_bytes, reading, sha256, shown, write_bytes, write_text
 from lrbench.store.lease import holder
 from lrbench.store.record_files import RecordFiles
 from lrbench.store.series import LOSS, NORM, SERIES, sum_of_rows
@@ -188,13 +188,14 @@ class Record(RecordFiles):
 
     def lay_out(self, experiment: Experiment, files: Mapping[str, bytes], status: Mapping[str, Any]) -> None:
         """Write files of a record, seal them, and last experiment.yaml: a folder without it is a new run, so that a
-        kill on the way leaves nothing that could be believed."""
+        kill on the way leaves nothing that could be believed. Nothing is trained yet, so that nothing of it has to
+        outlast a power failure: what is not as it was sealed is set aside, and the run begins anew."""
         for name, content in files.items():
-            write_bytes(self.folder / name, content)
+            write_bytes(self.folder / name, content, lasting=False)
         made = yaml.dump(to_plain(experiment), Dumper=_DUMPER, sort_keys=False).encode()
         seals.lay(self.folder, files, {"experiment.yaml": made})
-        self._set(status)
-        write_bytes(self.folder / "experiment.yaml", made)
+        self._set(status, lasting=False)
+        write_bytes(self.folder / "experiment.yaml", made, lasting=False)
 
     def note_attempts(self, attempts: Sequence[Mapping[str, Any]]) -> None:
         """Put these in the place of those that are noted."""
@@ -224,10 +225,10 @@ class Record(RecordFiles):
     def set_status(self, state: Standing, update: int, updates: int, error: str | None = None) -> None:
         self._set({"state": state, "update": update, "updates": updates, "error": error})
 
-    def _set(self, status: Mapping[str, Any]) -> None:
+    def _set(self, status: Mapping[str, Any], *, lasting: bool = True) -> None:
         plain = finite(status)
         seal = {"seal": self._sum_of(plain)} if self.sealed() else {}
-        write_json(self.folder / "status.json", {**plain, **seal})
+        write_bytes(self.folder / "status.json", json_bytes({**plain, **seal}), lasting=lasting)
 
     def set_aside(self, why: str) -> Path:
         """Move the folder away under a name that says why; nothing is ever overwritten."""

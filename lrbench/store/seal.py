@@ -42,7 +42,7 @@ def entry_of(content: bytes) -> SealedFile:
 def lay(folder: Path, written: Mapping[str, bytes], coming: Mapping[str, bytes]) -> None:
     """Seal a record that is being laid out: files that were written, and some that are about to be."""
     there = {name: _with_time(folder, name, [entry_of(content)]) for name, content in written.items()}
-    write_seal(folder, {**there, **{name: [entry_of(content)] for name, content in coming.items()}})
+    write_seal(folder, {**there, **{name: [entry_of(content)] for name, content in coming.items()}}, lasting=False)
 
 
 def replace(folder: Path, name: str, content: bytes) -> None:
@@ -100,9 +100,10 @@ def belonging(folder: Path) -> list[str]:
     return [*(name for name in FILES if (folder / name).exists()), *hydra]
 
 
-def write_seal(folder: Path, seal: Seal) -> None:
+def write_seal(folder: Path, seal: Seal, *, lasting: bool = True) -> None:
     files = {name: [list(entry) for entry in entries] for name, entries in sorted(seal.items())}
-    write_bytes(folder / SEAL, json_bytes({"format": FORMAT, "files": files, "sha256": _own(folder, files)}))
+    content = json_bytes({"format": FORMAT, "files": files, "sha256": _own(folder, files)})
+    write_bytes(folder / SEAL, content, lasting=lasting)
 
 
 def read_seal(folder: Path) -> Seal | None:

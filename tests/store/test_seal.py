@@ -124,12 +124,15 @@ def test_a_kill_between_seal_and_summary_leaves_either(records, monkeypatch):
     _, record = records
     before = record.summary()
 
-    def killed(path, content):
-        raise KeyboardInterrupt
-
     real = seal.write_bytes
+
+    def killed(path, content, **more):
+        if path.name != seal.SEAL:
+            raise KeyboardInterrupt
+        real(path, content, **more)
+
     with monkeypatch.context() as patch:
-        patch.setattr(seal, "write_bytes", lambda path, c: real(path, c) if path.name == seal.SEAL else killed(path, c))
+        patch.setattr(seal, "write_bytes", killed)
         with pytest.raises(KeyboardInterrupt):
             record.add_to_summary({**before, "test/accuracy": 0.5})
     assert record.examine() is None
