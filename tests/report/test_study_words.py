@@ -358,6 +358,7 @@ def test_how_far_apart_seeds_lie_is_told_in_doublings() -> None:
     assert (float(arm.split()[0]) / float(base.split()[0]), gain) == (pytest.approx(4, rel=0.02), "+2")
     page = html.render(replace(design, arms={}), result)
     assert "pseudo-value" in page
+    assert "The spread is by how much two seeds of an arm differ" in page
     assert "Arvesen" in page
     same = World(BETTER)  # every seed the same, so that there is no ratio
     assert "hardly differ from seed to seed" in said(same, **asks)

@@ -61,6 +61,8 @@ def _existed(design: Design) -> Iterator[str]:
 
 def _estimand(design: Design) -> Iterator[str]:
     rules, what = design.rules, what_is_tuned(design)
+    if rules.kind == "spread":
+        yield "The spread is by how much two seeds of an arm differ, in the mean; gains are in doublings of it."
     if rules.reads:
         m, within = judged(rules), rules.within
         good = f"; a good one is no more than {amount(m, within)}{points(m)} below the best" if within else ""

@@ -98,8 +98,8 @@ def interval_table(design: Design, task: TaskResult) -> Table:
         )  # fmt: skip
 
     what, p = what_is_tuned(design), "McNemar p" if rules.kind == "success" else "t p"
-    sd = "sd of log fractions" if rules.kind == "fraction" else "sd of differences"
-    header = ("arm", "interval", f"at these {what}s", "equivalence", "its level", sd,
+    of = {"fraction": "log fractions", "spread": "pseudo-values"}.get(rules.kind, "differences")
+    header = ("arm", "interval", f"at these {what}s", "equivalence", "its level", f"sd of {of}",
               f"sd of the choice of {what}s", p, "sign-flip p")  # fmt: skip
     arms = tuple(arm_of(rules, c.arm) for c in task.contrasts)
     return Table(header, tuple(map(row, task.contrasts)), arms=arms)
