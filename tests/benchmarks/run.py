@@ -19,6 +19,7 @@ from unittest import mock
 import numpy as np
 import torch
 from boxes import EVERY as BOXES
+from compare import EVERY as COMPARE
 from corpus import check_corpus
 from corruptions import EVERY as CORRUPTIONS
 from diagnosis import EVERY as DIAGNOSIS
@@ -598,7 +599,7 @@ def wandb_replay() -> None:
 EVERY = (
     main_job, loop, fixed_cost, batches, augment, precision, trace, first_update, help, runs, plan, sweep,
     wandb_replay, check_corpus, advise, check, *STUDIES, *DIAGNOSIS, *LOOPS, *FIND_LR,
-    *CORRUPTIONS, *TEXTS, *TUNING, *BOXES, *RECIPES,
+    *CORRUPTIONS, *TEXTS, *TUNING, *BOXES, *RECIPES, *COMPARE,
 )  # fmt: skip
 
 if __name__ == "__main__":
