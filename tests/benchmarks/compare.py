@@ -40,7 +40,8 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
     folder.mkdir(exist_ok=True)
     quiet = subprocess.DEVNULL
     command = [sys.executable, "-m", "lrbench", *ASKED, "tracker=none"]
-    return subprocess.Popen(command, cwd=folder, stdout=quiet, stderr=quiet, start_new_session=True)
+    here = {name: value for name, value in os.environ.items() if name != "LRBENCH_RESULTS"}
+    return subprocess.Popen(command, cwd=folder, env=here, stdout=quiet, stderr=quiet, start_new_session=True)
 
 
 def _killed(folder: Path, many: int) -> int:
