@@ -5,19 +5,16 @@ from dataclasses import asdict, replace
 
 from lrbench.claims.asked import was_asked
 from lrbench.claims.settled import MeasuredContrast
+from lrbench.claims.studies import Studies
 from lrbench.config.claim import ClaimContrast, ClaimDesign, ClaimPart, claimed
 from lrbench.errors import ConfigError
-from lrbench.experiment.identity import run_id
 from lrbench.report.study.gains import shown, shown_interval
 from lrbench.stats.verdict import VERDICTS as OF_A_CONTRAST
 from lrbench.stats.verdict import ClaimedEffect
-from lrbench.store.store import Store
-from lrbench.study.bench import Bench
 from lrbench.study.design import Design
-from lrbench.study.result import Contrast, Result
+from lrbench.study.result import Contrast
 from lrbench.study.rules import Rules
 from lrbench.study.step import asked_again
-from lrbench.study.store import frozen
 
 DEPENDS, IN_PART = "depends on the contrast", "measured in part"
 VERDICTS = (*OF_A_CONTRAST, "no verdict", DEPENDS, IN_PART)
@@ -28,10 +25,10 @@ MOVED = "exploratory: this is not what the claim asked of the study when it was 
 NOT_FRESH = "exploratory, not fresh: runs of both existed when the study was frozen"
 
 
-def measured(design: ClaimDesign, store: Store) -> tuple[MeasuredContrast, ...]:
+def measured(design: ClaimDesign, studies: Studies) -> tuple[MeasuredContrast, ...]:
     """What studies found of each contrast of the claim, task by task; nothing unless each part has a study with a
     result. Raises ConfigError for a part that does not fit its study, and for rows that are not of its design."""
-    found = [[m for study in part.studies for m in _checked(design, part, study, store)] for part in design.parts]
+    found = [[m for study in part.studies for m in _checked(design, part, study, studies)] for part in design.parts]
     return tuple(m for some in found for m in some) if all(found) else ()
 
 
@@ -47,34 +44,32 @@ def verdict_of(found: tuple[MeasuredContrast, ...], design: ClaimDesign) -> str:
     return verdicts.pop() if len(verdicts) == 1 else DEPENDS
 
 
-def _checked(design: ClaimDesign, part: ClaimPart, study: str, store: Store) -> Iterator[MeasuredContrast]:
+def _checked(design: ClaimDesign, part: ClaimPart, study: str, studies: Studies) -> Iterator[MeasuredContrast]:
     """As a claim that was written down before the study was frozen, and not changed since, or as exploratory."""
-    found = [*_of_study(part, study, store)]
-    if found and not was_asked(store.studies_folder / study, design):
+    found = [*_of_study(part, study, studies)]
+    if found and not was_asked(studies.store.studies_folder / study, design):
         found = [replace(m, fresh=False, remarks=(MOVED, *m.remarks)) for m in found]
     yield from found
 
 
-def _of_study(part: ClaimPart, study: str, store: Store) -> Iterator[MeasuredContrast]:
-    design = frozen(store.studies_folder / study)
-    own = None if design is None else _bench(design, store).next()
-    if design is None or not isinstance(own, Result):
+def _of_study(part: ClaimPart, study: str, studies: Studies) -> Iterator[MeasuredContrast]:
+    answer = studies.answer(study)
+    if answer is None:
         return
+    design = answer.design
     for contrast, claim in claimed(part, design).items():
         turned = contrast.arm == design.rules.baseline
         arm = contrast.against if turned else contrast.arm  # as the family has it
         rules = _rules(design.rules, contrast, arm, claim, part.kind)
-        result = asked_again(rules, own, _bench(replace(design, rules=rules), store).look, turned=turned)
+        # The same cells came to the same; but of a fraction, which not every run has.
+        look = studies.bench(replace(design, rules=rules)).look if rules.kind == "fraction" else answer.look
+        result = asked_again(rules, answer.result, look, turned=turned)
         for task in result.tasks:
             if not part.tasks or task.task in part.tasks:
                 (c,) = [c for c in task.contrasts if c.arm == arm]
                 why = () if task.size.enough else (task.size.why,)
                 told = (*why, *_remarks(design, contrast, arm, rules))
                 yield _told(study, design, rules, task.task, contrast, c, told)
-
-
-def _bench(design: Design, store: Store) -> Bench:
-    return Bench(design, lambda e: store.done(run_id(e)))
 
 
 def _rules(own: Rules, contrast: ClaimContrast, arm: str, claim: ClaimedEffect, kind: str) -> Rules:

@@ -7,14 +7,14 @@ from lrbench.claims.exact import parts_of
 from lrbench.claims.ledger import Claim
 from lrbench.claims.said import verdict_of
 from lrbench.claims.settled import Settled
+from lrbench.claims.studies import Studies
 from lrbench.config.claim import FOLDER, ClaimDesign, read_claim
-from lrbench.store.store import Store
 
 EXACT = ("trace", "api", "behaviour")
 
 
-def settle(claim: Claim, store: Store, own: ClaimDesign | None = None) -> Settled | None:
-    """The claim's verdict from what there is, studies in the store among it; None where nothing settles it yet. own:
+def settle(claim: Claim, studies: Studies, own: ClaimDesign | None = None) -> Settled | None:
+    """The claim's verdict from what there is, studies among it; None where nothing settles it yet. own:
     the design of a claim that is not the ledger's. Raises ConfigError."""
     if claim.kind in EXACT and (claim.rates or claim.code):
         parts = parts_of(claim)
@@ -22,11 +22,11 @@ def settle(claim: Claim, store: Store, own: ClaimDesign | None = None) -> Settle
     if claim.kind == "literature" and claim.citations:
         return Settled(claim.id, cited.verdict_of(claim))
     if claim.kind == "effect":
-        return _by_studies(claim, store, own)
+        return _by_studies(claim, studies, own)
     return None
 
 
-def _by_studies(claim: Claim, store: Store, own: ClaimDesign | None) -> Settled | None:
+def _by_studies(claim: Claim, studies: Studies, own: ClaimDesign | None) -> Settled | None:
     design = own or read_claim(FOLDER / f"{claim.id}.yaml")
-    found = measured.measured(design, store)
+    found = measured.measured(design, studies)
     return Settled(claim.id, measured.verdict_of(found, design), studies=found) if found else None

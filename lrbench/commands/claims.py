@@ -90,11 +90,12 @@ def _run(
 ) -> int:
     """Settle what can be settled; tell what is another than before."""
     from lrbench.claims.settle import settle  # with torch, which a listing does not need
+    from lrbench.claims.studies import Studies
 
-    changed, verdicts = list[str](), Counter[str]()
+    changed, verdicts, studies = list[str](), Counter[str](), Studies(store)
     console = Console(stderr=True)
     for claim in track(chosen, "settling", console=console, transient=True, disable=not console.is_terminal):
-        found = settle(claim, store, own.get(claim.id))
+        found = settle(claim, studies, own.get(claim.id))
         verdicts[found.verdict if found else NOT_YET] += 1
         if found is None:
             changed += _without(claim, before, store, check)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass, replace
+from functools import cache
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
@@ -29,11 +30,16 @@ def from_plain(plain: Any, kind: Any = Experiment) -> Any:
     if len(options) == 1:  # `Warmup | None`
         return None if plain is None else from_plain(plain, options[0])
     if is_dataclass(kind):
-        hints = get_type_hints(kind)
+        hints = _hints(kind)  # type: ignore[arg-type]
         return kind(**{name: from_plain(v, hints[name]) for name, v in plain.items()})  # type: ignore[operator]
     if isinstance(plain, list) and getattr(kind, "__origin__", None) is tuple:
         return tuple(from_plain(value, get_args(kind)[0]) for value in plain)
     return plain
+
+
+@cache  # asked of a class once: for an Experiment it takes as long as all else here
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 # Fields of an Experiment whose words stand in its schedule as what they come to.

@@ -12,6 +12,7 @@ from lrbench.claims.ledger import Claim, claims, headlines
 from lrbench.claims.published import published
 from lrbench.claims.settle import EXACT, settle
 from lrbench.claims.settled import stored
+from lrbench.claims.studies import Studies
 from lrbench.experiment.identity import run_id
 from lrbench.report.study import write
 from lrbench.store.store import Store
@@ -21,6 +22,7 @@ from lrbench.study.store import frozen
 
 RESULTS = Path(__file__).parents[2] / "results"
 STORE = Store(RESULTS)  # its evidence is read once
+ANSWERS = Studies(STORE)
 KNOWN = claims()
 PUBLISHED = stored(RESULTS / "claims", KNOWN)
 NUMBER = re.compile(r"(?<![\w\"])-?\d+\.\d+(?:e[-+]?\d+)?")
@@ -61,7 +63,7 @@ def test_what_is_published_is_what_the_evidence_says(claim: Claim) -> None:
     before = PUBLISHED[claim.id]
     if before.torch not in ("", torch.__version__.partition("+")[0]):
         pytest.skip(f"settled with torch {before.torch}")
-    now = settle(claim, STORE)
+    now = settle(claim, ANSWERS)
     assert now is not None
     assert now.verdict == before.verdict
     for found, was in zip(now.parts, before.parts, strict=True):
