@@ -175,6 +175,8 @@ def _overrides_and_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
     """
     from hydra._internal.utils import get_args_parser
 
+    from lrbench.config.hydra_errors import without_dashes
+
     def refuse(message: str) -> NoReturn:
         raise ConfigError("", "", message, "--hydra-help lists the flags")
 
@@ -184,7 +186,7 @@ def _overrides_and_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
     for word in rest:
         if word.startswith("-"):
             flags = [*FLAGS, *(f for f in parser._option_string_actions if f.startswith("--"))]
-            raise ConfigError(word, "", "there is no such flag", did_you_mean(word, flags))
+            raise ConfigError(word, "", "there is no such flag", without_dashes(word) or did_you_mean(word, flags))
     overrides = [*known.overrides, *rest]
     flags = [a for a in arguments if a not in overrides]
     modes = ("help", "hydra_help", "cfg", "run", "multirun", "shell_completion", "info", "experimental_rerun")

@@ -1,6 +1,7 @@
 """The commands: one short file each, parse -> call -> print or write."""
 
 import argparse
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,10 +32,11 @@ def __getattr__(name: str) -> Any:
 
 
 class Parser(argparse.ArgumentParser):
-    """Of a command that takes no overrides. Refuses as lrbench does: one paragraph, exit code 2. A text with examples
-    is shown as its lines are."""
+    """Of a command that leaves Hydra out. Refuses as lrbench does: one paragraph, exit code 2. A text with examples is
+    shown as its lines are. options: whether it takes those of an experiment all the same, as `key=value`."""
 
-    def __init__(self, **given: Any) -> None:
+    def __init__(self, options: bool = False, **given: Any) -> None:
+        self._options = options
         shown = argparse.RawDescriptionHelpFormatter if given.get("epilog") else argparse.HelpFormatter
         super().__init__(**{"formatter_class": shown, **given})
 
@@ -42,7 +44,12 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--results", help=f"where {what} live (default: $LRBENCH_RESULTS, else ./results)", **given)
 
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(self.prog.partition(" ")[2], "", message, f"{self.prog} --help says more")
+        cure = ""
+        if self._options and (flag := re.search(r"^unrecognized arguments: (--\S+)", message)):
+            from lrbench.config.hydra_errors import without_dashes
+
+            cure = without_dashes(flag[1])
+        raise ConfigError(self.prog.partition(" ")[2], "", message, cure or f"{self.prog} --help says more")
 
 
 def job_of(config: "DictConfig", hydra: Any) -> "Job":

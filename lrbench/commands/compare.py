@@ -202,6 +202,7 @@ def _forecast(design: Design, folder: Path, settings: Settings, workers: int | S
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="lrbench compare",
+        options=True,
         description="Compare arms fairly: each at its own tuned rate, in pairs on fresh seeds, with a verdict.",
         epilog=EPILOG,
     )

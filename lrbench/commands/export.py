@@ -46,7 +46,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="lrbench export", description=DESCRIPTION, epilog=EXAMPLES)
+    parser = Parser(prog="lrbench export", options=True, description=DESCRIPTION, epilog=EXAMPLES)
     parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="scheduler=cosine, warmup=linear5, ...")
     parser.add_argument("--torch", action="store_true", help="as torch code (the only kind so far)")
     parser.add_argument("--updates", type=int, metavar="N", help="optimizer steps of the whole run")

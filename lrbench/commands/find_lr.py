@@ -74,6 +74,7 @@ def run(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="lrbench find-lr",
+        options=True,
         description="Find a learning rate: the loss while the rate grows, on several seeds, and what each rule\n"
         "reads off it, with an interval.",
         epilog=EPILOG,

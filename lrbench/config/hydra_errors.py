@@ -150,8 +150,21 @@ def _unknown_key(key: str, text: str, arguments: Sequence[str]) -> ConfigError:
     return ConfigError(where, "", f"there is no option '{name}'", _nearest(name, arguments))
 
 
+# What other trainers call an option, and how it is written here.
+CALLED = {
+    **dict.fromkeys(("epochs", "num_epochs", "max_epochs", "num_train_epochs"), "horizon=30ep"),
+    **dict.fromkeys(("steps", "max_steps", "num_steps", "iterations", "max_iters"), "horizon=2000ba"),
+    **dict.fromkeys(("learning_rate", "base_lr", "max_lr"), "optimizer.lr=0.1"),
+    **dict.fromkeys(("warmup_epochs", "warmup_steps", "num_warmup_steps"), "warmup=linear5, or linear_10pct"),
+    **dict.fromkeys(("grad_clip", "clip_grad", "max_grad_norm", "gradient_clip_val"), "clip=1.0"),
+    **dict.fromkeys(("gradient_accumulation_steps", "accumulate_grad_batches", "grad_accum_steps"), "accumulate=4"),
+}
+
+
 def _nearest(key: str, arguments: Sequence[str]) -> str:
-    """The nearest of all options; if none is near, those on the same level."""
+    """What it is called here; else the nearest of all options; if none is near, those on the same level."""
+    if key in CALLED:
+        return f"write {CALLED[key]}"
     groups = {"recipe", "pitfall", *(f.name for f in fields(Config))}
     known = _known_options(tuple(a for a in arguments if a.partition("=")[0] in groups and _picks_a_level(a)))
     parent = key.rpartition(".")[0]
@@ -162,9 +175,17 @@ def _nearest(key: str, arguments: Sequence[str]) -> str:
 
 @cache
 def _known_options(levels: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the configuration with these levels and of the launchers, and the groups."""
+    """Those of the configuration with these levels and of the launchers, and the groups that are no part of it."""
     launchers = [f"hydra.launcher.{f.name}" for f in (*fields(Slurm), *fields(LocalLauncherConfig)) if f.name[0] != "_"]
-    return (*_keys(compose(levels)), *launchers, *(p.name for p in CONF.iterdir() if p.is_dir()))
+    return (*_keys(compose(levels)), *launchers, "recipe", "pitfall")
+
+
+def without_dashes(flag: str) -> str:
+    """How the option is written that was given as a flag, as `--seed` or `--batch-size`; nothing where it is none."""
+    name = flag.lstrip("-").partition("=")[0].replace("-", "_")
+    found = [option for option in _known_options(()) if name in (option, option.rpartition(".")[2])]
+    said = CALLED.get(name) or (f"{found[0]}=VALUE" if found else "")
+    return f"options are written without dashes: {said}" if said else ""
 
 
 def _keys(node: DictConfig, prefix: str = "") -> Iterator[str]:

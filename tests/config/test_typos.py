@@ -1,11 +1,13 @@
 """A misspelt or missing option is refused wherever it stands, naming the option and the nearest right one."""
 
+import re
 from pathlib import Path
 
 import pytest
 from cli_support import TINY, Lrbench, assert_refused, files, in_process
 
 from lrbench.config.experiments import experiment
+from lrbench.config.hydra_errors import CALLED
 from lrbench.errors import ConfigError
 
 
@@ -73,6 +75,15 @@ KINDS = ("optimzer=sgd", "scheduler=cosin", "recipe=cnn_papr", "batchsize=32", "
 def test_on_the_command_line(override: str, option: str, nearest: str, lrbench: Lrbench, tmp_path: Path) -> None:
     assert_refused(lrbench(*TINY, override), option, f"Did you mean '{nearest}'?")
     assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_what_others_call_it(name: str) -> None:
+    """How it is written here is an override that composes."""
+    asked, *_ = CALLED[name].split(", or ")
+    with pytest.raises(ConfigError, match=f"there is no option '{name}'; write {re.escape(asked)}"):
+        experiment(f"{name}=1")
+    assert experiment(asked)
 
 
 def test_in_the_arguments_of_a_tracker(lrbench: Lrbench, tmp_path: Path) -> None:
