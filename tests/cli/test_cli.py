@@ -116,8 +116,6 @@ REFUSED: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
     (("--seed", "3"), ("--seed: there is no such flag", "without dashes: seed=VALUE")),
     (("--batch-size=32",), ("--batch-size=32", "without dashes: batch_size=VALUE")),
     (("--lr", "0.1"), ("--lr", "without dashes: optimizer.lr=VALUE")),
-    (("compare", "scheduler=constant,cosine", "--results", "there"), ("compare", "--results", "dashes: results=VALUE")),
-    (("find-lr", "--momentum", "0.9"), ("find-lr", "without dashes: optimizer.args.momentum=VALUE")),
     (("--cfg", "everything"), ("--cfg", "job")),
 ]
 REFUSED_TOO: list[tuple[tuple[str, ...], tuple[str, ...]]] = [  # more of the same, among the slow tests

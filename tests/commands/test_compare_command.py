@@ -179,6 +179,7 @@ def test_studies_are_listed(lrbench, own):
         ([*TINY, "scheduler=constant,cosinus"], ["cosinus"]),
         ([*TINY, "scheduler=constant,cosine", "hydra/launcher=basic"], ["hydra/launcher"]),
         (["mine", "scheduler=cosine"], ["mine"]),
+        ([*TINY, "scheduler=constant,cosine", "--results", "there"], ["--results", "without dashes: results=VALUE"]),
         ([*TINY, "scheduler=constant,cosine", "--config-dir", "nowhere"], ["nowhere"]),
         ([*TINY, "scheduler=constant,cosine", "--noise", "none", "--dry-run"], ["--noise=none"]),
         ([*TINY, "scheduler=constant,cosine", "--noise", "none"], ["--noise=none", "--dry-run"]),
