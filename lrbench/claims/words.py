@@ -1,7 +1,7 @@
 """What became of a claim, in the words that the terminal, the summary and the page share."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from lrbench.claims.ledger import OWN, Citation, Claim
 from lrbench.claims.settled import MeasuredContrast, Planned, Settled
@@ -10,6 +10,7 @@ from lrbench.metrics import metric_of
 NOT_YET, ADVICE = "not yet run", "advice"
 PROXIES = ("tiny", "small")  # tiers whose studies are of small models on small data
 MOST = 2  # differing parts that are told in a line
+MOST_CONTRASTS = 4
 
 
 def standing(claim: Claim, verdicts: Mapping[str, Settled]) -> str:
@@ -37,10 +38,20 @@ def finding(claim: Claim, settled: Settled | None, planned: Mapping[str, Planned
         studies = [_cost(name, p) for name, p in (planned or {}).items() if claim.id in p.claims and not p.done]
         return "; ".join(studies) or (f"rule {claim.rule}" if claim.rule else "")
     if settled.studies:
-        return "; ".join(map(gained, settled.studies)) + "; a proxy" * (claim.tier in PROXIES and claim.section != OWN)
+        told = telling(settled.studies)
+        more = f"; and {len(settled.studies) - len(told)} more" * (len(told) < len(settled.studies))
+        return "; ".join(map(gained, told)) + more + "; a proxy" * (claim.tier in PROXIES and claim.section != OWN)
     if settled.parts:
         return _of_parts(settled)
     return "; ".join(f"{c.who} {c.year}: {c.found}" for c in claim.citations)
+
+
+def telling(found: Sequence[MeasuredContrast]) -> list[MeasuredContrast]:
+    """As many as a line holds, in their order: the largest effect of each verdict, then the first ones."""
+    by_size = sorted(range(len(found)), key=lambda i: abs(found[i].effect or 0.0))
+    largest = {found[i].verdict: i for i in by_size}.values()
+    chosen = list(dict.fromkeys((*largest, *range(len(found)))))[:MOST_CONTRASTS]
+    return [found[i] for i in sorted(chosen)]
 
 
 def _cost(study: str, p: Planned) -> str:

@@ -56,6 +56,10 @@ def test_whatever_can_be_settled_is_published() -> None:
     assert not {p.parent.name for p in (RESULTS / "claims").glob("*/*")} - KNOWN.keys()
 
 
+def test_what_was_measured_says_what_to_do() -> None:
+    assert [name for name, settled in PUBLISHED.items() if settled.studies and not KNOWN[name].advice] == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("claim", [c for c in KNOWN.values() if c.id in PUBLISHED], ids=lambda c: c.id)
 def test_what_is_published_is_what_the_evidence_says(claim: Claim) -> None:

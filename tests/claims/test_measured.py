@@ -4,7 +4,7 @@ import pytest
 
 from lrbench.claims.measured import DEPENDS, IN_PART, verdict_of
 from lrbench.claims.settled import MeasuredContrast
-from lrbench.claims.words import gained
+from lrbench.claims.words import gained, telling
 from lrbench.config.claim import ClaimContrast, ClaimDesign, ClaimPart
 
 
@@ -53,3 +53,11 @@ def test_what_was_gained_is_told_in_its_unit(kind: str, ends: tuple[float, float
     low, effect, high = ends
     told = gained(found("s", kind=kind, low=low, effect=effect, high=high, fresh=False))
     assert told == f"b against a: {words}, 24 pairs, study s (exploratory, not fresh)"
+
+
+def test_a_line_tells_of_each_verdict_what_is_largest_and_then_the_first() -> None:
+    effects = (0.01, 0.02, -0.03, -0.01, 0.05, None, 0.04)
+    verdicts = ["no verdict" if e is None else "supported" if e > 0 else "contradicted" for e in effects]
+    some = [found(str(i), v, effect=e) for i, (e, v) in enumerate(zip(effects, verdicts, strict=True))]
+    assert [m.study for m in telling(some)] == ["0", "2", "4", "5"]
+    assert telling(some[:3]) == some[:3]
