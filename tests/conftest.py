@@ -168,38 +168,9 @@ def interrupted_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], AbstractC
 
 @pytest.fixture(scope="session")
 def require_same_run() -> Callable[[Any, Any], None]:
-    """Fails unless two records hold the same bits: rows without seconds, every rate and loss, weights and moments."""
-    import torch
+    from same_run import require_same_run
 
-    def rows(record: Any) -> list[dict[str, float]]:
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in record.rows()]
-
-    def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-        if isinstance(value, dict | list):
-            for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-                yield from flat(part, f"{name}.{key}")
-        else:
-            yield name, value
-
-    def compare(one: Any, other: Any) -> None:
-        assert one.standing() == other.standing()
-        assert rows(one) == rows(other)
-        for name in ("series.npy",):
-            assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes(), name
-        kept, theirs = (sorted(str(p.relative_to(r.folder)) for p in r.folder.rglob("*.pt")) for r in (one, other))
-        assert kept == theirs
-        for name in kept:
-            ours, theirs = (dict(flat(torch.load(r.folder / name))) for r in (one, other))
-            assert ours.keys() == theirs.keys()
-            for key in ours.keys() - {".seconds"}:
-                a, b = ours[key], theirs[key]
-                assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b, f"{name}{key}"
-        ours, theirs = (
-            {k: v for k, v in r.summary().items() if "second" not in k} for r in (one, other)
-        )  # fmt: skip
-        assert ours == theirs
-
-    return compare
+    return require_same_run
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from diagnosis import EVERY as DIAGNOSIS
 from find_lr import EVERY as FIND_LR
 from harness import interleaved, keep, seconds
 from interop import EVERY as LOOPS
+from kills import EVERY as KILLS
 from recipes import EVERY as RECIPES
 from study import EVERY as STUDIES
 from texts import EVERY as TEXTS
@@ -599,7 +600,7 @@ def wandb_replay() -> None:
 EVERY = (
     main_job, loop, fixed_cost, batches, augment, precision, trace, first_update, help, runs, plan, sweep,
     wandb_replay, check_corpus, advise, check, *STUDIES, *DIAGNOSIS, *LOOPS, *FIND_LR,
-    *CORRUPTIONS, *TEXTS, *TUNING, *BOXES, *RECIPES, *COMPARE,
+    *CORRUPTIONS, *TEXTS, *TUNING, *BOXES, *RECIPES, *COMPARE, *KILLS,
 )  # fmt: skip
 
 if __name__ == "__main__":
