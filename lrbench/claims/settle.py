@@ -14,8 +14,8 @@ EXACT = ("trace", "api", "behaviour")
 
 
 def settle(claim: Claim, studies: Studies, own: ClaimDesign | None = None) -> Settled | None:
-    """The claim's verdict from what there is, studies among it; None where nothing settles it yet. own:
-    the design of a claim that is not the ledger's. Raises ConfigError."""
+    """The claim's verdict from what there is, studies among it; None where nothing settles it yet. own: the design of a
+    claim that is not the ledger's. Raises ConfigError."""
     if claim.kind in EXACT and (claim.rates or claim.code):
         parts = parts_of(claim)
         return Settled(claim.id, verdict_of(parts), parts, torch=__version__.partition("+")[0])

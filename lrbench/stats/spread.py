@@ -20,8 +20,7 @@ def spread_gains(arm: ArrayLike, baseline: ArrayLike) -> NDArray[np.float64]:
     Empty where the results of either do not differ, and so no ratio exists.
 
     Source: Arvesen (1969), Annals of Mathematical Statistics 40, 2076-2100: jackknifing U-statistics, of which Gini's
-    mean difference is one. (A standard deviation's interval is wrong a side in 5 % of cases, not in 1.5, where one run
-    in twenty lies far out.)
+    mean difference is one. (Of standard deviations, runs that lie far out make such an interval too narrow.)
     """
     ours, theirs = np.asarray(arm, np.float64), np.asarray(baseline, np.float64)
     if ours.shape != theirs.shape:
