@@ -1,7 +1,13 @@
 """The rates of recipes, by hand from what their first lines say."""
 
+import json
+import re
+import statistics
+from pathlib import Path
+
 import pytest
 
+from lrbench import CONF
 from lrbench.config.experiments import experiment
 from lrbench.engine.carried import require_fit
 from lrbench.schedules import lr_table
@@ -79,3 +85,22 @@ def test_rates_of_language_models(asked: tuple[str, ...], rates: dict[int, float
     column = lr_table(experiment(*asked)).lr[:, 0]
     for update, rate in rates.items():
         assert column[update] == pytest.approx(rate, rel=1e-5), update
+
+
+SCORES = json.loads((Path(__file__).parents[2] / "results" / "benchmarks" / "recipe_scores.json").read_text())
+TINY = sorted(p.stem for p in (CONF / "recipe").glob("*_tiny.yaml"))
+
+
+@pytest.mark.parametrize("recipe", TINY)
+def test_a_header_says_what_the_stored_runs_reached(recipe: str) -> None:
+    text = (CONF / "recipe" / f"{recipe}.yaml").read_text().replace("\n# ", " ")
+    (said,) = re.findall(r"Should reach: (.*?\(results/benchmarks/recipe_scores\.json\))", text)
+    runs = SCORES[recipe]
+    told = re.findall(r"((?:test|val)/\w+) ([\d.]+)(%?)", said)
+    assert told
+    for metric, number, unit in told:
+        mean = statistics.mean(run[metric] for run in runs)
+        assert number == (f"{100 * mean:.2f}" if unit else f"{mean:.4f}"), metric
+    for sd in re.findall(r"sd ([\d.]+) points", said):
+        assert sd == f"{100 * statistics.stdev(run[told[0][0]] for run in runs):.2f}"
+    assert (len(runs) == 5) == ("over seeds 0 to 4" in said)
