@@ -28,7 +28,7 @@ from warm import Process, Warm
 
 from lrbench.store.store import Store
 
-KILLS = 1000
+KILLS = int(os.environ.get("KILLS", "1000"))  # in all
 AT_A_TIME = 4  # as victims sleep before they are killed
 EACH = 10  # of one victim, which then is let end
 SHARED = ("model=mlp", "model.args.hidden=[8]", "horizon=40ep", "checkpoint_every=7ba", "tracker=none", "device=cpu")
