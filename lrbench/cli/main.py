@@ -175,8 +175,6 @@ def _overrides_and_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
     """
     from hydra._internal.utils import get_args_parser
 
-    from lrbench.config.hydra_errors import without_dashes
-
     def refuse(message: str) -> NoReturn:
         raise ConfigError("", "", message, "--hydra-help lists the flags")
 
@@ -185,6 +183,8 @@ def _overrides_and_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
     known, rest = parser.parse_known_args(arguments)
     for word in rest:
         if word.startswith("-"):
+            from lrbench.config.hydra_errors import without_dashes
+
             flags = [*FLAGS, *(f for f in parser._option_string_actions if f.startswith("--"))]
             raise ConfigError(word, "", "there is no such flag", without_dashes(word) or did_you_mean(word, flags))
     overrides = [*known.overrides, *rest]

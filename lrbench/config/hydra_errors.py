@@ -150,6 +150,7 @@ def _unknown_key(key: str, text: str, arguments: Sequence[str]) -> ConfigError:
     return ConfigError(where, "", f"there is no option '{name}'", _nearest(name, arguments))
 
 
+NO_PART = ("recipe", "pitfall")  # groups whose levels set the options of others
 # What other trainers call an option, and how it is written here.
 CALLED = {
     **dict.fromkeys(("epochs", "num_epochs", "max_epochs", "num_train_epochs"), "horizon=30ep"),
@@ -165,7 +166,7 @@ def _nearest(key: str, arguments: Sequence[str]) -> str:
     """What it is called here; else the nearest of all options; if none is near, those on the same level."""
     if key in CALLED:
         return f"write {CALLED[key]}"
-    groups = {"recipe", "pitfall", *(f.name for f in fields(Config))}
+    groups = {*NO_PART, *(f.name for f in fields(Config))}
     known = _known_options(tuple(a for a in arguments if a.partition("=")[0] in groups and _picks_a_level(a)))
     parent = key.rpartition(".")[0]
     siblings = [k for k in known if k.rpartition(".")[0] == parent]
@@ -175,9 +176,9 @@ def _nearest(key: str, arguments: Sequence[str]) -> str:
 
 @cache
 def _known_options(levels: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the configuration with these levels and of the launchers, and the groups that are no part of it."""
+    """Those of the configuration with these levels and of the launchers, and the groups that leave no trace in it."""
     launchers = [f"hydra.launcher.{f.name}" for f in (*fields(Slurm), *fields(LocalLauncherConfig)) if f.name[0] != "_"]
-    return (*_keys(compose(levels)), *launchers, "recipe", "pitfall")
+    return (*_keys(compose(levels)), *launchers, *NO_PART)
 
 
 def without_dashes(flag: str) -> str:

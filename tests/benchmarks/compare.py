@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness import keep, seconds
+from harness import environment, keep, seconds
 
 ASKED = ("compare", "data=digits", "model=mlp", "scheduler=constant,cosine,linear", "--pairs", "10", "--name", "mine")
 ALIKE = ("verdict.json", "report.md")
@@ -40,8 +40,7 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
     folder.mkdir(exist_ok=True)
     quiet = subprocess.DEVNULL
     command = [sys.executable, "-m", "lrbench", *ASKED, "tracker=none"]
-    here = {name: value for name, value in os.environ.items() if name != "LRBENCH_RESULTS"}
-    return subprocess.Popen(command, cwd=folder, env=here, stdout=quiet, stderr=quiet, start_new_session=True)
+    return subprocess.Popen(command, cwd=folder, env=environment(), stdout=quiet, stderr=quiet, start_new_session=True)
 
 
 def _killed(folder: Path, many: int) -> int:

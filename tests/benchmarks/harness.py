@@ -39,6 +39,11 @@ def interleaved(first: Callable[[], float], second: Callable[[], float], rounds:
     }
 
 
+def environment() -> dict[str, str]:
+    """That of somebody who has named no results folder."""
+    return {name: value for name, value in os.environ.items() if name != "LRBENCH_RESULTS"}
+
+
 def spread(found: Sequence[float]) -> dict[str, Any]:
     """What seeds reached: their mean and standard deviation, and each."""
     return {
