@@ -94,6 +94,9 @@ TINY = sorted(p.stem for p in (CONF / "recipe").glob("*_tiny.yaml"))
 @pytest.mark.parametrize("recipe", TINY)
 def test_a_header_says_what_the_stored_runs_reached(recipe: str) -> None:
     text = (CONF / "recipe" / f"{recipe}.yaml").read_text().replace("\n# ", " ")
+    (cost,) = re.findall(r"Cost: (\d+) s of processor time", text)
+    spent = statistics.mean(run["cpu_seconds"] for run in SCORES[recipe])
+    assert int(cost) == round(spent, -1 if spent >= 60 else 0)
     (said,) = re.findall(r"Should reach: (.*?\(results/benchmarks/recipe_scores\.json\))", text)
     runs = SCORES[recipe]
     told = re.findall(r"((?:test|val)/\w+) ([\d.]+)(%?)", said)
