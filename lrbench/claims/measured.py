@@ -68,7 +68,7 @@ def _of_study(part: ClaimPart, study: str, studies: Studies) -> Iterator[Measure
             if not part.tasks or task.task in part.tasks:
                 (c,) = [c for c in task.contrasts if c.arm == arm]
                 why = () if task.size.enough else (task.size.why,)
-                told = (*why, *_remarks(design, contrast, arm, rules))
+                told = (*why, *_remarks(design, task.task, contrast, arm, rules))
                 yield _told(study, design, rules, task.task, contrast, c, told)
 
 
@@ -90,12 +90,12 @@ def _rules(own: Rules, contrast: ClaimContrast, arm: str, claim: ClaimedEffect, 
     )  # fmt: skip
 
 
-def _remarks(design: Design, contrast: ClaimContrast, arm: str, rules: Rules) -> Iterator[str]:
+def _remarks(design: Design, task: str, contrast: ClaimContrast, arm: str, rules: Rules) -> Iterator[str]:
     if rules.baseline != design.rules.baseline:
         yield OTHER_BASELINE
     elif arm not in rules.family:
         yield NOT_PRIMARY
-    if design.was_seen(contrast.arm, contrast.against):
+    if design.was_seen(contrast.arm, contrast.against, task):
         yield NOT_FRESH
 
 
@@ -111,5 +111,5 @@ def _told(
         effect=shown(rules, tested.mean) if tested and tested.mean is not None else None,
         low=interval.low if interval else None, high=interval.high if interval else None,
         level=tested.level if tested else None, agreement=c.agreement.tuned_again if c.agreement else None,
-        fresh=not design.was_seen(contrast.arm, contrast.against), remarks=(*remarks, *c.remarks),
+        fresh=not design.was_seen(contrast.arm, contrast.against, task), remarks=(*remarks, *c.remarks),
     )  # fmt: skip

@@ -45,16 +45,18 @@ class Design:
         return digest(canonical({"rules": rules, "arms": self.arms, "keys": self.keys}))
 
     @property
-    def seen(self) -> tuple[str, ...]:
-        """The arms whose gain over the baseline could be seen when the design was frozen."""
-        return tuple(a for a in self.rules.contrasts if self.was_seen(a, self.rules.baseline))
+    def seen(self) -> Mapping[str, tuple[str, ...]]:
+        """By task, the arms whose gain over the baseline could be seen when the design was frozen; such tasks alone."""
+        rules = self.rules
+        found = {t: tuple(a for a in rules.contrasts if self.was_seen(a, rules.baseline, t)) for t in rules.tasks}
+        return {task: arms for task, arms in found.items() if arms}
 
-    def was_seen(self, arm: str, against: str) -> bool:
-        """Whether a gain could be seen when the design was frozen: both had run on a task. One of the two alone, that
+    def was_seen(self, arm: str, against: str, task: str) -> bool:
+        """Whether a gain could be seen when the design was frozen: both had run on the task. One of the two alone, that
         another study had as well, shows none."""
         if not self.fresh and not self.existed:
             return True  # which runs there were is not known
-        return any({arm, against} <= arms.keys() for arms in self.existed.values())
+        return {arm, against} <= self.existed.get(task, {}).keys()
 
     def each_arm(self) -> Iterator[Experiment]:
         """An Experiment of every arm on every task: as it is given, or at the first of its values."""

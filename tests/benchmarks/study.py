@@ -46,7 +46,7 @@ NULL: Mapping[str, Scene] = {
     "0.5 sd, one arm's best between two values": Scene(curvature=0.5, off=(0.0, 0.5)),
     "a cliff above the best, 0.5 sd a step below": Scene(curvature=0.5, shape="cliff"),
 }  # fmt: skip
-STUDIES = 1200  # of each case where nothing else is said; four times as many halve the intervals
+STUDIES = 4800  # of each case where nothing else is said; four times as many halve the intervals
 HARD = {"curvature": 0.5}  # where the choice matters most
 OTHERS: Mapping[str, Case] = {
     "lognormal seeds": (Scene(**HARD, noise=("lognormal",)), {}),

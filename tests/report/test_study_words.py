@@ -276,9 +276,14 @@ def test_which_runs_existed_is_said_and_whether_a_gain_could_be_seen(several: tu
         "nobody has seen."
     )
     assert "frozen after runs of one side of what it compares" in markdown.render(shared, result)
-    known = replace(shared, existed={"digits": {"a": {"0.4": 10}, "c": {"0.4": 2}}})
-    assert words.headline(known, result).startswith("Exploratory, not fresh: In test accuracy")
-    assert "So the gain of c could be seen" in remarks(known, result)[0]
+    both = {"a": {"0.4": 10}, "c": {"0.4": 2}}
+    known = replace(shared, existed={"digits": both})
+    assert words.headline(known, result).startswith("Not wholly fresh: In test accuracy")
+    assert "So the gain of c on digits could be seen" in remarks(known, result)[0]
+    assert [known.was_seen("c", "a", task) for task in ("digits", "blobs")] == [True, False]
+    everywhere = replace(shared, existed={"digits": both, "blobs": both})
+    assert words.headline(everywhere, result).startswith("Exploratory, not fresh: In test accuracy")
+    assert "So the gain of c could be seen" in remarks(everywhere, result)[0]
 
 
 @pytest.mark.slow

@@ -38,7 +38,7 @@ def _standing(design: Design) -> Iterator[str]:
     if not design.fresh:
         which = f": {'; '.join(_existed(design))}" if design.existed else ""
         known = (
-            f"the gain of {listed(design.seen)} could be seen, and the design may have been written to fit it"
+            f"the gain of {_seen(design)} could be seen, and the design may have been written to fit it"
             if design.seen
             else "no gain could be seen, for none is of an arm and of its baseline, though whoever chose the arms may "
             "have known how these came out"
@@ -49,6 +49,13 @@ def _standing(design: Design) -> Iterator[str]:
         )
     if design.rules.replicate:
         yield f"Replicate {design.rules.replicate}: the same design on seeds of its own."
+
+
+def _seen(design: Design) -> str:
+    """`b and c`, or `b and c on digits` where it was not so on every task."""
+    every = len(set(design.seen.values())) == 1 and design.seen.keys() == set(design.rules.tasks)
+    each = {listed(arms) if every else f"{listed(arms)} on {task}": None for task, arms in design.seen.items()}
+    return "; ".join(each)
 
 
 def _existed(design: Design) -> Iterator[str]:

@@ -53,8 +53,8 @@ def title(design: Design) -> str:
 
 def freshness(design: Design) -> str:
     """What stands before a verdict on runs of which some were there before their design: a gain that could be seen is
-    no confirmation, runs of one side alone are less than that."""
-    return "" if design.fresh else f"{NOT_FRESH if design.seen else NOT_WHOLLY}: "
+    no confirmation; one that could on some of the tasks, or runs of one side alone, are less than that."""
+    return "" if design.fresh else f"{NOT_FRESH if len(design.seen) == len(design.rules.tasks) else NOT_WHOLLY}: "
 
 
 def headline(design: Design, result: Result) -> str:
