@@ -12,6 +12,7 @@ from lrbench.advise.facts import AdviceCase
 from lrbench.advise.next_steps import WIDTH, code, steps
 from lrbench.advise.sentence import Understood
 from lrbench.advise.table import Option
+from lrbench.plural import plural
 
 INDENT = 11  # columns: where what is said of a choice begins
 MOST = 2  # contrasts of a claim that are told
@@ -46,8 +47,8 @@ def _case(case: AdviceCase) -> Iterator[str]:
     name = f"{of['model']}, {of['words']}" if of["model"] else of["words"]
     size = f"{short(of['size'])} parameters" if of["size"] else ""
     weights = "from pretrained weights" if of["pretrained"] else "from scratch"
-    updates = f"{of['updates']:,} updates" if of["updates"] else ""
-    parts = (name, size, weights, f"{of['epochs']} epochs", f"{of['batch']:,} samples an update", updates)
+    updates = plural(of["updates"], "update") if of["updates"] else ""
+    parts = (name, size, weights, plural(of["epochs"], "epoch", ""), f"{of['batch']:,} samples an update", updates)
     yield from _paragraph("for", ", ".join(p for p in parts if p))
     if case.assumed:
         assumed = ", ".join(f"--{n} {_spelled(of[n])}" for n in case.assumed if n != "pretrained")

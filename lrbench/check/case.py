@@ -12,6 +12,7 @@ from lrbench.engine.measuring import task_of
 from lrbench.experiment import Experiment
 from lrbench.experiment.schedule_plan import SchedulePlan
 from lrbench.metrics import Metric, metric_of
+from lrbench.plural import plural
 from lrbench.schedules import LRTable, RateFacts, check, facts, hears_metric, lr_table
 from lrbench.schedules.build import momentum_of, settings_of
 from lrbench.schedules.remark import Remark
@@ -99,7 +100,7 @@ class Case:
     def epoch(self) -> str:
         """The length of an epoch in words, for texts."""
         per_epoch = self.experiment.clock.per_epoch
-        return "no epochs" if per_epoch is None else f"{per_epoch:,} updates an epoch"
+        return "no epochs" if per_epoch is None else f"{plural(per_epoch, 'update')} an epoch"
 
     @cached_property
     def warms(self) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 from lrbench.check.case import Case
 from lrbench.check.finding import Severity
 from lrbench.check.proposed import Cure, Proposed
+from lrbench.plural import plural
 from lrbench.schedules.remark import to_the_end
 
 LONG = 50  # epochs, from which on the guide would rather have a cosine
@@ -17,7 +18,7 @@ def onecycle_stepped_by_epoch(case: Case) -> Iterator[Proposed]:
     main, f = case.plan.main, case.facts[0]
     if not case.one_cycle or main.phase.interval != "epoch" or main.phase.tick == 1 or main.phase.steps == 1:
         return
-    shown = f"It is stepped {main.phase.steps} times, once in {main.phase.tick:,} updates"
+    shown = f"It is stepped {plural(main.phase.steps, 'time')}, once in {plural(main.phase.tick, 'update')}"
     cut = f.last > max(0.1 * f.peak, f.first)
     end = f"the run ends within its cycle, at {f.last:.4g} of {case.plan.peaks[f.group]:.4g}"
     says = f"{shown}, and {end}." if cut else f"{shown}: its largest stair is {_stair(case):.0%} of the peak."

@@ -7,6 +7,7 @@ from textwrap import fill
 from typing import Any
 
 from lrbench.check.finding import SEVERITIES, Finding, without_replaced
+from lrbench.plural import plural
 
 WIDTH = 80
 
@@ -72,7 +73,7 @@ def counted(reports: Sequence[Report]) -> str:
     """`2 warnings, 1 note in 1 schedule`."""
     found = [f.severity for r in reports for f in r.open]
     accepted = sum(len(r.findings) - len(r.open) for r in reports)
-    parts = [f"{found.count(s)} {s}{'s' * (found.count(s) != 1)}" for s in SEVERITIES if s in found]
+    parts = [f"{plural(found.count(s), s)}" for s in SEVERITIES if s in found]
     parts += [f"{accepted} accepted"] if accepted else []
-    jobs = f"{len(reports)} schedule{'s' * (len(reports) != 1)}"
+    jobs = plural(len(reports), "schedule")
     return f"{', '.join(parts) or 'nothing found'} in {jobs}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from lrbench.claims.ledger import OWN, Citation, Claim
 from lrbench.claims.settled import MeasuredContrast, Planned, Settled
 from lrbench.metrics import metric_of
+from lrbench.plural import plural
 
 NOT_YET, ADVICE = "not yet run", "advice"
 PROXIES = ("tiny", "small")  # tiers whose studies are of small models on small data
@@ -57,7 +58,7 @@ def telling(found: Sequence[MeasuredContrast]) -> list[MeasuredContrast]:
 def _cost(study: str, p: Planned) -> str:
     """lrbench compare bugs_fashion (432 runs, about 5.4 hours)."""
     hours = "" if p.hours is None else f", about {p.hours:.1f} hours"
-    return f"lrbench compare {study} ({p.runs} runs{hours})"
+    return f"lrbench compare {study} ({plural(p.runs, 'run', '')}{hours})"
 
 
 def _of_parts(settled: Settled) -> str:
@@ -86,7 +87,7 @@ def gained(m: MeasuredContrast) -> str:
         size += f" ({between(metric, ConfidenceInterval(m.low, m.high))})"
     seen = "" if m.fresh else " (exploratory, not fresh)"
     what = "fraction of " * (m.kind == "fraction") + subject_of(m.kind, m.metric)
-    return f"{who}: {what} {size}, {m.n} pairs, study {m.study}{seen}"
+    return f"{who}: {what} {size}, {plural(m.n, 'pair')}, study {m.study}{seen}"
 
 
 def rerun(m: MeasuredContrast) -> str:

@@ -16,6 +16,7 @@ from rich.table import Table
 from lrbench.commands import Parser
 from lrbench.errors import ConfigError
 from lrbench.metrics import Metric, declared_in, metric_of
+from lrbench.plural import plural
 from lrbench.store.export import write_rows
 from lrbench.store.filters import missing, parse
 from lrbench.store.folder import results_folder
@@ -121,7 +122,7 @@ def _put(chosen: list[Flat], names: list[str], options: argparse.Namespace, ever
         _export(chosen, store, options.export)
     elif options.parquet:
         write_parquet(chosen, names or every, options.parquet)
-        print(f"{len(chosen)} runs in {options.parquet}", file=sys.stderr)
+        print(f"{plural(len(chosen), 'run')} in {options.parquet}", file=sys.stderr)
     elif options.json:
         print(json.dumps([{k: _plain(row.get(k)) for k in names or every} for row in chosen], indent=2))
     elif options.csv:
@@ -146,7 +147,7 @@ def _export(chosen: list[Flat], store: Store, path: Path) -> None:
     except OSError as error:
         raise ConfigError("--export", path, f"cannot be written ({error.strerror or error})") from error
     left = f"; {len(chosen) - len(done)} that are not done were left out" if len(done) < len(chosen) else ""
-    print(f"{len(done)} runs exported, {path} holds {total}{left}", file=sys.stderr)
+    print(f"{plural(len(done), 'run')} exported, {path} holds {total}{left}", file=sys.stderr)
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import track
 
 from lrbench.commands import Parser
+from lrbench.plural import plural
 from lrbench.report.selection import records_of
 from lrbench.store.files import to_json
 from lrbench.store.folder import results_folder
@@ -65,7 +66,7 @@ def _lines(found: Sequence[Verified]) -> list[str]:
 def _headline(found: Sequence[Verified]) -> str:
     counts = Counter(each.verdict for each in found)
     kinds = Counter({"evidence": "file", "plan": "file"}.get(each.standing, "record") for each in found)
-    many = " and ".join(f"{n} {kind}{'s' * (n != 1)}" for kind, n in sorted(kinds.items(), reverse=True))
+    many = " and ".join(f"{plural(n, kind)}" for kind, n in sorted(kinds.items(), reverse=True))
     return f"{many}: {', '.join(f'{n} {verdict}' for verdict, n in counts.most_common())}"
 
 

@@ -13,6 +13,7 @@ from rich.progress import track
 from lrbench.commands import Parser
 from lrbench.errors import ConfigError
 from lrbench.experiment import Component
+from lrbench.plural import plural
 from lrbench.report.selection import records_of
 from lrbench.store.folder import results_folder
 from lrbench.store.record import DONE, Record
@@ -41,9 +42,9 @@ def _sent(records: Sequence[Record], options: argparse.Namespace) -> int:
         print(f"lrbench: {name} is corrupt, and left out: {why}.", file=sys.stderr)
     done = [r for r in records if r.run_id not in damaged and r.standing() in DONE]
     if not done:
-        raise ConfigError(f"wandb {options.what}", "", f"none of the {len(records)} runs is finished or diverged")
+        raise ConfigError(f"wandb {options.what}", "", f"of {plural(len(records), 'run')} none is finished or diverged")
     if len(done) < len(records):
-        print(f"{len(records) - len(done)} runs that are not done are passed over", file=sys.stderr)
+        print(f"passed over, not done: {plural(len(records) - len(done), 'run')}", file=sys.stderr)
     if options.what == "sync":
         return _sync(done)
     from lrbench.sweep.mirror import memberships, replay  # brings torch along
@@ -56,7 +57,7 @@ def _sent(records: Sequence[Record], options: argparse.Namespace) -> int:
         memberships_of = tags[_results(record)].get(record.run_id, ())
         if not replay(record, Component(target=WANDB, args=args), memberships_of, print):
             return 1
-    print(f"{len(done)} runs in {time.monotonic() - began:.1f} s; lrbench wandb sync sends them")
+    print(f"{plural(len(done), 'run')} in {time.monotonic() - began:.1f} s; lrbench wandb sync sends them")
     return 0
 
 

@@ -10,6 +10,7 @@ from lrbench.config.experiments import schedule_of
 from lrbench.config.hydra_errors import composing
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.horizon import Clock, require_room, whole_updates
+from lrbench.plural import plural
 
 if TYPE_CHECKING:
     from lrbench.experiment import Optimizer
@@ -90,7 +91,7 @@ def _clock(plain: Any, said: set[str], updates: int, per_epoch: int | None) -> C
         return replace(clock, per_eval=min(per_epoch or updates, updates))
     per_eval = whole_updates(plain["eval_every"], clock, "eval_every")
     if per_eval > updates:
-        why = f"that is {per_eval} updates, and there are {updates}"
+        why = f"that is {plural(per_eval, 'update', '')}, and there are {updates}"
         raise ConfigError("eval_every", plain["eval_every"], why, "evaluate more often")
     return replace(clock, per_eval=per_eval)
 

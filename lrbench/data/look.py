@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from lrbench.data.pixels import Convention, look
 from lrbench.errors import ConfigError
+from lrbench.plural import plural
 
 ENDS = 4096  # bytes at both ends of a file by which copies are suspected, before they are read whole
 EVERY = 10.0  # seconds between two lines that say how far it is
@@ -109,7 +110,7 @@ def copies(same: Sequence[Sequence[Image]], test: str) -> Iterator[str]:
 
 
 def _counted(pairs: Sequence[tuple[Image, Image]]) -> str:
-    return f"{len(pairs):,} image{'s' * (len(pairs) != 1)}"
+    return f"{plural(len(pairs), 'image')}"
 
 
 def _example(pairs: Sequence[tuple[Image, Image]]) -> str:

@@ -8,6 +8,7 @@ from lrbench.diagnose.hearing import Hearing, hearing_of
 from lrbench.diagnose.rates import RateHistory
 from lrbench.diagnose.remedies import fork
 from lrbench.diagnose.symptoms import Symptoms
+from lrbench.plural import plural
 
 Why = tuple[str, str, Try]  # a cause, a sentence, what mends it
 
@@ -63,9 +64,8 @@ def _why_down(seen: Symptoms, rates: RateHistory) -> Why:
     cure = _whole(seen, "scheduler=cosine")
     epochs = series.end / series.per_epoch if series.per_epoch and series.unit == "update" else np.inf
     if rates.moves > 2 * epochs:
-        says = (
-            f"It moves {rates.moves:,} times in {epochs:.3g} epochs, with a length that may have been meant in epochs."
-        )
+        often = f"{rates.moves:,} times in {plural(epochs, 'epoch', '.3g')}"
+        says = f"It moves {often}, with a length that may have been meant in epochs."
         return "stepped-too-often", says, cure
     return "too-short", "Its length (T_max, total_iters or gamma) fits a shorter run.", cure
 

@@ -25,6 +25,7 @@ from lrbench.experiment.components import (
 from lrbench.experiment.schedule_plan import SchedulePlan, require_fit
 from lrbench.horizon import Clock, horizon_updates, moment, whole_updates
 from lrbench.metrics import Mode
+from lrbench.plural import plural
 
 # What leaving a field out means: it is None then and not in the identity, which so is that of before the field was.
 NEUTRAL = {"accumulate": 1, "ranks": 1, "channels_last": False, "compile": False}
@@ -183,7 +184,7 @@ class Experiment:
         option, given = "early_stop.patience", self.early_stop.patience
         updates, every = whole_updates(given, self.clock, option), self.clock.per_eval
         if updates % every:
-            why = f"this is {updates} updates, and the model is evaluated every {every}"
+            why = f"this is {plural(updates, 'update', '')}, and the model is evaluated every {every}"
             near = sorted({max(1, updates // every) * every, -(-updates // every) * every})
             raise ConfigError(option, given, why, f"give {' or '.join(f'{n}ba' for n in near)}, or change eval_every")
         if updates + every >= self.clock.updates:

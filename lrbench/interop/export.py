@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from lrbench import __version__
 from lrbench.experiment.schedule_plan import SchedulePart, SchedulePlan
 from lrbench.interop.source import ONE_GROUP, Source, import_lines, optimizer_given
+from lrbench.plural import plural
 from lrbench.schedules import hears_metric, lr_table
 from lrbench.schedules.build import settings_of
 from lrbench.schedules.feedback import built
@@ -42,7 +43,7 @@ def _title(plan: SchedulePlan) -> str:
     """One line: what follows what, over how many updates."""
     names = [part.spec.name for part in plan.parts if part.option != "weight_decay"]
     epochs = f", {plan.clock.per_epoch} an epoch" if plan.clock.per_epoch else ""
-    return f"The rate of every update: {', then '.join(names)}; {plan.clock.updates} updates{epochs}."
+    return f"The rate of every update: {', then '.join(names)}; {plural(plan.clock.updates, 'update', '')}{epochs}."
 
 
 def _usage(plan: SchedulePlan, command: str) -> str:

@@ -16,6 +16,7 @@ from lrbench.experiment.schedule_plan import SchedulePlan
 from lrbench.interop.against import off_plan
 from lrbench.interop.logs import Logged, read
 from lrbench.interop.seen import FEW, SAME, SHARE, Floats, Ints, shown
+from lrbench.plural import plural
 
 END = 0.05  # of the rows: what is looked at to see how a curve ends
 BESIDE_PLAN = ("watch.resumed-on-another-curve", "watch.not-a-rate")  # what a plan cannot say better
@@ -57,7 +58,7 @@ def _curves(logged: Logged) -> Iterator[tuple[str, Ints, Floats]]:
 def no_rates(logged: Logged) -> Iterator[Finding]:
     """A rate below zero is none, nor is nan or inf."""
     for name, step, written, rows in logged.broken:
-        says = f"{name} is {written:g} at step {step}, and no finite number in {rows} row{'s' * (rows > 1)}"
+        says = f"{name} is {written:g} at step {step}, and no finite number in {plural(rows, 'row')}"
         cure = "look at the formula of the schedule there; where no rate was logged, leave the cell empty"
         yield Finding(rule="watch.not-a-rate", severity="error", says=says, otherwise=cure)
     for name, rates in zip(logged.names, logged.rates.T, strict=True):
@@ -76,10 +77,10 @@ def log_too_sparse(logged: Logged) -> Iterator[Finding]:
     epochs = logged.counts == "epoch"
     if logged.spacing <= 1 and not epochs:
         return
-    unit = "epoch" if epochs else f"{logged.spacing:g} updates"
+    unit = "epoch" if epochs else f"{plural(logged.spacing, 'update', 'g')}"
     cure = "log it at every update, or use lrbench.watch(optimizer, scheduler, ...)"
     if epochs:
-        unit += f" ({logged.per_epoch:g} updates)" if logged.per_epoch else ""
+        unit += f" ({plural(logged.per_epoch, 'update', 'g')})" if logged.per_epoch else ""
         cure += "; or give what was meant, which every row is held against: scheduler=... --updates N --per-epoch U"
     two = "two epochs" if epochs else f"{2 * logged.spacing:g} updates"
     says = f"the rate is logged once every {unit}: a schedule that turns within {two} may look like another or like a "

@@ -20,6 +20,7 @@ from lrbench.interop.stepping import (
     stepped_twice,
     steps_first,
 )
+from lrbench.plural import plural
 
 HALVINGS = 20  # of the scale of a torch.amp.GradScaler, from its first 2^16 down
 
@@ -79,7 +80,7 @@ def _warmup(seen: WatchedLoop, nature: Nature) -> tuple[int, str]:
     if nature.warmup:
         return nature.warmup, f"{nature.warmup} steps"
     if len(seen.steps) and seen.every > 1 and (before := int(seen.steps[0] / seen.every) - 1) > 0:
-        return before, f"{before} epochs, in which the scheduler was not stepped"
+        return before, f"{plural(before, 'epoch')}, in which the scheduler was not stepped"
     return 0, ""
 
 
@@ -144,7 +145,7 @@ def steps_skipped(seen: WatchedLoop) -> Iterator[Finding]:
     if not extra:
         return
     says = f"{extra} steps of the scheduler had no optimizer step with them (fp16's scaler skips those that overflow): "
-    says += f"the schedule is {extra} updates ahead of the training"
+    says += f"the schedule is {plural(extra, 'update')} ahead of the training"
     yield Finding(
         rule="watch.steps-skipped",
         severity="note" if later <= max(FEW, 0.01 * seen.n) else "warning",

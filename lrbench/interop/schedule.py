@@ -19,6 +19,7 @@ from lrbench.errors import ConfigError
 from lrbench.experiment.hashing import canonical, digest
 from lrbench.experiment.schedule_plan import SchedulePlan
 from lrbench.interop.optimizers import bare, plan_for, require_one_momentum
+from lrbench.plural import plural
 from lrbench.schedules import Feedback, check, hears_metric, lr_table
 
 
@@ -78,7 +79,7 @@ class TableLR(LRScheduler):
                 self._write()
                 return
         if self._beyond == "refuse" and self.last_epoch >= self.total_steps:
-            why = f"this is step {self.last_epoch + 1} of a schedule of {self.total_steps} updates"
+            why = f"this is step {self.last_epoch + 1} of a schedule of {plural(self.total_steps, 'update', '')}"
             cure = "let updates be the optimizer steps of the whole run, or say beyond='hold'"
             raise ConfigError("updates", self.total_steps, why, cure)
         super().step()

@@ -6,6 +6,7 @@ import numpy as np
 
 from lrbench.check.finding import Finding, Severity
 from lrbench.interop.seen import FEW, WatchedLoop, shown
+from lrbench.plural import plural
 
 
 def no_updates(seen: WatchedLoop) -> Iterator[Finding]:
@@ -32,7 +33,7 @@ def never_stepped(seen: WatchedLoop) -> Iterator[Finding]:
         severity: Severity = "error" if seen.per_epoch else "warning"
         yield Finding(rule="watch.never-stepped", severity=severity, says=says, otherwise=cure)
     else:
-        says = f"{name}.step() was never called in {seen.n} updates, and the rate moved all the same"
+        says = f"{name}.step() was never called in {plural(seen.n, 'update', '')}, and the rate moved all the same"
         cure = "watch the scheduler that is stepped"
         yield Finding(rule="watch.never-stepped", severity="warning", says=says, otherwise=cure)
 
@@ -107,7 +108,7 @@ def of_epochs_by_update(seen: WatchedLoop) -> Iterator[Finding]:
         least = 0.75 if nature.length else 0.4  # the last milestone may lie anywhere behind the middle
         if not (least * epochs <= length <= 1.25 * epochs and steps >= 2 * length):
             return
-        what = f"it has {length} steps, as the run has {epochs:g} epochs"
+        what = f"it has {length} steps, as the run has {plural(epochs, 'epoch', 'g')}"
         when = f"it was through after update {length} of {total}"
     elif nature.period and nature.factor and 0 < nature.factor < 1:
         by_update = nature.factor ** (total // nature.period)
@@ -115,7 +116,7 @@ def of_epochs_by_update(seen: WatchedLoop) -> Iterator[Finding]:
         if not (by_update < 1e-6 < by_epoch and steps >= FEW):
             return
         what = f"a factor {nature.factor:g} every {nature.period} steps comes to {by_update:.1g} in {total} updates"
-        when = f"in {epochs:g} epochs it comes to {by_epoch:.2g}"
+        when = f"in {plural(epochs, 'epoch', 'g')} it comes to {by_epoch:.2g}"
     elif nature.cycle and 2 <= nature.cycle <= min(seen.per_epoch / 2, epochs) and steps >= 2 * nature.cycle:
         what = f"it restarts every {nature.cycle} steps"
         when = f"that is {seen.per_epoch / nature.cycle:.1f} times an epoch"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lrbench.plots.curve import Scale, ScheduleCurve, share, size_of, twins, unit_of
 from lrbench.plots.phases import warmup_of
 from lrbench.plots.scale import logarithmic, round_numbers
+from lrbench.plural import plural
 from lrbench.schedules import RateFacts
 
 Floats = NDArray[np.float64]
@@ -73,9 +74,7 @@ def _beside(curve: ScheduleCurve) -> list[str]:
     """What is told of a schedule beside its rates."""
     clock, table = curve.plan.clock, curve.table
     epochs = [] if clock.per_epoch is None else [f"{clock.per_epoch} an epoch"]
-    parts = [
-        ", ".join([f"{clock.updates} update{'s' * (clock.updates > 1)}", *epochs, f"warmup {warmup_of(curve.phases)}"])
-    ]
+    parts = [", ".join([f"{plural(clock.updates, 'update', '')}", *epochs, f"warmup {warmup_of(curve.phases)}"])]
     if table.weight_decay is not None:
         decay = table.weight_decay[:, int(table.weight_decay[0].argmax())]  # some groups have none
         parts.append(f"weight decay {decay[0]:.4g} to {decay[-1]:.4g}")

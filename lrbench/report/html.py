@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from lrbench.metrics import Metric
+from lrbench.plural import plural
 from lrbench.report import tables, words
 from lrbench.report.numbers import is_share, overshoots, signed
 from lrbench.report.page import beside_each_other, captioned, items, page, section, tabled
@@ -66,7 +67,7 @@ def _pairs(c: Comparison) -> str:
             value=p.difference.mean,
             low=p.difference.interval.low if p.difference.interval else None,
             high=p.difference.interval.high if p.difference.interval else None,
-            note=f"{p.difference.n} pair{'s' * (p.difference.n != 1)}",
+            note=plural(p.difference.n, "pair"),
         )
         for p in c.pairs
     ]

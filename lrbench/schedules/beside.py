@@ -10,6 +10,7 @@ import numpy as np
 
 from lrbench.errors import ConfigError
 from lrbench.experiment.schedule_plan import SchedulePart, SchedulePlan
+from lrbench.plural import plural
 from lrbench.schedules.build import call
 from lrbench.schedules.compose import LRTable
 from lrbench.schedules.remark import Remark, given, is_count, to_the_end
@@ -80,7 +81,7 @@ def _one_step(plan: SchedulePlan, warm: SchedulePart, group: str, shown: str) ->
     if often.phase.steps == 1 or not _moves(trace(plan, often, group).lr):
         return None
     why = (
-        f"{shown} never climbs: it is stepped every {warm.phase.tick} updates, and ends at the first; "
+        f"{shown} never climbs: it is stepped every {plural(warm.phase.tick, 'update')}, and ends at the first; "
         "warmup.interval=batch steps it at each"
     )
     return Remark("check.warmup-never-climbs", why, (("warmup.interval=batch",),))

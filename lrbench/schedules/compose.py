@@ -13,6 +13,7 @@ from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
 from lrbench.experiment.schedule_plan import SchedulePart, SchedulePlan
 from lrbench.horizon import Phase
+from lrbench.plural import plural
 from lrbench.schedules.build import momentum_of, settings_of
 from lrbench.schedules.feedback import hears_metric
 from lrbench.schedules.trace import Floats, trace
@@ -43,7 +44,7 @@ class LRTable:
         ]
         more = f"; and {len(groups) - SHOWN} groups more" if len(groups) > SHOWN else ""
         known = "" if self.known == len(self.lr) else f", {self.known} known"
-        head = f"{len(self.lr)} updates, {self.warmup} of warmup{known}"
+        head = f"{plural(len(self.lr), 'update', '')}, {self.warmup} of warmup{known}"
         return f"LRTable({head}: {'; '.join(groups[:SHOWN])}{more}; {', '.join(self.kinds)} of shape {self.lr.shape})"
 
     @cached_property

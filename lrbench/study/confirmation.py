@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lrbench.plural import plural
 from lrbench.study.cells import Cell, CellOutcome, Look, Needed
 from lrbench.study.result import SeedPair
 from lrbench.study.rules import Rules
@@ -81,4 +82,4 @@ def confirm(
         found.append(ContrastRuns(arm, (own, base), tuple(seeds), row(arm, own), row(rules.baseline, base), *crossed))
     # Seed by seed, so that an interrupted stage has whole pairs.
     cells = sorted(missing, key=lambda cell: seeds.index(cell.seed))
-    return Needed(f"confirmation, {len(seeds)} pairs", tuple(cells)) if cells else found
+    return Needed(f"confirmation, {plural(len(seeds), 'pair')}", tuple(cells)) if cells else found

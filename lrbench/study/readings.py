@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from lrbench.plural import plural
 from lrbench.study.cells import Cell, CellOutcome, Look, Needed
 from lrbench.study.confirmation import ContrastRuns
 from lrbench.study.rules import Rules
@@ -55,7 +56,7 @@ def _grown(rules: Rules, task: str, seeds: Sequence[int], look: Look) -> Needed 
         cells = {(a, s): [Cell(task, a, v, s, False) for v in values] for a in rules.arms for s in seeds}
         missing = tuple(cell for row in cells.values() for cell in row if look(cell) is None)
         if missing:
-            return Needed(f"{rules.kind}, {len(values)} values on {len(seeds)} seeds", missing)
+            return Needed(f"{rules.kind}, {plural(len(values), 'value')} on {plural(len(seeds), 'seed')}", missing)
         outcomes = {key: tuple(o for cell in row if (o := look(cell))) for key, row in cells.items()}
         beyond = {READINGS[rules.kind](rules, values, row).failure for row in outcomes.values()}
         before, grid = grid, grown(t, grid, LOWEST in beyond, HIGHEST in beyond)

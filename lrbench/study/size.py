@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lrbench.plural import plural
 from lrbench.stats.paired import POWER
 from lrbench.stats.power import pairs_for, upper_sd, verdict_probabilities
 from lrbench.stats.selection import reach_variance
@@ -42,7 +43,7 @@ def size_of(rules: Rules, choices: Mapping[str, ChosenValue]) -> Size:
     for arm, sd in sds.items():
         if (needed := _pairs_that_decide(rules, arm, sd, found.pairs)) != found.pairs:
             many = f"about {needed} would" if needed else "nor do many more"
-            why = f"{found.pairs} pairs cannot decide what is claimed of {arm} (sd {rules.told(sd)}): {many}"
+            why = f"{plural(found.pairs, 'pair')} cannot decide what is claimed of {arm} (sd {rules.told(sd)}): {many}"
             return Size(found.pairs, sd, why, enough=False)
         reach = reach_of(rules, choices, arm, rules.alpha / len(rules.family))
         if _pairs_that_decide(rules, arm, sd, found.pairs, reach) != found.pairs:

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lrbench.plural import plural
 from lrbench.stats.selection import Pick, choice_variance, regret_limit
 from lrbench.study.cells import Cell, CellOutcome, Look, Needed
 from lrbench.study.rules import Rules
@@ -79,7 +80,7 @@ def _rounds(rules: Rules, task: str, look: Look, grid: range) -> Needed | dict[s
     seen = _Seen(rules, task, look)
     first = {arm: {k: seen.tried(arm, k, t.seeds) for k in grid} for arm in rules.tuned_arms}
     if seen.missing:
-        return Needed(f"tuning of {len(first)} arms, {len(grid)} values", tuple(seen.missing))
+        return Needed(f"tuning of {plural(len(first), 'arm')}, {plural(len(grid), 'value')}", tuple(seen.missing))
     finalists = {arm: _ranked(points, rules.higher)[: t.best] for arm, points in first.items()}
     second = {
         arm: {k: seen.tried(arm, k, t.seeds + t.more) for k in ks if first[arm][k].mean is not None}

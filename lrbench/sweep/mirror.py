@@ -15,6 +15,7 @@ from rich.progress import track
 from lrbench.errors import ConfigError
 from lrbench.experiment import Component
 from lrbench.experiment.identity import arm_id, title, to_plain
+from lrbench.plural import plural
 from lrbench.progress import Say
 from lrbench.store.files import write_json
 from lrbench.store.lease import Lease
@@ -54,7 +55,7 @@ def mirror_sweep(outcome: SweepOutcome) -> bool:
                 return whole
             done += 1
     sync = f"; lrbench wandb sync {name} sends them" if any(map(_is_offline, missing)) else ""
-    runs = f"{done} run{'s' * (done != 1)}"
+    runs = plural(done, "run")
     console.print(f"mirror   {runs} to {kinds} in {time.monotonic() - began:.1f} s{sync}")
     return whole
 

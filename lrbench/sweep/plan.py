@@ -10,6 +10,7 @@ from lrbench.engine.state import choose_device
 from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment, Start
 from lrbench.experiment.identity import title
+from lrbench.plural import plural
 from lrbench.store.record import DONE, Look, Record
 from lrbench.store.record_files import tested
 from lrbench.store.store import Store
@@ -93,7 +94,7 @@ class Plan:
         """`36 runs: 10 done, 26 new`."""
         asked = sum(job is not None for job in self.jobs)
         jobs = f" (of {asked} jobs; equal ones are one run)" if asked > len(self.entries) else ""
-        runs = f"{len(self.entries)} run{'s' * (len(self.entries) != 1)}"
+        runs = plural(len(self.entries), "run", "")
         return f"{runs}: {counted(self.standings.values())}{jobs}"
 
     def remarks(self) -> Iterator[str]:

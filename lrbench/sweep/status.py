@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from lrbench.plural import plural
 from lrbench.store.lease import holder
 from lrbench.store.record import DONE, Look
 from lrbench.store.store import store_of
@@ -70,7 +71,9 @@ class SweepStatus:
 
     def headline(self) -> str:
         """`24 runs: 2 running, 12 queued, 10 done; 8,000 samples/s, about 3 min left`."""
-        text = f"{len(self.runs)} runs: " + ", ".join(f"{n} {TOLD[state]}" for state, n in self.counts.items())
+        text = f"{plural(len(self.runs), 'run', '')}: " + ", ".join(
+            f"{n} {TOLD[state]}" for state, n in self.counts.items()
+        )
         pace = [f"{self.samples_per_second:,} samples/s"] if self.samples_per_second else []
         if self.seconds_left is not None:
             pace.append(f"about {duration(self.seconds_left)} left")

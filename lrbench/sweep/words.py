@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lrbench.metrics import declared_in, metric_of
+from lrbench.plural import plural
 from lrbench.sweep.carry_out import SweepOutcome
 from lrbench.sweep.plan import counted
 
@@ -24,7 +25,7 @@ def table(outcome: SweepOutcome) -> str:
     """What came out of each run, in a line; of very many, how many stand how."""
     entries = outcome.sweep.plan.entries
     if len(entries) > SHOWN:
-        return f"{len(entries)} runs: {counted(outcome.standings())}"
+        return f"{plural(len(entries), 'run')}: {counted(outcome.standings())}"
     made = Table(box=None, pad_edge=False)
     for column in ("run", "", "state", *FINALS, "s"):
         made.add_column(column, justify="left" if column in ("run", "", "state") else "right")

@@ -135,7 +135,7 @@ def test_export(lrbench: Lrbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     said = lrbench("runs", "seed=0,1,7", "--export", path)
     assert (said.code, said.out) == (0, "")
     assert said.err == f"2 runs exported, {path} holds 2; 1 that are not done were left out\n"
-    assert lrbench("runs", "seed=2", "--export", path).err == f"1 runs exported, {path} holds 3\n"
+    assert lrbench("runs", "seed=2", "--export", path).err == f"1 run exported, {path} holds 3\n"
     before = Path(path).read_bytes()
     assert_refused(
         lrbench("runs", "seed=7", "--export", path), "no record of a finished or diverged run is among the 1"

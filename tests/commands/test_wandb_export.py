@@ -45,7 +45,7 @@ def test_a_record_is_replayed_and_again_gives_the_same(lrbench: Lrbench, record:
     for tags in ((), ("--tag", "tour")):
         said = lrbench("wandb", "export", *tags)
         assert (said.code, said.err) == (0, "")
-        assert said.out.startswith("1 runs in ")
+        assert said.out.startswith("1 run in ")
         found = segment(record.folder)
         assert (found["run"]["run_id"], found["run"]["run_group"]) == (record.run_id, arm_id(made))
         assert found["run"].get("tags", []) == list(tags[1:])
@@ -56,13 +56,13 @@ def test_a_record_is_replayed_and_again_gives_the_same(lrbench: Lrbench, record:
 
 def test_only_what_is_done_and_nobody_writes(lrbench: Lrbench, record: Record, made: Experiment) -> None:
     record.create(made, {})
-    assert_refused(lrbench("wandb", "export"), "wandb export", "none of the 1 runs is finished")
+    assert_refused(lrbench("wandb", "export"), "wandb export", "of 1 run none is finished")
     lrbench(*TINY)
     lrbench(*TINY, "seed=1")
     other = Record(record.folder.with_name(run_id(experiment(*TINY, "seed=1"))))
     other.set_status("interrupted", 1, 8)
     said = lrbench("wandb", "export")
-    assert (said.code, said.err) == (0, "1 runs that are not done are passed over\n")
+    assert (said.code, said.err) == (0, "passed over, not done: 1 run\n")
     assert not (other.folder / "wandb").exists()
     lease = Lease(record.folder)
     assert lease.take()
@@ -83,7 +83,7 @@ def test_sync(lrbench: Lrbench, record: Record, tmp_path: Path, monkeypatch: pyt
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
         monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
         for _ in range(2):
-            assert lrbench("wandb", "export").out.startswith("1 runs in ")
+            assert lrbench("wandb", "export").out.startswith("1 run in ")
             assert lrbench("wandb", "sync", record.run_id[:6]).code == 0
             history = [json.loads(line) for line in server.runs[record.run_id]["wandb-history.jsonl"]]
             assert [columns(row) for row in history] == by_update(record.rows())

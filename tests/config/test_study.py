@@ -86,10 +86,10 @@ def test_a_design_says_which_of_its_runs_existed():
     existed = existing(design, SimpleNamespace(done=lambda run_id: run_id if run_id in there else None))
     assert existed == {"": {"constant": {"": 2}}}
     shared = replace(design, fresh=False, existed=existed)
-    assert (shared.seen, shared.hash) == ((), design.hash)
+    assert (shared.seen, shared.hash) == ({}, design.hash)
     assert from_plain_design(json.loads(json.dumps(shared.to_plain()))) == shared
     plain = {k: v for k, v in shared.to_plain().items() if k != "existed"}  # as it was frozen by an lrbench of before
-    assert from_plain_design(plain).seen == ("cosine",)
+    assert from_plain_design(plain).seen == {"": ("cosine",)}
 
 
 def test_a_design_that_was_changed_by_hand_is_not_believed():

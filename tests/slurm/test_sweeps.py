@@ -1,4 +1,6 @@
-"""Sweeps through `hydra/launcher=slurm` on a real cluster: what goes wrong there, and that every record is the same."""
+"""Sweeps through `hydra/launcher=slurm` on a real cluster: what goes wrong there, and that every record is the same.
+
+`.ci/run` takes one of each kind; those marked `full` are run by hand."""
 
 import json
 import os
@@ -84,7 +86,10 @@ def test_many_runs_of_which_three_come_to_grief(others: int, here: Place, requir
 # ---- Stopped by SLURM.
 
 
-@pytest.mark.parametrize(("packed", "grace"), [(1, 15), (2, 15), (2, 0)])
+@pytest.mark.parametrize(
+    ("packed", "grace"),
+    [(2, 15), pytest.param(1, 15, marks=pytest.mark.full), pytest.param(2, 0, marks=pytest.mark.full)],
+)
 def test_preempted_in_the_middle(here: Place, packed: int, grace: int, require_same_run: Same) -> None:
     """Every run goes on from the very update it had reached. Without a grace SIGTERM comes with the signal."""
     runs = ["a", "b"]
@@ -128,6 +133,7 @@ def test_signalled_before_it_has_begun(here: Place) -> None:
     assert [here.begun_at(name) for name in ("a", "b")] == [[0], [0]]
 
 
+@pytest.mark.full
 def test_requeued_by_hand(here: Place, require_same_run: Same) -> None:
     """SIGTERM, and SIGKILL some seconds later: the state is saved at every opportunity in between."""
     runs = ["a", "b"]
@@ -145,6 +151,7 @@ def test_requeued_by_hand(here: Place, require_same_run: Same) -> None:
         require_same_run(here.record(name), here.undisturbed(name))
 
 
+@pytest.mark.full
 def test_the_time_is_up(here: Place, require_same_run: Same) -> None:
     """The real thing: SLURM looks at time limits about twice a minute. (A busy machine takes one to begin.)"""
     driver = here.sweep(*GATED, "horizon=1000ep", names("a"), "hydra.launcher.time=2")
@@ -170,6 +177,7 @@ def test_two_ranks(here: Place, require_same_run: Same) -> None:
     assert (zero, resumed > 0) == (0, True)
 
 
+@pytest.mark.full
 def test_a_node_is_lost(cluster_two_nodes: Cluster, tmp_path: Path, require_same_run: Same) -> None:
     """The run goes on at the other node, from its last checkpoint."""
     with place(cluster_two_nodes, tmp_path) as here:
@@ -216,6 +224,7 @@ def test_a_study_that_is_left_alone(here: Place) -> None:
     assert (here.folder / "results" / "studies" / "left" / "verdict.json").exists()
 
 
+@pytest.mark.full
 def test_stages_that_are_left_alone(here: Place) -> None:
     """`wait` submits the second; what waits in the queue is not submitted again by whoever asks for the sweep."""
     here.environment["PYTHONPATH"] += f":{Path(__file__).parents[1] / 'sweep'}"
@@ -252,6 +261,7 @@ def test_stages_that_are_left_alone(here: Place) -> None:
 # ---- The controller and the driver come and go.
 
 
+@pytest.mark.full
 def test_the_controller_is_killed(here: Place) -> None:
     driver = here.sweep(*GATED, names("a", "b"))
     here.wait_until_under_way("a", "b")
@@ -353,8 +363,13 @@ def test_small_arrays_and_no_accounting(small_cluster: Cluster, tmp_path: Path) 
     ("option", "words"),
     [
         ("partition=nope", ("invalid partition specified: nope", "change hydra.launcher.partition")),
-        ("gres=gpu:9", ("Requested node configuration is not available", "hydra.launcher.gres")),
-        ("gres=tpu:1", ("Invalid generic resource (gres) specification", "change hydra.launcher.gres")),
+        *(
+            pytest.param(f"gres={gres}", words, marks=pytest.mark.full)
+            for gres, words in (
+                ("gpu:9", ("Requested node configuration is not available", "hydra.launcher.gres")),
+                ("tpu:1", ("Invalid generic resource (gres) specification", "change hydra.launcher.gres")),
+            )
+        ),
         ("time=soon", ("hydra.launcher.time=soon", "hours:minutes:seconds")),
     ],
 )
@@ -368,6 +383,7 @@ def test_refused_by_sbatch(here: Place, option: str, words: tuple[str, ...]) -> 
     assert not here.cluster.squeue()
 
 
+@pytest.mark.full
 def test_a_full_disk(cluster: Cluster, tmp_path: Path, tiny_disk: Path) -> None:
     """The run that meets it says so and keeps its checkpoint; with room made, the same command goes on."""
     with place(cluster, tmp_path) as here:
@@ -397,6 +413,7 @@ def test_hydras_own_launcher(here: Place, require_same_run: Same) -> None:
     options = ("partition=preempt", "mem_gb=2", "max_num_timeout=9", "timeout_min=60")
     requeue = "+hydra.launcher.additional_parameters.requeue=true"
     launcher = ("hydra/launcher=submitit_slurm", requeue, *(f"hydra.launcher.{o}" for o in options))
+    here.cluster.scontrol("update", "PartitionName=preempt", "GraceTime=15")  # submitit's own requeue takes a moment
     driver = here.start("-m", *GATED, names("a", "b"), *launcher)
     here.wait_until_under_way("a", "b")
     high = here.cluster.submit("true", "-p", "high", "-c", "8")

@@ -1,6 +1,7 @@
 """The figures behind a study's verdicts: rate curves, the gain taken apart, and pairs."""
 
 from lrbench.metrics import Metric
+from lrbench.plural import plural
 from lrbench.report.numbers import is_share, signed
 from lrbench.report.study.gains import gained, judged, measured, shown, shown_interval, spoken, subject
 from lrbench.report.study.tables import arm_of
@@ -64,7 +65,7 @@ def paths(design: Design, task: TaskResult) -> str:
                 e.mean,
                 e.interval and e.interval.low,
                 e.interval and e.interval.high,
-                note=f"{e.n} seeds",
+                note=plural(e.n, "seed"),
             )
             for label, e in steps
         ]
@@ -94,7 +95,7 @@ def _pairs_row(rules: Rules, c: Contrast) -> IntervalRow:
         low=interval and interval.low,
         high=interval and interval.high,
         points=[p.success for p in c.pairs] if rules.kind == "success" else [shown(rules, g) for g in gained_by],
-        note=f"{t.n} pairs",
+        note=plural(t.n, "pair"),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from lrbench.errors import ConfigError
+from lrbench.plural import plural
 from lrbench.report.study.gains import shown
 from lrbench.stats.power import success_probabilities, verdict_probabilities
 from lrbench.stats.verdict import VERDICTS, ClaimedEffect, Verdict
@@ -57,15 +58,18 @@ def stages(rules: Rules) -> Iterator[tuple[str, int]]:
     if t is not None and rules.reads:
         pairs = rules.pairs or rules.least_pairs
         for name in (rules.kind, "as many again, if a verdict is inconclusive")[: rules.looks]:
-            yield f"{name}, {t.points} values on {pairs} seeds", tasks * len(rules.arms) * t.points * pairs
+            yield (
+                f"{name}, {plural(t.points, 'value')} on {plural(pairs, 'seed')}",
+                tasks * len(rules.arms) * t.points * pairs,
+            )
         return
     if t is not None and rules.tunes:
-        yield f"tuning, {t.points} values on {t.seeds} seeds", tasks * arms * t.points * t.seeds
+        yield f"tuning, {plural(t.points, 'value')} on {plural(t.seeds, 'seed')}", tasks * arms * t.points * t.seeds
         yield f"tuning, the best {t.best} on {t.more} more", tasks * arms * min(t.best, t.points) * t.more
     cells = 1 + len(rules.contrasts) * (3 if rules.estimand == "both" else 1)
     pairs = rules.pairs or rules.least_pairs
     least, second = ("", "as many") if rules.pairs else (" or more", "as many or more")
-    yield f"confirmation, {pairs} pairs{least}", tasks * cells * pairs
+    yield f"confirmation, {plural(pairs, 'pair')}{least}", tasks * cells * pairs
     if rules.looks == 2:
         yield f"{second} again, if a verdict is inconclusive", tasks * cells * pairs
 
@@ -92,7 +96,7 @@ def _cost(plan: Plan | None, total: int, workers: int) -> list[str]:
     if not known:
         return [*lines, "cost     unknown: no record has the same model, data and batch size"] if unknown else lines
     each = seconds / known
-    whole = f"{duration(each * total / workers)} with {workers} workers for all {total} runs"
+    whole = f"{duration(each * total / workers)} with {plural(workers, 'worker')} for all {total} runs"
     return [*lines, f"cost     about {duration(each)} a run, {whole}"]
 
 
@@ -116,7 +120,7 @@ def _verdicts(rules: Rules, noise: Noise | None) -> Iterator[str]:
     source = (
         "in multiples of the differences' sd" if noise is None else f"with the noise of {noise.source}, sd {sd:.3g}"
     )
-    yield f"How often {pairs} pairs come to each verdict, {source}:"
+    yield f"How often {plural(pairs, 'pair')} come to each verdict, {source}:"
     yield from _tables(
         rules,
         unit,
@@ -142,8 +146,8 @@ def _of_success(rules: Rules) -> Iterator[str]:
         return success_probabilities(claim, better - gain, better, pairs, rules.alpha, len(rules.family))
 
     yield (
-        f"How often {pairs} pairs come to each verdict, where the better arm succeeds in {BETTER:.0%} of its runs and "
-        "the two runs of a pair succeed independently:"
+        f"How often {plural(pairs, 'pair')} come to each verdict, where the better arm succeeds in {BETTER:.0%} of its "
+        "runs and the two runs of a pair succeed independently:"
     )
     yield from _tables(rules, "", lambda claim: gains_of_claim(rules, claim) or list(IN_RATES), probabilities)
 

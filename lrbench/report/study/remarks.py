@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from lrbench.plural import plural
 from lrbench.report.study.gains import amount, judged, measured, percent, points, spoken, subject
 from lrbench.report.study.words import freshness, listed, reasons, sentence, what_is_tuned
 from lrbench.report.tables import p_value
@@ -62,7 +63,7 @@ def _existed(design: Design) -> Iterator[str]:
     """Which runs there were: `a at 0.4 (10 seeds) and at 0.8 (3 seeds)`."""
     for task, arms in design.existed.items():
         for arm, values in arms.items():
-            each = [f"{f'at {value} ' if value else ''}({n} seed{'s' * (n > 1)})" for value, n in values.items()]
+            each = [f"{f'at {value} ' if value else ''}({plural(n, 'seed')})" for value, n in values.items()]
             yield f"{f'{task}, ' if task else ''}{arm} {listed(each)}"
 
 
@@ -167,12 +168,12 @@ def _paths(design: Design, c: Contrast) -> Iterator[str]:
     def said(e: Effect) -> str:
         return amount(m, e.mean or 0.0, sign=True)
 
-    out = f"; {len(p.excluded)} seeds left out, with an unsuccessful run" if p.excluded else ""
+    out = f"; {plural(len(p.excluded), 'seed')} left out, with an unsuccessful run" if p.excluded else ""
     yield (
         f"of {said(p.total)}{points(m)} of {spoken(design.rules.metric)}, {said(p.swap_first[0])} come from the swap "
         f"at the baseline's {what} and {said(p.swap_first[1])} from its own {what} after that; in the other order "
         f"{said(p.retune_first[0])} from that {what} alone and {said(p.retune_first[1])} from the swap at it "
-        f"({p.total.n} seeds{out})"
+        f"({plural(p.total.n, 'seed')}{out})"
     )
 
 
@@ -195,6 +196,6 @@ def _sharper(design: Design, task: TaskResult, c: Contrast) -> str:
         return f"no number of pairs up to {MOST:,} would find a gain as small as the one that was seen"
     looks = f" in {task.looks} looks" if task.looks > 1 else ""
     return (
-        f"to sharpen it: were the gain that was seen the true one, {c.pairs_needed} pairs would {settled} with "
-        f"{POWER:.0%} power at {percent(t.level)}; {t.n} were made{looks}"
+        f"to sharpen it: were the gain that was seen the true one, {plural(c.pairs_needed, 'pair')} would {settled} "
+        f"with {POWER:.0%} power at {percent(t.level)}; {t.n} were made{looks}"
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from lrbench.metrics import Metric
+from lrbench.plural import plural
 from lrbench.report.numbers import number, within
 from lrbench.report.study.gains import (
     FRACTION,
@@ -101,7 +102,7 @@ def _none(rules: Rules, task: TaskResult, c: Contrast) -> str:
     why = list(c.remarks)
     if not task.size.enough:
         pairs = task.size.pairs or 0
-        many = f"it would take {pairs} pairs, and the design allows {rules.most_pairs} ({task.size.why})"
+        many = f"it would take {plural(pairs, 'pair')}, and the design allows {rules.most_pairs} ({task.size.why})"
         why.append(many if pairs > rules.most_pairs else task.size.why)
     return f"{said}, for {'; '.join(why)}." if why else f"{said}."
 
@@ -117,7 +118,7 @@ def _effect(design: Design, c: Contrast) -> str:
         return f"In none of {len(c.pairs)} pairs did both {arm} and {base} succeed"
     up = t.mean >= 0
     size = f"{amount(m, abs(t.mean))}{points(m)}"
-    said = f"({_interval(rules, c, up)}, {t.n} pair{'s' * (t.n != 1)}, {at(design)})"
+    said = f"({_interval(rules, c, up)}, {plural(t.n, 'pair')}, {at(design)})"
     if rules.kind == "success":
         return _success(m, c, base, said)
     if rules.kind == "fraction":
