@@ -35,7 +35,7 @@ class SweepOutcome:
     us)."""
 
     sweep: Sweep
-    end: Literal["done", "interrupted", "disk full", "all alike", "left"]
+    end: End | Literal["left"]
 
     @cached_property
     def looks(self) -> dict[str, Look]:

@@ -3,7 +3,6 @@
 import shutil
 import time
 from contextlib import suppress
-from typing import Literal
 
 from lrbench.errors import ConfigError
 from lrbench.store.lease import alone
@@ -15,13 +14,11 @@ from lrbench.sweep.slurm.jobs import Array, job_of_each_run, load_arrays
 from lrbench.sweep.slurm.options import Slurm
 from lrbench.sweep.slurm.states import ENDED, SETTLED, ask
 from lrbench.sweep.slurm.submit import submit
-from lrbench.sweep.slurm.watch import JobWatch
+from lrbench.sweep.slurm.watch import JobsEnd, JobWatch
 from lrbench.sweep.store import Sweep
 
-End = Literal["done", "left"]  # all runs have ended; or their jobs go on without us
 
-
-def run_on_slurm(sweep: Sweep, options: Slurm, observer: Observer) -> End:
+def run_on_slurm(sweep: Sweep, options: Slurm, observer: Observer) -> JobsEnd:
     """Raises ConfigError if SLURM refuses: then nothing is left behind of a sweep that was not there before."""
     if not sweep.plan.to_do:
         sweep.save()
@@ -43,7 +40,7 @@ def run_on_slurm(sweep: Sweep, options: Slurm, observer: Observer) -> End:
     return wait_for(sweep, observer)
 
 
-def wait_for(sweep: Sweep, observer: Observer) -> End:
+def wait_for(sweep: Sweep, observer: Observer) -> JobsEnd:
     """Wait for what is under way; "left" if a signal came."""
     observer.planned(sweep.plan)
     return JobWatch(sweep.folder, sweep.plan.to_do, load_arrays(sweep.folder), observer).run()

@@ -17,6 +17,8 @@ from lrbench.sweep.observer import Observer
 from lrbench.sweep.slurm.jobs import Array, job_of_each_run, log_of
 from lrbench.sweep.slurm.states import STUCK, Judge, ask, reasons
 
+JobsEnd = Literal["done", "left"]  # all runs have ended; or their jobs go on without us
+
 LOOK = 1.0  # seconds between two looks at the records
 ASK = 4.0  # seconds between two questions to SLURM
 ROOM = 64 * 1024  # bytes, without which a disk is full
@@ -47,7 +49,7 @@ class JobWatch:
         self._states: Mapping[str, str] = {}
         self._stuck: Mapping[str, str] = {}
 
-    def run(self) -> Literal["done", "left"]:
+    def run(self) -> JobsEnd:
         """Until every run is done or will not come; "left" if a signal asked to leave."""
         with until_signalled() as stop:
             while not stop.asked:
