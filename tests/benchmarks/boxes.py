@@ -1,4 +1,4 @@
-"""What the tiny detector reaches, against a loop as a person writes it, and what the engine costs it; by `run.py`.
+"""What the tiny detector reaches, against a loop as a person writes it; by `run.py`.
 
 The loop is torchvision's reference script without its logging: a list of images and targets, sum(losses.values()),
 LinearLR in the first epoch, MultiStepLR after that; mAP by torchmetrics. The network is the recipe's own, as no library
@@ -7,11 +7,10 @@ has one of this size. Half an hour on two idle cores.
 
 import statistics
 import tempfile
-import time
 from pathlib import Path
 
 import torch
-from harness import interleaved, keep, spread
+from harness import keep, spread
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LinearLR, MultiStepLR
 
@@ -19,8 +18,6 @@ from lrbench.config.experiments import experiment
 from lrbench.data import Reading
 from lrbench.data.composites import CompositeBoxes
 from lrbench.data.kinds import Boxed
-from lrbench.engine.loop import advance
-from lrbench.engine.state import new_state, set_up
 from lrbench.engine.train import train
 from lrbench.experiment import Settings
 from lrbench.models.faster_rcnn import faster_rcnn
@@ -28,7 +25,6 @@ from lrbench.models.faster_rcnn import faster_rcnn
 SEEDS = range(3)
 EPOCHS, BATCH, MILESTONES = 26, 16, (16, 22)
 SIZES = {"train_size": 1000, "val_size": 200, "test_size": 200, "side": 64, "most": 4}
-TIMED = 20  # updates
 
 
 def box_scores() -> None:
@@ -39,31 +35,6 @@ def box_scores() -> None:
     figures = {"plain_loop": spread(plain), "lrbench": spread(ours), "half_way": round(statistics.mean(plain) / 2, 4)}
     figures["reached"] = min(ours) >= figures["half_way"]
     keep("box_scores", "test mAP of faster_rcnn_tiny", "half way from 0 to a plain loop", figures)
-
-
-def detector_loop() -> None:
-    """Twenty updates of faster_rcnn_tiny by the engine, and by hand on batches of the same stream."""
-    torch.set_num_threads(1)
-    asked = experiment("recipe=faster_rcnn_tiny", "tracker=none", "data.args.train_size=320")
-    setup = set_up(asked, torch.device("cpu"))
-
-    def bare() -> float:
-        model = new_state(asked, torch.device("cpu")).model
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9, weight_decay=1e-4)
-        began = time.perf_counter()
-        for update in range(TIMED):
-            _update(model, optimizer, *setup.splits.train.batch(update))
-        return time.perf_counter() - began
-
-    def ours() -> float:
-        state = new_state(asked, torch.device("cpu"))
-        began = time.perf_counter()
-        while state.update < TIMED:
-            advance(setup, state, TIMED)
-        return time.perf_counter() - began
-
-    figures = interleaved(bare, ours, rounds=9)
-    keep("detector_loop", "lrbench's loop / a bare loop, of a small detector", "ratio <= 1.05", figures)
 
 
 def _update(model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, targets: list[dict[str, Tensor]]) -> None:
@@ -119,4 +90,4 @@ def _by_lrbench(seed: int) -> float:
         return float(train(asked, Settings(results=Path(folder))).summary()["test/map"])
 
 
-EVERY = (box_scores, detector_loop)
+EVERY = (box_scores,)

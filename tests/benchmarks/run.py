@@ -25,8 +25,9 @@ from corruptions import EVERY as CORRUPTIONS
 from diagnosis import EVERY as DIAGNOSIS
 from find_lr import EVERY as FIND_LR
 from harness import interleaved, keep, seconds
-from interop import EVERY as LOOPS
+from interop import EVERY as INTEROP
 from kills import EVERY as KILLS
+from loops import EVERY as LOOPS
 from recipes import EVERY as RECIPES
 from study import EVERY as STUDIES
 from texts import EVERY as TEXTS
@@ -599,7 +600,7 @@ def wandb_replay() -> None:
 
 EVERY = (
     main_job, loop, fixed_cost, batches, augment, precision, trace, first_update, help, runs, plan, sweep,
-    wandb_replay, check_corpus, advise, check, *STUDIES, *DIAGNOSIS, *LOOPS, *FIND_LR,
+    wandb_replay, check_corpus, advise, check, *STUDIES, *DIAGNOSIS, *INTEROP, *LOOPS, *FIND_LR,
     *CORRUPTIONS, *TEXTS, *TUNING, *BOXES, *RECIPES, *COMPARE, *KILLS,
 )  # fmt: skip
 
