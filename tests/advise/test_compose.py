@@ -37,7 +37,7 @@ def test_every_domain_composes() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("array", [many(FACTORS), LIKELY], ids=["all", "likely"])
+@pytest.mark.parametrize("array", [pytest.param(many(FACTORS), marks=pytest.mark.full), LIKELY], ids=["all", "likely"])
 def test_whatever_is_advised_composes(array: list[Facts]) -> None:
     composed(of(array))
 

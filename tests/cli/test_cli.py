@@ -459,7 +459,7 @@ def test_the_local_launcher_refuses_a_foreign_task() -> None:
         LocalLauncher().setup(hydra_context=None, task_function=lambda config: None, config=None)  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_launcher_of_other_processes(lrbench: Lrbench, tmp_path: Path) -> None:
     """hydra-submitit-launcher: it trains, and what became of its jobs is this command's exit code."""
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")

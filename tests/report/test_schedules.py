@@ -102,7 +102,7 @@ def long(label: str, rates: np.ndarray, momentum: np.ndarray | None = None) -> S
     return ScheduleCurve(label, plan, LRTable(("all",), rates, momentum, 0, len(rates)))
 
 
-@pytest.mark.parametrize("n", [30_000, pytest.param(1_500_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [30_000, pytest.param(1_500_000, marks=pytest.mark.full)])
 def test_eight_curves_of_a_million_updates_and_a_half_are_below_a_megabyte(n: int) -> None:
     t = np.arange(n) / n
     epochs = np.repeat(np.arange(300) / 300, n // 300)

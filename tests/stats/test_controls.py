@@ -92,7 +92,7 @@ def test_coverage_of_paired_differences(kind: str, low: float, high: float, n: i
     assert low < np.mean([i.low <= 1 <= i.high for i in intervals if i]) < high
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.usefixtures("without_picture")
 def test_real_runs_of_one_arm(make: Any, run: Any) -> None:
     """60 runs that differ in their seed alone; 200 times ten of them against ten others. Given the pool the pairings

@@ -570,7 +570,7 @@ def test_refreshes_at_the_same_time(make, results):
     assert not list((results / "runs").glob(".index*"))
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_ten_thousand_records(make, results):
     put_many(results, make(), 10_000)
     rows, seen = read_again(results)
