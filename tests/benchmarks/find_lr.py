@@ -13,6 +13,7 @@ from unittest import mock
 import torch
 from harness import RESULTS, interleaved, keep, seconds
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from lrbench.config import experiments as config
 from lrbench.engine.loop import advance
@@ -324,7 +325,8 @@ def _lightning(task: Task) -> float:
     trainer = lightning.Trainer(accelerator="cpu", enable_model_summary=False, **quiet)
     tuner = lightning.pytorch.tuner.Tuner(trainer)
     given = {"min_lr": SWEPT.start, "max_lr": SWEPT.end, "num_training": 100, "early_stop_threshold": None}
-    return seconds(lambda: tuner.lr_find(Module(), train_dataloaders=task.batches, **given))
+    loader = DataLoader(task.batches, batch_size=None)  # type: ignore[arg-type]  # a list would be one of loaders
+    return seconds(lambda: tuner.lr_find(Module(), train_dataloaders=loader, **given))
 
 
 EVERY = (find_lr_audit, find_lr_cost)
