@@ -179,7 +179,7 @@ def warmup_updates(text: str, clock: Clock, interval: Interval) -> int:
         exact = span(text, clock, "warmup.length")
         raise _not_whole("warmup.length", text, exact, clock.tick("epoch"), "epoch", "warmup")
     if updates >= clock.updates:
-        why = f"the warmup is {plural(updates, 'update', '')} and the horizon {clock.updates}"
+        why = f"the warmup is {plural(updates, 'update')} and the horizon {clock.updates}"
         cure = "shorten the warmup (a share such as 10% follows the horizon) or lengthen `horizon`"
         raise ConfigError("warmup.length", text, why, cure)
     return updates
@@ -228,7 +228,7 @@ def position(text: str, phase: Phase, option: str) -> int:
     if exact % phase.tick:
         raise _not_whole(option, text, exact, phase.tick, phase.interval, option.split(".")[0])
     if exact > phase.stop:
-        why = f"this position is update {exact}, past the end of the horizon ({plural(phase.stop, 'update', '')})"
+        why = f"this position is update {exact}, past the end of the horizon ({plural(phase.stop, 'update')})"
         raise ConfigError(option, text, why, "move it, lengthen `horizon`, or write it as a share such as @60%")
     if exact < phase.start:
         why = f"this position is update {exact}, inside the warmup (updates 0 to {phase.start - 1})"
@@ -259,7 +259,7 @@ def _not_whole(option: str, text: str, exact: Fraction, tick: int, interval: str
         return ConfigError(option, text, why, f"the nearest: {' and '.join(near)}")
     why = (
         f"this is {float(exact / tick):g} {noun}, not a whole number, and {owner} is stepped once "
-        f"{'an epoch' if interval == 'epoch' else 'an evaluation'} ({plural(tick, 'update', '')})"
+        f"{'an epoch' if interval == 'epoch' else 'an evaluation'} ({plural(tick, 'update')})"
     )
     other = f"set {owner}.interval=batch" if interval == "epoch" else "change eval_every"
     return ConfigError(option, text, why, f"the nearest: {' and '.join(near)}; or {other}")

@@ -47,8 +47,8 @@ def _case(case: AdviceCase) -> Iterator[str]:
     name = f"{of['model']}, {of['words']}" if of["model"] else of["words"]
     size = f"{short(of['size'])} parameters" if of["size"] else ""
     weights = "from pretrained weights" if of["pretrained"] else "from scratch"
-    updates = plural(of["updates"], "update") if of["updates"] else ""
-    parts = (name, size, weights, plural(of["epochs"], "epoch", ""), f"{of['batch']:,} samples an update", updates)
+    updates = plural(of["updates"], "update", ",") if of["updates"] else ""
+    parts = (name, size, weights, plural(of["epochs"], "epoch"), f"{of['batch']:,} samples an update", updates)
     yield from _paragraph("for", ", ".join(p for p in parts if p))
     if case.assumed:
         assumed = ", ".join(f"--{n} {_spelled(of[n])}" for n in case.assumed if n != "pretrained")

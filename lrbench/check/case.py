@@ -100,7 +100,7 @@ class Case:
     def epoch(self) -> str:
         """The length of an epoch in words, for texts."""
         per_epoch = self.experiment.clock.per_epoch
-        return "no epochs" if per_epoch is None else f"{plural(per_epoch, 'update')} an epoch"
+        return "no epochs" if per_epoch is None else f"{plural(per_epoch, 'update', ',')} an epoch"
 
     @cached_property
     def warms(self) -> bool:

@@ -18,7 +18,7 @@ def onecycle_stepped_by_epoch(case: Case) -> Iterator[Proposed]:
     main, f = case.plan.main, case.facts[0]
     if not case.one_cycle or main.phase.interval != "epoch" or main.phase.tick == 1 or main.phase.steps == 1:
         return
-    shown = f"It is stepped {plural(main.phase.steps, 'time')}, once in {plural(main.phase.tick, 'update')}"
+    shown = f"It is stepped {plural(main.phase.steps, 'time')}, once in {plural(main.phase.tick, 'update', ',')}"
     cut = f.last > max(0.1 * f.peak, f.first)
     end = f"the run ends within its cycle, at {f.last:.4g} of {case.plan.peaks[f.group]:.4g}"
     says = f"{shown}, and {end}." if cut else f"{shown}: its largest stair is {_stair(case):.0%} of the peak."

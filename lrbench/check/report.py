@@ -73,7 +73,7 @@ def counted(reports: Sequence[Report]) -> str:
     """`2 warnings, 1 note in 1 schedule`."""
     found = [f.severity for r in reports for f in r.open]
     accepted = sum(len(r.findings) - len(r.open) for r in reports)
-    parts = [f"{plural(found.count(s), s)}" for s in SEVERITIES if s in found]
+    parts = [plural(found.count(s), s) for s in SEVERITIES if s in found]
     parts += [f"{accepted} accepted"] if accepted else []
     jobs = plural(len(reports), "schedule")
     return f"{', '.join(parts) or 'nothing found'} in {jobs}"

@@ -8,7 +8,6 @@ from lrbench.check.case import SMALL, Case
 from lrbench.check.finding import Severity
 from lrbench.check.proposed import Proposed
 from lrbench.check.remarks import remarked
-from lrbench.plural import plural
 
 WARMUPS = (("warmup=linear_10pct",), ("warmup=linear_5pct",), ("warmup=linear5",))
 SHORTER = (("warmup.length=10%",), ("warmup=linear_10pct",), ("warmup=linear_5pct",))
@@ -111,8 +110,8 @@ def warmup_shorter_than_adam_memory(case: Case) -> Iterator[Proposed]:
     if warmup >= memory or memory > 0.2 * updates or case.peak < SMALL or not case.begins:
         return
     says = (
-        f"The warmup ends after {plural(warmup, 'update')}, and {case.optimizer}'s second moment (beta2 {betas[1]:g}) "
-        f"needs 2 / (1 - beta2) = {memory:,} to fill: {memory / updates:.1%} of this run."
+        f"The warmup ends after {warmup:,} updates, and {case.optimizer}'s second moment (beta2 {betas[1]:g}) needs "
+        f"2 / (1 - beta2) = {memory:,} to fill: {memory / updates:.1%} of this run."
     )
     cures = (("warmup.interval=batch", f"warmup.length={memory}ba"), ("warmup=linear_10pct",))
     yield Proposed(severity="note", says=says, cures=cures)

@@ -58,7 +58,7 @@ def telling(found: Sequence[MeasuredContrast]) -> list[MeasuredContrast]:
 def _cost(study: str, p: Planned) -> str:
     """lrbench compare bugs_fashion (432 runs, about 5.4 hours)."""
     hours = "" if p.hours is None else f", about {p.hours:.1f} hours"
-    return f"lrbench compare {study} ({plural(p.runs, 'run', '')}{hours})"
+    return f"lrbench compare {study} ({plural(p.runs, 'run')}{hours})"
 
 
 def _of_parts(settled: Settled) -> str:

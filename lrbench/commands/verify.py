@@ -66,7 +66,7 @@ def _lines(found: Sequence[Verified]) -> list[str]:
 def _headline(found: Sequence[Verified]) -> str:
     counts = Counter(each.verdict for each in found)
     kinds = Counter({"evidence": "file", "plan": "file"}.get(each.standing, "record") for each in found)
-    many = " and ".join(f"{plural(n, kind)}" for kind, n in sorted(kinds.items(), reverse=True))
+    many = " and ".join(plural(n, kind) for kind, n in sorted(kinds.items(), reverse=True))
     return f"{many}: {', '.join(f'{n} {verdict}' for verdict, n in counts.most_common())}"
 
 

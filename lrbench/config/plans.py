@@ -91,7 +91,7 @@ def _clock(plain: Any, said: set[str], updates: int, per_epoch: int | None) -> C
         return replace(clock, per_eval=min(per_epoch or updates, updates))
     per_eval = whole_updates(plain["eval_every"], clock, "eval_every")
     if per_eval > updates:
-        why = f"that is {plural(per_eval, 'update', '')}, and there are {updates}"
+        why = f"that is {plural(per_eval, 'update')}, and there are {updates}"
         raise ConfigError("eval_every", plain["eval_every"], why, "evaluate more often")
     return replace(clock, per_eval=per_eval)
 

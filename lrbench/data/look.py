@@ -110,7 +110,7 @@ def copies(same: Sequence[Sequence[Image]], test: str) -> Iterator[str]:
 
 
 def _counted(pairs: Sequence[tuple[Image, Image]]) -> str:
-    return f"{plural(len(pairs), 'image')}"
+    return plural(len(pairs), "image", ",")
 
 
 def _example(pairs: Sequence[tuple[Image, Image]]) -> str:

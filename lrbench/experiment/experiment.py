@@ -184,7 +184,7 @@ class Experiment:
         option, given = "early_stop.patience", self.early_stop.patience
         updates, every = whole_updates(given, self.clock, option), self.clock.per_eval
         if updates % every:
-            why = f"this is {plural(updates, 'update', '')}, and the model is evaluated every {every}"
+            why = f"this is {plural(updates, 'update')}, and the model is evaluated every {every}"
             near = sorted({max(1, updates // every) * every, -(-updates // every) * every})
             raise ConfigError(option, given, why, f"give {' or '.join(f'{n}ba' for n in near)}, or change eval_every")
         if updates + every >= self.clock.updates:

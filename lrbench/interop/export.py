@@ -43,7 +43,7 @@ def _title(plan: SchedulePlan) -> str:
     """One line: what follows what, over how many updates."""
     names = [part.spec.name for part in plan.parts if part.option != "weight_decay"]
     epochs = f", {plan.clock.per_epoch} an epoch" if plan.clock.per_epoch else ""
-    return f"The rate of every update: {', then '.join(names)}; {plural(plan.clock.updates, 'update', '')}{epochs}."
+    return f"The rate of every update: {', then '.join(names)}; {plural(plan.clock.updates, 'update')}{epochs}."
 
 
 def _usage(plan: SchedulePlan, command: str) -> str:

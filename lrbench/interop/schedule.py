@@ -79,7 +79,7 @@ class TableLR(LRScheduler):
                 self._write()
                 return
         if self._beyond == "refuse" and self.last_epoch >= self.total_steps:
-            why = f"this is step {self.last_epoch + 1} of a schedule of {plural(self.total_steps, 'update', '')}"
+            why = f"this is step {self.last_epoch + 1} of a schedule of {plural(self.total_steps, 'update')}"
             cure = "let updates be the optimizer steps of the whole run, or say beyond='hold'"
             raise ConfigError("updates", self.total_steps, why, cure)
         super().step()

@@ -33,7 +33,7 @@ def never_stepped(seen: WatchedLoop) -> Iterator[Finding]:
         severity: Severity = "error" if seen.per_epoch else "warning"
         yield Finding(rule="watch.never-stepped", severity=severity, says=says, otherwise=cure)
     else:
-        says = f"{name}.step() was never called in {plural(seen.n, 'update', '')}, and the rate moved all the same"
+        says = f"{name}.step() was never called in {plural(seen.n, 'update')}, and the rate moved all the same"
         cure = "watch the scheduler that is stepped"
         yield Finding(rule="watch.never-stepped", severity="warning", says=says, otherwise=cure)
 

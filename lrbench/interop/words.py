@@ -34,9 +34,7 @@ def summary(seen: WatchedLoop, found: int) -> str:
     rates = seen.rates[:, 0]
     top = rates[np.isfinite(rates)].max(initial=0.0)
     said = f" of {seen.updates}" if seen.updates else ""
-    text = (
-        f"watched  {plural(seen.n, 'update', '')}{said}: rate {rates[0]:.4g}, at most {top:.4g}, last {rates[-1]:.4g}"
-    )
+    text = f"watched  {plural(seen.n, 'update')}{said}: rate {rates[0]:.4g}, at most {top:.4g}, last {rates[-1]:.4g}"
     if seen.nature is not None:
         often = f", every {seen.every:g} updates" if len(seen.steps) > 1 and seen.every > 1 else ""
         text += f"; {seen.nature.name} stepped {len(seen.steps)} times{often}"

@@ -44,7 +44,7 @@ class LRTable:
         ]
         more = f"; and {len(groups) - SHOWN} groups more" if len(groups) > SHOWN else ""
         known = "" if self.known == len(self.lr) else f", {self.known} known"
-        head = f"{plural(len(self.lr), 'update', '')}, {self.warmup} of warmup{known}"
+        head = f"{plural(len(self.lr), 'update')}, {self.warmup} of warmup{known}"
         return f"LRTable({head}: {'; '.join(groups[:SHOWN])}{more}; {', '.join(self.kinds)} of shape {self.lr.shape})"
 
     @cached_property

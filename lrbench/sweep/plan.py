@@ -94,7 +94,7 @@ class Plan:
         """`36 runs: 10 done, 26 new`."""
         asked = sum(job is not None for job in self.jobs)
         jobs = f" (of {asked} jobs; equal ones are one run)" if asked > len(self.entries) else ""
-        runs = plural(len(self.entries), "run", "")
+        runs = plural(len(self.entries), "run")
         return f"{runs}: {counted(self.standings.values())}{jobs}"
 
     def remarks(self) -> Iterator[str]:

@@ -71,7 +71,7 @@ class SweepStatus:
 
     def headline(self) -> str:
         """`24 runs: 2 running, 12 queued, 10 done; 8,000 samples/s, about 3 min left`."""
-        text = f"{plural(len(self.runs), 'run', '')}: " + ", ".join(
+        text = f"{plural(len(self.runs), 'run')}: " + ", ".join(
             f"{n} {TOLD[state]}" for state, n in self.counts.items()
         )
         pace = [f"{self.samples_per_second:,} samples/s"] if self.samples_per_second else []
