@@ -17,9 +17,9 @@ from lrbench.stats.verdict import Verdict, verdict
 from lrbench.study.confirmation import ContrastRuns, scored
 from lrbench.study.result import Contrast, Effect, Paths, SeedPair
 from lrbench.study.rules import Rules
+from lrbench.study.size import MOST
 from lrbench.study.tuning import ChosenValue, choice_variance_of, reach_of
 
-MOST = 10_000  # pairs that anybody would think of
 DIRECTIONAL = (
     "contradicted", "supported", "larger than claimed", "smaller than claimed", "direction supported, size unresolved",
 )  # fmt: skip

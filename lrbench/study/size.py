@@ -41,12 +41,12 @@ def size_of(rules: Rules, choices: Mapping[str, ChosenValue]) -> Size:
     if found.pairs is None or not found.enough:
         return found
     for arm, sd in sds.items():
-        if (needed := _pairs_that_decide(rules, arm, sd, found.pairs)) != found.pairs:
+        if (needed := pairs_that_decide(rules, arm, sd, found.pairs)) != found.pairs:
             many = f"about {needed} would" if needed else "nor do many more"
             why = f"{plural(found.pairs, 'pair')} cannot decide what is claimed of {arm} (sd {rules.told(sd)}): {many}"
             return Size(found.pairs, sd, why, enough=False)
         reach = reach_of(rules, choices, arm, rules.alpha / len(rules.family))
-        if _pairs_that_decide(rules, arm, sd, found.pairs, reach) != found.pairs:
+        if pairs_that_decide(rules, arm, sd, found.pairs, reach) != found.pairs:
             found = replace(
                 found, why=f"{found.why}; what is claimed of {arm} may stay open: {_left(rules, max(reach))}"
             )
@@ -97,7 +97,7 @@ def pairs_to_find(rules: Rules, sd: float, reach: float = 0.0) -> int:
     return max(rules.least_pairs, pairs_for(rules.to_find, sd, 1 - alpha, aim, added=reach_variance(reach, alpha)))
 
 
-def _pairs_that_decide(
+def pairs_that_decide(
     rules: Rules, arm: str, sd: float, pairs: int, reach: tuple[float, float] = (0.0, 0.0)
 ) -> int | None:
     """So many, or the fewest doublings of them, with which some verdict is likelier than not at one of the gains that

@@ -1,5 +1,6 @@
 """A study's verdict in words: every standing, on worlds whose truth is known, and what is said beside it."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,16 @@ def test_a_fraction_that_stays_open_says_what_would_settle_it() -> None:
     told_of = "\n".join(remarks(design, result))
     assert f"{contrast.pairs_needed} pairs would settle it" in told_of
     assert "False verdicts that are expected: at most 0.05, wherever the truth lies" in told_of
+
+
+def test_pairs_that_could_not_decide_a_claim_of_arms_as_given_are_told() -> None:
+    """0.1 points at an sd of 2: twenty pairs find 2 points. What the same pairs could decide is not told so."""
+    given: dict[str, Any] = {"estimand": "swap", "tuning": None, "pairs": 10}
+    small, large = ({**given, "claims": {"b": ClaimedEffect(low=x, high=2 * x, margin=x / 2)}} for x in (0.001, 0.1))
+    told = remarks(*asked(World({"a": 0.9, "b": 0.9}, sd=0.02), **small))
+    (line,) = [t for t in told if "cannot decide what is claimed" in t]
+    assert re.search(r"20 pairs cannot decide what is claimed \(sd 1\.\d+ points\): about [\d,]+ would", line), line
+    assert not any("cannot decide" in t for t in remarks(*asked(World({"a": 0.9, "b": 0.95}, sd=0.02), **large)))
 
 
 def test_what_would_sharpen_a_question_about_a_margin_is_counted_from_the_margin() -> None:

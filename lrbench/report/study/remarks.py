@@ -8,10 +8,11 @@ from lrbench.report.study.words import freshness, listed, reasons, sentence, wha
 from lrbench.report.tables import p_value
 from lrbench.stats.paired import POWER
 from lrbench.stats.power import Agreement
-from lrbench.study.analysis import MOST, away_from_null
+from lrbench.study.analysis import away_from_null
 from lrbench.study.cells import Cell
 from lrbench.study.design import Design
 from lrbench.study.result import Contrast, Effect, Result, TaskResult
+from lrbench.study.size import MOST, pairs_that_decide
 
 AT_MOST = 0.05  # false verdicts of a direction that a family is expected to hold, over both looks
 
@@ -131,6 +132,7 @@ def _about(design: Design, task: TaskResult, c: Contrast) -> Iterator[str]:
         yield f"a rerun on fresh seeds would come to this verdict {_again(design, c.agreement)}"
     if c.verdict == "inconclusive":
         yield _sharper(design, task, c)
+        yield from _too_few(design, c)
 
 
 def _again(design: Design, agreement: Agreement) -> str:
@@ -175,6 +177,17 @@ def _paths(design: Design, c: Contrast) -> Iterator[str]:
         f"{said(p.retune_first[0])} from that {what} alone and {said(p.retune_first[1])} from the swap at it "
         f"({plural(p.total.n, 'seed')}{out})"
     )
+
+
+def _too_few(design: Design, c: Contrast) -> Iterator[str]:
+    """That the pairs of arms as they are given, whose noise nobody knew before, could not decide what is claimed."""
+    rules, t, m = design.rules, c.tested, measured(design.rules)
+    if rules.tunes or t is None or not t.sd:
+        return
+    enough = pairs_that_decide(rules, c.arm, t.sd, t.n)
+    if enough != t.n:
+        many = f"about {enough:,} would" if enough else f"nor would {MOST:,}"
+        yield f"{plural(t.n, 'pair')} cannot decide what is claimed (sd {amount(m, t.sd)}{points(m)}): {many}"
 
 
 def _sharper(design: Design, task: TaskResult, c: Contrast) -> str:
