@@ -77,7 +77,7 @@ def log_too_sparse(logged: Logged) -> Iterator[Finding]:
     epochs = logged.counts == "epoch"
     if logged.spacing <= 1 and not epochs:
         return
-    unit = "epoch" if epochs else f"{plural(logged.spacing, 'update', 'g')}"
+    unit = "epoch" if epochs else plural(logged.spacing, "update", "g")
     cure = "log it at every update, or use lrbench.watch(optimizer, scheduler, ...)"
     if epochs:
         unit += f" ({plural(logged.per_epoch, 'update', 'g')})" if logged.per_epoch else ""

@@ -74,7 +74,7 @@ def _beside(curve: ScheduleCurve) -> list[str]:
     """What is told of a schedule beside its rates."""
     clock, table = curve.plan.clock, curve.table
     epochs = [] if clock.per_epoch is None else [f"{clock.per_epoch} an epoch"]
-    parts = [", ".join([f"{plural(clock.updates, 'update')}", *epochs, f"warmup {warmup_of(curve.phases)}"])]
+    parts = [", ".join([plural(clock.updates, "update"), *epochs, f"warmup {warmup_of(curve.phases)}"])]
     if table.weight_decay is not None:
         decay = table.weight_decay[:, int(table.weight_decay[0].argmax())]  # some groups have none
         parts.append(f"weight decay {decay[0]:.4g} to {decay[-1]:.4g}")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from lrbench.experiment import class_name
+from lrbench.plural import plural
 from lrbench.report.numbers import PAST, bounds, gap, gap_within, number, overshoots, within
 from lrbench.report.result import Arm, ArmDifference, Comparison, Estimate
 from lrbench.stats.intervals import BCA_FROM
@@ -43,12 +44,12 @@ def _trained(c: Comparison) -> str:
     outcomes = [o for a in c.arms for o in a.outcomes]
     ends = [o.failure for o in outcomes if o.failure is not None]
     if not ends:
-        return f"{_count(len(outcomes), 'run')}, none of them unsuccessful"
+        return f"{plural(len(outcomes), 'run')}, none of them unsuccessful"
     diverged, chance = (sum(text in why for why in ends) for text in ("diverged", "no better than chance"))
     other = len(ends) - diverged - chance
     told = [(diverged, "diverged"), (chance, "no better than chance"), (other, f"without a finite {c.metric}")]
     why = ", ".join(f"{n} {word}" for n, word in told if n)
-    return f"{_count(len(outcomes), 'run')}, {len(ends)} of them unsuccessful: {why}"
+    return f"{plural(len(outcomes), 'run')}, {len(ends)} of them unsuccessful: {why}"
 
 
 def finding(c: Comparison) -> str:
@@ -57,15 +58,15 @@ def finding(c: Comparison) -> str:
     trained = _trained(c)
     measured = [a for a in c.arms if a.estimate.mean is not None]
     if not measured:
-        arms = _count(len(c.arms), "arm")
+        arms = plural(len(c.arms), "arm")
         if unsuccessful == runs:
-            return f"{arms}, {_count(runs, 'run')}, all unsuccessful: there is no {c.metric} to compare."
+            return f"{arms}, {plural(runs, 'run')}, all unsuccessful: there is no {c.metric} to compare."
         return f"{arms}, {trained}: no run has a {c.metric} to compare."
     if len(measured) == 1:
         return f"{measured[0].name}: mean {c.metric} {_estimate(c, measured[0].estimate)}. {trained.capitalize()}."
     low, *_, high = sorted(measured, key=lambda a: a.estimate.mean or 0.0)
     said = (
-        f"Mean {c.metric} of {_count(len(measured), 'arm')} goes from {_estimate(c, low.estimate)} for {low.name} to "
+        f"Mean {c.metric} of {plural(len(measured), 'arm')} goes from {_estimate(c, low.estimate)} for {low.name} to "
         f"{_estimate(c, high.estimate)} for {high.name} ({trained})."
     )
     base, paired = c.arms[c.baseline].name, [p for p in c.pairs if p.difference.interval is not None]
@@ -87,7 +88,7 @@ def finding(c: Comparison) -> str:
     stand = sum(p.holm_p is not None and p.holm_p <= 1 - c.level for p in c.pairs)
     corrected = f"; {stand or 'none'} of them {'stand' if stand > 1 else 'stands'} when corrected for all" * (apart > 0)
     return (
-        f"{said} Of {_count(len(paired), 'paired difference')} from {base}, {apart or 'none'} "
+        f"{said} Of {plural(len(paired), 'paired difference')} from {base}, {apart or 'none'} "
         f"{'have' if apart > 1 else 'has'} a {c.level:.0%} interval without 0 ({c.expected_by_chance:.2g} expected by "
         f"chance alone){corrected}."
     )
@@ -128,7 +129,7 @@ def remarks(c: Comparison) -> list[str]:
         )
     if c.uncommitted:
         told.append(
-            f"{_count(len(c.uncommitted), 'run')} of evidence that is not committed yet: {_few(c.uncommitted)}."
+            f"{plural(len(c.uncommitted), 'run')} of evidence that is not committed yet: {_few(c.uncommitted)}."
         )
     left = sorted({x.why for x in c.left_out})
     return told + [f"Left out ({why}): {_few(x.run_id for x in c.left_out if x.why == why)}." for why in left]
@@ -167,10 +168,6 @@ def _few(words: Any, most: int = 6) -> str:
     return ", ".join(words[:most]) + rest
 
 
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
-
-
 def marked(c: Comparison) -> str:
     """What to make of the best rates."""
     if _judges(c) == c.metric:
@@ -192,7 +189,7 @@ def _judges(c: Comparison) -> str:
 
 def family(c: Comparison) -> str:
     """What the number of paired differences does to what may be concluded from them."""
-    alpha, tested = f"{1 - c.level:.0%}", _count(c.tested, "paired difference")
+    alpha, tested = f"{1 - c.level:.0%}", plural(c.tested, "paired difference")
     return (
         f"{tested} tested: if no arm differs from the baseline, {c.expected_by_chance:.2g} are expected to have a "
         f"{c.level:.0%} interval without 0 by chance alone. The Holm p is the paired t test's, corrected for all of "
@@ -232,7 +229,7 @@ def unsealed(c: Comparison) -> str:
         return ""
     runs = sum(len(a.outcomes) for a in c.arms)
     return (
-        f"{c.unsealed} of {_count(runs, 'run')} not sealed: recorded before records were, so that nobody can tell "
+        f"{c.unsealed} of {plural(runs, 'run')} not sealed: recorded before records were, so that nobody can tell "
         "whether their files are what they were."
     )
 

@@ -91,7 +91,7 @@ def test_what_noise_leaves_open(tops: dict[str, float], sd: float, given: dict[s
 
 def test_pairs_that_cannot_decide() -> None:
     found = said(World(ALIKE, sd=0.02), kind="equal", **claim(margin=0.001))
-    assert found.startswith("There is no verdict on b against a, for 10 pairs cannot decide what is claimed of b (sd ")
+    assert found.startswith("b has no verdict against a, for 10 pairs cannot decide what is claimed of b (sd ")
 
 
 def half_fail(cell: Any) -> bool:
@@ -179,12 +179,11 @@ def test_the_unit_that_a_design_says() -> None:
 def test_why_there_is_no_verdict() -> None:
     edge = World(BETTER, bests={"b": 1e5})
     assert said(edge, tuning=TuningRules(first=0.1, at_most=6)) == (
-        "There is no verdict on b against a, for b is not tuned: its best value 3.2 is the highest of 6."
+        "b has no verdict against a, for b is not tuned: its best value 3.2 is the highest of 6."
     )
     failing = World(BETTER, fails=lambda cell: cell.arm == "b")
     assert said(failing) == (
-        "There is no verdict on b against a, for b was unsuccessful at every value from 0.00078125 to 1.6 "
-        "(24 of 24 runs)."
+        "b has no verdict against a, for b was unsuccessful at every value from 0.00078125 to 1.6 (24 of 24 runs)."
     )
     design, result = asked(failing)
     at_best = "at the best value of each, 2 of 2 runs of the arm were unsuccessful and 0 of the baseline's (McNemar p"
@@ -340,7 +339,7 @@ def test_a_contrast_without_one_whole_pair() -> None:
     """Every confirmation run of the arm fails, where tuning had none."""
     world = World(BETTER, fails=lambda cell: cell.measured and cell.arm == "b")
     design, result = asked(world)
-    assert words.headline(design, result).startswith("In none of 20 pairs did both b and a succeed: inconclusive")
+    assert words.headline(design, result).startswith("b and a both succeeded in none of 20 pairs: inconclusive")
     task: TaskResult = result.tasks[0]
     assert verdict_table(design, task).rows[1][-1] == "20 of 20"
 

@@ -112,7 +112,7 @@ def test_a_range_is_told_from_the_nearer_of_its_ends() -> None:
 
 @pytest.mark.slow
 def test_equivalences_are_a_holm_family_of_their_own() -> None:
-    for seed in range(6):
+    for seed in range(30):
         samples, margin = made([0.0, 0.1, 0.3, 0.5], seed=seed), 0.85
         found = family(samples, margin=margin)
         p = [ttost_paired(d, np.zeros(d.size), -margin, margin)[0] for d in samples]

@@ -85,14 +85,8 @@ def sentence(design: Design, task: TaskResult, c: Contrast) -> str:
     """One contrast's verdict."""
     on = f"On {task.task}, " if task.task else ""
     if c.verdict is None:
-        return _begun(on, _none(design.rules, task, c))
-    return f"{_begun(on, _effect(design, c))}: {_concluded(design.rules, c)}."
-
-
-def _begun(on: str, text: str) -> str:
-    """A sentence after what comes before it, if anything does; the name of an arm stays as it is."""
-    ours = text.startswith(("there is ", "in none ", "the results "))
-    return f"{on}{text}" if on or not ours else text[0].upper() + text[1:]
+        return f"{on}{_none(design.rules, task, c)}"
+    return f"{on}{_effect(design, c)}: {_concluded(design.rules, c)}."
 
 
 def unsuccessful(rules: Rules) -> str:
@@ -104,7 +98,7 @@ def unsuccessful(rules: Rules) -> str:
 
 def _none(rules: Rules, task: TaskResult, c: Contrast) -> str:
     """Why there is no verdict."""
-    said = f"there is no verdict on {c.arm} against {rules.baseline}"
+    said = f"{c.arm} has no verdict against {rules.baseline}"
     why = list(c.remarks)
     if not task.size.enough:
         pairs = task.size.pairs or 0
@@ -119,9 +113,9 @@ def _effect(design: Design, c: Contrast) -> str:
     arm, base, metric = c.arm, rules.baseline, spoken(rules.metric)
     assert t is not None
     if t.mean is None and rules.kind == "spread" and any(p.whole for p in c.pairs):
-        return f"the results of {arm} or of {base} hardly differ from seed to seed, so that no ratio tells of them"
+        return f"{arm}'s results or those of {base} hardly differ from seed to seed, so that no ratio tells of them"
     if t.mean is None:
-        return f"in none of {len(c.pairs)} pairs did both {arm} and {base} succeed"
+        return f"{arm} and {base} both succeeded in none of {plural(len(c.pairs), 'pair')}"
     up = t.mean >= 0
     size = f"{amount(m, abs(t.mean))}{points(m)}"
     said = f"({_interval(rules, c, up)}, {plural(t.n, 'pair')}, {at(design)})"

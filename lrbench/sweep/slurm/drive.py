@@ -5,6 +5,7 @@ import time
 from contextlib import suppress
 
 from lrbench.errors import ConfigError
+from lrbench.plural import plural
 from lrbench.store.lease import alone
 from lrbench.store.locks import check_locks
 from lrbench.store.store import store_of
@@ -67,8 +68,8 @@ def _submit(sweep: Sweep, options: Slurm, observer: Observer) -> None:
             kept = f" {runs} of {len(missing)} runs were submitted before that and go on." if runs else ""
             raise ConfigError("", "", f"{error}{kept}") from error
         for array in submitted:
-            said = _some(sum(map(len, array.groups)), "run")
-            observer.say(f"submitted {said} in {_some(len(array.groups), 'job')}: {array.id}")
+            said = plural(sum(map(len, array.groups)), "run")
+            observer.say(f"submitted {said} in {plural(len(array.groups), 'job')}: {array.id}")
 
 
 def _under_way(arrays: list[Array], to_do: tuple[Entry, ...]) -> set[str]:
@@ -83,7 +84,3 @@ def _under_way(arrays: list[Array], to_do: tuple[Entry, ...]) -> set[str]:
         why = "this sweep has jobs already, and SLURM does not answer whether they go on"
         raise ConfigError("hydra/launcher", "slurm", why, "try again in a while")
     return {run for run, job in jobs.items() if states[job] not in ENDED}
-
-
-def _some(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
