@@ -1,7 +1,7 @@
 """What a watched loop did, as numbers, and what a scheduler says of itself: what the rules judge by."""
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -97,12 +97,17 @@ class WatchedLoop:
         """Updates of the whole run; None as long as nobody knows."""
         return self.updates or (self.done + self.n if self.whole else None)
 
-    @property
+    @cached_property
     def marks(self) -> Ints:
         """Between which updates the scheduler was stepped, each once."""
-        return np.unique(self.steps)
+        return self.steps[np.diff(self.steps, prepend=-1) > 0]  # they never go back: as np.unique, without its sort
 
-    @property
+    @cached_property
+    def at_once(self) -> Ints:
+        """How often it was stepped at each of the marks."""
+        return np.diff(np.searchsorted(self.steps, self.marks), append=len(self.steps))
+
+    @cached_property
     def every(self) -> float:
         """Updates from one step of the scheduler to the next: their median; infinite where it was stepped never."""
         marks = self.marks

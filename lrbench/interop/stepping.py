@@ -49,7 +49,7 @@ def steps_first(seen: WatchedLoop) -> Iterator[Finding]:
     if not (seen.over and seen.whole) or len(steps) < FEW or seen.n < FEW:
         return
     before = int((steps == 0).sum())
-    if before and steps[-1] < seen.n and before <= np.bincount(steps)[seen.marks[-1]]:
+    if before and steps[-1] < seen.n and before <= seen.at_once[-1]:
         says = "scheduler.step() comes before optimizer.step(): the rate before its first step trained no update, and "
         says += f"each of the {len(steps)} steps was one too early"
         yield Finding(
@@ -79,8 +79,7 @@ def stepped_twice(seen: WatchedLoop) -> Iterator[Finding]:
 
 def several_at_once(seen: WatchedLoop) -> int:
     """How many steps nine in ten of the moments have at least; 1 where there are too few to tell."""
-    marks, counts = np.unique(seen.steps, return_counts=True)
-    return int(np.quantile(counts, 0.1)) if len(marks) >= FEW else 1
+    return int(np.quantile(seen.at_once, 0.1)) if len(seen.marks) >= FEW else 1
 
 
 def _comes_out(seen: WatchedLoop) -> bool:

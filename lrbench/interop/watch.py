@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from torch import Tensor
 from torch.optim import Optimizer
 
 from lrbench.check.finding import Finding
@@ -115,6 +114,7 @@ class Watch:
         self._nature: Nature | None = None
         self._first: int | None = None
         self._last: int | None = None
+        self._judged_at = 1  # step of the scheduler: the first, the 8th, and each that doubles it
         self._release: Callable[[], None] = lambda: None
         if scheduler is not None:
             self._nature, self._first = nature_of(scheduler), _count_of(scheduler)
@@ -184,7 +184,10 @@ class Watch:
         left = getattr(scheduler, "_last_lr", None)
         if not left:
             return None
-        held, own = _number(bare(scheduler.optimizer).param_groups[0]["lr"]), _number(left[0])
+        held, own = scheduler.optimizer.param_groups[0]["lr"], left[0]
+        if held == own:  # nearly always, and before a step of the user's: it is not to be felt
+            return None
+        held, own = float(held), float(own)
         if abs(held - own) <= SAME * max(abs(held), abs(own)):
             return None
         if not len(self._steps):
@@ -196,9 +199,9 @@ class Watch:
         self._steps.append(done)
         self._last = _count_of(scheduler)
         if found is not None and len(self._edits) < MANY:
-            self._edits.append(Edit(done, *found, _number(scheduler.optimizer.param_groups[0]["lr"])))
-        count = len(self._steps)
-        if count == 1 or (count >= 8 and count & (count - 1) == 0):  # at powers of two
+            self._edits.append(Edit(done, *found, float(scheduler.optimizer.param_groups[0]["lr"])))
+        if len(self._steps) == self._judged_at:
+            self._judged_at *= 8 if self._judged_at == 1 else 2
             self._tell_certain()
 
     def _after_load(self, scheduler: Any, before: dict[str, Any]) -> None:
@@ -222,7 +225,3 @@ def _count_of(scheduler: Any) -> int | None:
     """The steps that a scheduler has counted itself, where it does."""
     count = getattr(scheduler, "last_epoch", None)
     return count if isinstance(count, int) else None
-
-
-def _number(rate: float | Tensor) -> float:
-    return float(rate)
