@@ -131,15 +131,18 @@ def frozen(name: str) -> list[str]:
     return golden[name]
 
 
-# Through Hydra one by one: what is no level alone, and one level of each group; the others so under `full`.
+# Through Hydra one by one: what is no level alone, and one level of each group; with the slow tests what needs others
+# beside it; the others so under `full`.
 ONE_BY_ONE = {*OPTIONS, *(name for name in asked() if name.startswith("recipe="))}
 ONE_BY_ONE |= {next(name for name in asked() if name.startswith(f"{group}=")) for group in GROUPS}
-ONE_BY_ONE |= {f"{group}={level}" for group, level in NEEDS}
+NOT_ALONE = {f"{group}={level}" for group, level in NEEDS} - ONE_BY_ONE
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n in ONE_BY_ONE else [pytest.mark.full]) for n in asked()]
-)
+def mark(name: str) -> list[pytest.MarkDecorator]:
+    return [] if name in ONE_BY_ONE else [pytest.mark.slow if name in NOT_ALONE else pytest.mark.full]
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=mark(n)) for n in asked()])
 def test_it_is_what_it_was(name: str) -> None:
     assert ids(name) == frozen(name), __doc__
 

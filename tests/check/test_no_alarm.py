@@ -44,7 +44,10 @@ def test_the_defaults(found: Found) -> None:
     assert found() == ()
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+# Those of a paper build its model: with the slow tests, where a proxy is tried on every change.
+@pytest.mark.parametrize(
+    "recipe", [pytest.param(r, marks=[pytest.mark.slow] if f"{r}_tiny" in RECIPES else []) for r in RECIPES]
+)
 def test_a_recipe(recipe: str, found: Found) -> None:
     """What it accepts is found, and all that is found is accepted: notes too."""
     accepts = settings_from(compose([f"recipe={recipe}"])).accepts

@@ -402,7 +402,8 @@ SMALL_DATA = (
 
 
 def knobs() -> list[Any]:
-    """Every scalar of every level; on every change, one of each target and kind of value; all under `full`."""
+    """Every scalar of every level; of each target and kind of value one (models and large data: slow); all under
+    `full`."""
     found, seen = [], set()
     for group in FACTORS:
         for level in sorted(levels(group), key=lambda name: name in LARGE):
@@ -413,7 +414,7 @@ def knobs() -> list[Any]:
                     continue
                 if old == "???":
                     continue
-                large = (group, path[0]) == ("data", "args") and level not in SMALL_DATA
+                large = group == "model" or ((group, path[0]) == ("data", "args") and level not in SMALL_DATA)
                 unit = old[-2:] if isinstance(old, str) else ""
                 kind = (content(group, level)["_target_"], path, type(old), unit)
                 if path[0] != "args":  # lrbench's own, whatever the target
