@@ -40,23 +40,16 @@ def record(optimizer: Optimizer, rates: array, groups: int) -> list[Any]:
 
 def tap(
     scheduler: Any,
-    before: Callable[[Any], Any],
-    after: Callable[[Any, Any], None],
+    counting: Callable[[Callable[..., Any]], Callable[..., Any]],
     loaded: Callable[[Any, dict[str, Any]], None],
 ) -> Callable[[], None]:
-    """Hear of every step() and load_state_dict() of this one scheduler; what undoes it.
+    """Hear of every step() and load_state_dict() of this one scheduler; what undoes it. counting: of its class's step()
+    the one that takes its place.
 
     Its class becomes one derived from its own, under the same name: isinstance holds, nothing is added to the object's
     attributes (they are its state_dict), and a pickle of it is one of its own class.
     """
     own = type(scheduler)
-
-    @wraps(own.step)
-    def step(self: Any, *args: Any, **kwargs: Any) -> Any:
-        found = before(self)
-        result = own.step(self, *args, **kwargs)
-        after(self, found)
-        return result
 
     def load_state_dict(self: Any, *args: Any, **kwargs: Any) -> Any:
         lengths = lengths_of(self)
@@ -71,7 +64,12 @@ def tap(
         finally:
             self.__class__ = tapped
 
-    members = {"step": step, "__reduce_ex__": reduce, "__module__": own.__module__, "__doc__": own.__doc__}
+    members = {
+        "step": counting(own.step),
+        "__reduce_ex__": reduce,
+        "__module__": own.__module__,
+        "__doc__": own.__doc__,
+    }
     if hasattr(own, "load_state_dict"):
         members["load_state_dict"] = wraps(own.load_state_dict)(load_state_dict)
     tapped = type(own.__name__, (own,), members)

@@ -12,6 +12,7 @@ import atexit
 import sys
 from array import array
 from collections.abc import Callable, Sequence
+from functools import wraps
 from types import TracebackType
 from typing import Any, Self
 
@@ -119,7 +120,7 @@ class Watch:
         if scheduler is not None:
             self._nature, self._first = nature_of(scheduler), _count_of(scheduler)
             self._last = self._first
-            self._release = tap(scheduler, self._before_step, self._after_step, self._after_load)
+            self._release = tap(scheduler, self._counting, self._after_load)
         atexit.register(self._at_exit)
 
     def __enter__(self) -> Self:
@@ -179,30 +180,35 @@ class Watch:
             **self._said,  # type: ignore[arg-type]
         )
 
-    def _before_step(self, scheduler: Any) -> tuple[float, float] | None:
-        """The rate that is found and the one the scheduler had left, where they differ."""
-        left = getattr(scheduler, "_last_lr", None)
-        if not left:
-            return None
-        held, own = scheduler.optimizer.param_groups[0]["lr"], left[0]
-        if held == own:  # nearly always, and before a step of the user's: it is not to be felt
-            return None
-        held, own = float(held), float(own)
+    def _counting(self, own: Callable[..., Any]) -> Callable[..., Any]:
+        """A scheduler's step() that is counted as well. One function, with what it needs at hand: it is called at every
+        update, and is not to be felt."""
+        rates, steps, groups, counted = self._rates, self._steps, self._groups, self._steps.append
+
+        @wraps(own)
+        def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
+            left, found = getattr(scheduler, "_last_lr", None), None
+            if left and (held := scheduler.optimizer.param_groups[0]["lr"]) != left[0]:
+                found = self._edited(float(held), float(left[0]))
+            result = own(scheduler, *args, **kwargs)
+            counted(len(rates) // groups)
+            self._last = _count_of(scheduler)
+            if found is not None and len(self._edits) < MANY:
+                self._edits.append(Edit(steps[-1], *found, float(scheduler.optimizer.param_groups[0]["lr"])))
+            if len(steps) == self._judged_at:
+                self._judged_at *= 8 if self._judged_at == 1 else 2
+                self._tell_certain()
+            return result
+
+        return step
+
+    def _edited(self, held: float, own: float) -> tuple[float, float] | None:
+        """The rate that a step finds and the one the scheduler had left, where they differ by more than rounding."""
         if abs(held - own) <= SAME * max(abs(held), abs(own)):
             return None
         if not len(self._steps):
             self._stale = held, own
         return held, own
-
-    def _after_step(self, scheduler: Any, found: tuple[float, float] | None) -> None:
-        done = len(self._rates) // self._groups
-        self._steps.append(done)
-        self._last = _count_of(scheduler)
-        if found is not None and len(self._edits) < MANY:
-            self._edits.append(Edit(done, *found, float(scheduler.optimizer.param_groups[0]["lr"])))
-        if len(self._steps) == self._judged_at:
-            self._judged_at *= 8 if self._judged_at == 1 else 2
-            self._tell_certain()
 
     def _after_load(self, scheduler: Any, before: dict[str, Any]) -> None:
         """What loading a checkpoint did to the scheduler: where it stands now, and other lengths than it was built
