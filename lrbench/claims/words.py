@@ -75,14 +75,14 @@ def _of_parts(settled: Settled) -> str:
 
 def gained(m: MeasuredContrast) -> str:
     """cosine against constant: test accuracy +1.20 points (0.75 to 1.64), 24 pairs, study decay_fashion."""
-    from lrbench.report.study.gains import amount, between, of_kind, subject_of, unit  # with torch: a listing has none
+    from lrbench.report.study.gains import between, of_kind, sized, subject_of  # with torch: a listing has none
     from lrbench.stats.intervals import ConfidenceInterval
 
     metric = of_kind(m.kind, metric_of(m.metric, {}))
     who = f"{m.arm} against {m.baseline}{f' on {m.task}' if m.task else ''}"
     if m.effect is None:
         return f"{who}: {m.verdict}, study {m.study}"
-    size = f"{amount(metric, m.effect, sign=m.kind != 'fraction')}{unit(metric)}"
+    size = sized(metric, m.effect, sign=m.kind != "fraction")
     if m.low is not None and m.high is not None:
         size += f" ({between(metric, ConfidenceInterval(m.low, m.high))})"
     seen = "" if m.fresh else " (exploratory, not fresh)"

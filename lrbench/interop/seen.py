@@ -100,12 +100,17 @@ class WatchedLoop:
     @cached_property
     def marks(self) -> Ints:
         """Between which updates the scheduler was stepped, each once."""
-        return self.steps[np.diff(self.steps, prepend=-1) > 0]  # they never go back: as np.unique, without its sort
+        return self.steps[self._starts]
 
     @cached_property
     def at_once(self) -> Ints:
         """How often it was stepped at each of the marks."""
-        return np.diff(np.searchsorted(self.steps, self.marks), append=len(self.steps))
+        return np.diff(self._starts, append=len(self.steps))
+
+    @cached_property
+    def _starts(self) -> Ints:
+        """Where in `steps` each mark comes first. They never go back, so that nothing need be sorted."""
+        return np.flatnonzero(np.diff(self.steps, prepend=-1))
 
     @cached_property
     def every(self) -> float:

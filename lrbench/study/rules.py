@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from lrbench.errors import ConfigError
+from lrbench.plural import plural
 from lrbench.stats.verdict import ClaimedEffect, Kind
 from lrbench.study.seeds import ROLES, SEEDS_A_REPLICATE, SEEDS_A_ROLE
 from lrbench.study.tuning_rules import TuningRules
@@ -223,10 +224,10 @@ class Rules:
     def told(self, gain: float) -> str:
         """A gain in words; of a share in points."""
         if self.in_doublings:
-            return f"{gain:.3g} doublings"
+            return plural(gain, "doubling", ".3g")
         if self.kind == "fraction":
             return f"{100 * math.expm1(gain):.3g}%"
-        return f"{100 * gain:.3g} points" if self.unit == "%" else f"{gain:.3g}"
+        return plural(100 * gain, "point", ".3g") if self.unit == "%" else f"{gain:.3g}"
 
     def seeds(self, role: str, many: int, begin: int = 0) -> range:
         """The seeds of a role: disjoint ranges, shifted by the replicate, the same in every study."""

@@ -53,7 +53,7 @@ def test_the_reach_of_the_noises_study_is_in_the_chances() -> None:
 
     assert supported((0.01, 0.0)) < supported((0.0, 0.01)) == supported(None)
     told = said(Noise(0.01, "other", (0.005, 0.01)), pairs=20, unit="%")
-    assert "counts what the choice of values adds to an interval, as it was in that study: up to 1 points." in told
+    assert "counts what the choice of values adds to an interval, as it was in that study: up to 1 point." in told
     assert "does not count what the choice of values adds" in said(Noise(0.01, "other"), pairs=20)
     assert "choice of values" not in said(Noise(0.01, "other", (0.1, 0.1)), estimand="swap", tuning=None, pairs=20)
     asks = {"pairs": None, "detect": 0.005, "unit": "%"}

@@ -47,7 +47,7 @@ EXACT = {  # the truth without noise, so that every number is known: a gain of 2
                   f"{TUNED}): supported."),
     "sized": (BETTER, claim(low=0.01, high=0.03, margin=0.005), "b gains 2.00 points of test accuracy over a (97.1% "
               f"interval 2.00 to 2.00, 10 pairs, {TUNED}): supported (claimed: 1 to 3 points)."),
-    "larger": (BETTER, claim(low=0.005, high=0.01), f", {TUNED}): larger than claimed (0.5 to 1 points)."),
+    "larger": (BETTER, claim(low=0.005, high=0.01), f", {TUNED}): larger than claimed (0.5 to 1 point)."),
     "smaller": (BETTER, claim(low=0.05), f"2.00, 10 pairs, {TUNED}): smaller than claimed (5 points or more)."),
     "contradicted": (WORSE, {}, "b loses 2.00 points of test accuracy to a (97.1% interval 2.00 to 2.00, 10 pairs, "
                      f"{TUNED}): contradicted."),
@@ -349,7 +349,7 @@ def test_what_is_read_off_a_grid_is_told_in_doublings_and_the_values_as_they_are
     design, result = asked(world, kind="optimum", looks=1, **claim(low=1.6, high=2.4))
     assert words.headline(design, result) == (
         "The best value is 2 doublings more for b than for a (95% interval 2 to 2, 10 pairs, one grid for both): "
-        "supported (claimed: 1.6 to 2.4)."
+        "supported (claimed: 1.6 to 2.4 doublings)."
     )
     assert [row[1] for row in verdict_table(design, result.tasks[0]).rows] == ["0.3", "1.2"]
     page = markdown.render(replace(design, arms={}), result)
@@ -365,7 +365,7 @@ def test_how_far_apart_seeds_lie_is_told_in_doublings() -> None:
     design, result = asked(world, **asks, **claim(low=1.0))
     assert words.headline(design, result) == (
         "The mean difference of two seeds in test accuracy is 2 doublings more for b than for a (95% interval 2 to 2, "
-        "10 pairs, both as given): supported (claimed: 1 or more)."
+        "10 pairs, both as given): supported (claimed: 1 doubling or more)."
     )
     table = verdict_table(design, result.tasks[0])
     assert table.header[1:3] == ("spread", "gain")
@@ -382,4 +382,4 @@ def test_how_far_apart_seeds_lie_is_told_in_doublings() -> None:
 def test_a_narrower_range() -> None:
     world = World({"a": 0.9, "b": 0.9}, fails=lambda cell: cell.arm == "b" and cell.value not in (0.4, 0.8))
     design, result = asked(world, kind="width", within=0.011, looks=1)
-    assert words.headline(design, result).startswith("The width of the range of good values is 1 doublings less for b")
+    assert words.headline(design, result).startswith("The width of the range of good values is 1 doubling less for b")

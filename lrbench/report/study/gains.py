@@ -93,9 +93,16 @@ def points(m: Metric) -> str:
     return " points" * is_share(m)
 
 
-def unit(m: Metric) -> str:
-    """What follows an amount."""
-    return "%" if m is FRACTION else " doublings" if m is DOUBLINGS else points(m)
+def sized(m: Metric, value: float, sign: bool = False) -> str:
+    """An amount with its unit: `1.20 points`, `1 doubling`, `92%`."""
+    return _with_unit(m, amount(m, value, sign))
+
+
+def _with_unit(m: Metric, said: str) -> str:
+    if m is FRACTION:
+        return f"{said}%"
+    noun = " doubling" if m is DOUBLINGS else " point" if is_share(m) else ""
+    return f"{said}{noun}{'s' * bool(noun and said.removeprefix('+') != '1')}"
 
 
 def between(m: Metric, interval: ConfidenceInterval) -> str:
@@ -108,16 +115,24 @@ def percent(level: float) -> str:
 
 def claimed(m: Metric, claim: ClaimedEffect) -> str:
     """A claimed size: `1 to 2 points`, `0.5 points or more`; of a fraction `90% to 95%`, `25% or less`."""
-    unit, scale = "%" if m is FRACTION else points(m), 100 if is_share(m) else 1
-    low = f"{scale * claim.low:g}"
+    low = _in_unit(m, claim.low)
     if claim.high is None:
-        return f"{low}{unit} or more"
-    high = f"{scale * claim.high:g}{unit}"
+        return f"{low} or more"
+    high = _in_unit(m, claim.high)
     if m is FRACTION:
-        return f"{low}% to {high}" if claim.sized else f"{high} or less"
-    return f"{low} to {high}"
+        return f"{low} to {high}" if claim.sized else f"{high} or less"
+    return f"{_scale(m) * claim.low:g} to {high}"
 
 
 def margin(m: Metric, claim: ClaimedEffect) -> str:
     assert claim.margin is not None
-    return f"{(100 if is_share(m) else 1) * claim.margin:g}{points(m)}"
+    return _in_unit(m, claim.margin)
+
+
+def _in_unit(m: Metric, value: float) -> str:
+    """A number that a person gave, as it was given."""
+    return _with_unit(m, f"{_scale(m) * value:g}")
+
+
+def _scale(m: Metric) -> int:
+    return 100 if is_share(m) else 1

@@ -16,9 +16,9 @@ from lrbench.report.study.gains import (
     points,
     shown,
     shown_interval,
+    sized,
     spoken,
     subject,
-    unit,
 )
 from lrbench.stats.intervals import ConfidenceInterval
 from lrbench.study.design import Design
@@ -86,7 +86,10 @@ def sentence(design: Design, task: TaskResult, c: Contrast) -> str:
     on = f"On {task.task}, " if task.task else ""
     if c.verdict is None:
         return f"{on}{_none(design.rules, task, c)}"
-    return f"{on}{_effect(design, c)}: {_concluded(design.rules, c)}."
+    said = _effect(design, c)
+    if not (on or said.startswith((c.arm, design.rules.baseline))):  # an arm keeps its name
+        said = said[0].upper() + said[1:]
+    return f"{on}{said}: {_concluded(design.rules, c)}."
 
 
 def unsuccessful(rules: Rules) -> str:
@@ -143,7 +146,7 @@ def _success(m: Metric, c: Contrast, base: str, said: str) -> str:
     assert c.tested is not None
     gain = c.tested.mean or 0.0  # of pairs, of which none is left out
     if c.verdict == "practically null":
-        return f"The rates of success of {c.arm} and {base} differ by less than {margin(m, c.claim)} {said}"
+        return f"the rates of success of {c.arm} and {base} differ by less than {margin(m, c.claim)} {said}"
     size = f"{amount(m, abs(gain))}{points(m)}"
     doubt = ", which may be chance" if c.verdict == "inconclusive" and not reasons(c) else ""
     more = "more" if gain >= 0 else "less"
@@ -153,11 +156,11 @@ def _success(m: Metric, c: Contrast, base: str, said: str) -> str:
 def _doubled(rules: Rules, c: Contrast, said: str) -> str:
     """What the verdict says of a number that is told in doublings: read off each seed's grid, or a spread."""
     assert c.tested is not None
-    mean, what, m = c.tested.mean or 0.0, subject(rules).capitalize(), gained(rules)
+    mean, what, m = c.tested.mean or 0.0, subject(rules), gained(rules)
     if c.verdict == "practically null":
-        return f"{what} differs between {c.arm} and {rules.baseline} by less than {c.claim.margin:g}{unit(m)} {said}"
+        return f"{what} differs between {c.arm} and {rules.baseline} by less than {margin(m, c.claim)} {said}"
     doubt = ", which may be chance" if c.verdict == "inconclusive" and not reasons(c) else ""
-    size = f"{amount(m, abs(mean))}{unit(m)} {'more' if mean >= 0 else 'less'}"
+    size = f"{sized(m, abs(mean))} {'more' if mean >= 0 else 'less'}"
     return f"{what} is {size} for {c.arm} than for {rules.baseline} {said}{doubt}"
 
 
@@ -166,10 +169,10 @@ def _kind(rules: Rules, m: Metric, c: Contrast) -> str:
     arm, base, near, verdict = c.arm, rules.baseline, margin(m, c.claim), c.verdict
     if rules.kind == "no worse":
         if verdict == "inconclusive":
-            return f"Whether {arm} is worse than {base} by {near} or more stays open"
+            return f"whether {arm} is worse than {base} by {near} or more stays open"
         return f"{arm} is {'not ' * (verdict == 'supported')}worse than {base} by {near} or more"
     if verdict == "inconclusive":
-        return f"Whether {arm} and {base} are equal within {near} stays open"
+        return f"whether {arm} and {base} are equal within {near} stays open"
     return f"{arm} and {base} are equal within {near}" if verdict == "supported" else f"{arm} and {base} differ by " \
         f"more than {near}"  # fmt: skip
 
