@@ -23,14 +23,14 @@ STEPS = 20_000
 def watch() -> None:
     """A plain torch loop (MLP 64-64-64-10, batch 64, OneCycleLR after every update) against itself, watched: with one
     parameter group and with three. What is added is read off 20,000 steps on one number a group, beside whose 30 us it
-    can be seen, at their fastest of 15 rounds; it judges at powers of two, which 640 updates feel more."""
+    can be seen, at their fastest of 45 rounds; it judges at powers of two, which 640 updates feel more."""
     torch.set_num_threads(1)
     figures = {}
     for groups in (1, 3):
         result = interleaved(_loop(groups, _alone), _loop(groups, _watched), rounds=41)
         again = interleaved(_loop(groups, _alone), _loop(groups, _alone), rounds=21)
         alone, watched = _steps(groups, _alone), _steps(groups, _watched)
-        times = np.array([(alone(), watched()) for _ in range(15)]).min(axis=0)  # what other processes took, left out
+        times = np.array([(alone(), watched()) for _ in range(45)]).min(axis=0)  # what other processes took, left out
         added = (times[1] - times[0]) / STEPS * 1e6
         figures[f"{groups}_groups"] = {
             **result,
