@@ -10,6 +10,8 @@ INTERRUPTED = 130  # the exit code of what a signal stopped: 128 + SIGINT, as sh
 # tabs, and those that turn the direction of a text.
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
+MANY, SOME = 100, 8  # known words above which a list tells nobody anything; how many are named then
+
 
 class ConfigError(Exception):
     """Bad input, as a value. Exit code 2, nothing written.
@@ -46,7 +48,8 @@ def as_typed(value: object) -> str:
 
 
 def did_you_mean(word: object, known: Collection[str]) -> str:
-    """' Did you mean ...?' for the nearest known word, else the list of what is known. (A key of YAML may be a number.)
+    """' Did you mean ...?' for the nearest known word, and the list of what is known, or of what is nearest where that
+    would be long. (A key of YAML may be a number.)
 
     A name of which the word is the last part is nearer than any other (`lr`: optimizer.lr); of several the first.
     """
@@ -55,4 +58,7 @@ def did_you_mean(word: object, known: Collection[str]) -> str:
     known = sorted(known)
     near = ends or difflib.get_close_matches(word, known, n=1, cutoff=0.65)
     listing = f" Known: {', '.join(known)}." if known else ""
+    if len(known) > MANY:
+        some = difflib.get_close_matches(word, known, n=SOME, cutoff=0.0)
+        listing = f" Known are {len(known)}; nearest to it: {', '.join(some)}."
     return (f" Did you mean '{near[0]}'?" if near else "") + listing

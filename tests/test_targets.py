@@ -10,7 +10,7 @@ import torch
 
 from lrbench import data, optim
 from lrbench.data.digits import Digits
-from lrbench.errors import ConfigError
+from lrbench.errors import ConfigError, did_you_mean
 from lrbench.schedules import shapes
 from lrbench.targets import check_arguments, numerics, resolve, with_defaults
 from lrbench.trust import named_in, require_known, targets_in
@@ -252,3 +252,11 @@ def test_the_current_folder_is_looked_in_last_and_only_where_it_is_asked(
     assert sys.path == [*before, str(tmp_path)]
     for name in ("only_here", "beside_it"):
         monkeypatch.delitem(sys.modules, name)
+
+
+def test_of_many_known_words_the_nearest_are_named() -> None:
+    known = [f"claim-{i}" for i in range(300)]
+    said = did_you_mean("claim-7x", known)
+    assert said.startswith(" Did you mean 'claim-7'? Known are 300; nearest to it: claim-7, ")
+    assert said.count("claim-") == 1 + 8
+    assert did_you_mean("x", known[:100]).endswith(f"{sorted(known[:100])[-1]}.")
