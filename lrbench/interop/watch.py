@@ -12,7 +12,6 @@ import atexit
 import sys
 from array import array
 from collections.abc import Callable, Sequence
-from functools import wraps
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,7 +27,7 @@ from lrbench.interop.against import off_plan
 from lrbench.interop.optimizers import bare, plan_for
 from lrbench.interop.rules import certain, findings
 from lrbench.interop.seen import SAME, Edit, Nature, WatchedLoop, lengths_of, nature_of
-from lrbench.interop.taps import record, tap
+from lrbench.interop.taps import Method, record, tap
 from lrbench.interop.words import summary, told
 
 MANY = 1000  # edits of a rate by hand, after which no more are kept: they are no edits then
@@ -114,13 +113,12 @@ class Watch:
         self._stale: tuple[float, float] | None = None
         self._nature: Nature | None = None
         self._first: int | None = None
-        self._last: int | None = None
-        self._judged_at = 1  # step of the scheduler: the first, the 8th, and each that doubles it
+        self._last: Any = None
         self._release: Callable[[], None] = lambda: None
         if scheduler is not None:
             self._nature, self._first = nature_of(scheduler), _count_of(scheduler)
             self._last = self._first
-            self._release = tap(scheduler, self._counting, self._after_load)
+            self._release = tap(scheduler, self._counting, self._loading)
         atexit.register(self._at_exit)
 
     def __enter__(self) -> Self:
@@ -171,7 +169,7 @@ class Watch:
             steps=np.array(self._steps, dtype=np.int64),
             nature=self._nature,
             first=self._first,
-            last=self._last,
+            last=_whole(self._last),
             edits=tuple(self._edits),
             changed=tuple(self._changed),
             stale=self._stale,
@@ -180,23 +178,26 @@ class Watch:
             **self._said,  # type: ignore[arg-type]
         )
 
-    def _counting(self, own: Callable[..., Any]) -> Callable[..., Any]:
+    def _counting(self, own: Method, watched: Callable[[], Any]) -> Method:
         """A scheduler's step() that is counted as well. One function, with what it needs at hand: it is called at every
         update, and is not to be felt."""
         rates, steps, groups, counted = self._rates, self._steps, self._groups, self._steps.append
+        judged_at = 1  # the first step, the 8th, and each that doubles it
 
-        @wraps(own)
         def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
+            nonlocal judged_at
+            if watched() is not scheduler or not self._open:
+                return own(scheduler, *args, **kwargs)
             left, found = getattr(scheduler, "_last_lr", None), None
             if left and (held := scheduler.optimizer.param_groups[0]["lr"]) != left[0]:
                 found = self._edited(float(held), float(left[0]))
             result = own(scheduler, *args, **kwargs)
             counted(len(rates) // groups)
-            self._last = _count_of(scheduler)
+            self._last = getattr(scheduler, "last_epoch", None)
             if found is not None and len(self._edits) < MANY:
                 self._edits.append(Edit(steps[-1], *found, float(scheduler.optimizer.param_groups[0]["lr"])))
-            if len(steps) == self._judged_at:
-                self._judged_at *= 8 if self._judged_at == 1 else 2
+            if len(steps) == judged_at:
+                judged_at *= 8 if judged_at == 1 else 2
                 self._tell_certain()
             return result
 
@@ -210,15 +211,23 @@ class Watch:
             self._stale = held, own
         return held, own
 
-    def _after_load(self, scheduler: Any, before: dict[str, Any]) -> None:
-        """What loading a checkpoint did to the scheduler: where it stands now, and other lengths than it was built
-        with."""
-        if not len(self._steps):
-            self._first = self._last = _count_of(scheduler)
-        self._nature = nature_of(scheduler)
-        now = lengths_of(scheduler)
-        self._changed += [(name, was, now[name]) for name, was in before.items() if now.get(name, was) != was]
-        self._tell_certain()
+    def _loading(self, own: Method, watched: Callable[[], Any]) -> Method:
+        """A scheduler's load_state_dict() that notes what it did: where the scheduler stands now, and other lengths
+        than it was built with."""
+
+        def load_state_dict(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
+            if watched() is not scheduler or not self._open:
+                return own(scheduler, *args, **kwargs)
+            before = lengths_of(scheduler)
+            result = own(scheduler, *args, **kwargs)
+            if not len(self._steps):
+                self._first = self._last = _count_of(scheduler)
+            self._nature, now = nature_of(scheduler), lengths_of(scheduler)
+            self._changed += [(name, was, now[name]) for name, was in before.items() if now.get(name, was) != was]
+            self._tell_certain()
+            return result
+
+        return load_state_dict
 
     def _tell_certain(self) -> None:
         for finding in certain(self._seen(over=False)):
@@ -229,5 +238,8 @@ class Watch:
 
 def _count_of(scheduler: Any) -> int | None:
     """The steps that a scheduler has counted itself, where it does."""
-    count = getattr(scheduler, "last_epoch", None)
+    return _whole(getattr(scheduler, "last_epoch", None))
+
+
+def _whole(count: Any) -> int | None:
     return count if isinstance(count, int) else None

@@ -1,6 +1,7 @@
 """A watched loop: silent where it is right, and each mistake told, by its rule, with what shows it."""
 
 import copy
+import gc
 import io
 import pickle
 import subprocess
@@ -24,7 +25,6 @@ from torch.optim.lr_scheduler import (
     ExponentialLR,
     LambdaLR,
     LinearLR,
-    LRScheduler,
     MultiStepLR,
     OneCycleLR,
     PolynomialLR,
@@ -668,14 +668,12 @@ def test_the_scheduler_stays_what_it_is(make: Callable[[Optimizer], Any]) -> Non
     scheduler = make(optimizer)
     kind, plain = type(scheduler), copy.deepcopy(scheduler.state_dict())
     watch = watched(optimizer, scheduler)
-    assert isinstance(scheduler, kind)
-    assert isinstance(scheduler, LRScheduler)
-    assert type(scheduler).__name__ == kind.__name__
+    assert type(scheduler) is kind
     assert scheduler.state_dict() == plain
     assert type(pickle.loads(pickle.dumps(copy.deepcopy(scheduler)))) is kind
     torch.save(scheduler.state_dict(), io.BytesIO())
     watch.finish()
-    assert type(scheduler) is kind
+    assert not hasattr(kind.step, "over")
     assert not optimizer._optimizer_step_post_hooks
     assert not optimizer._optimizer_step_pre_hooks
 
@@ -689,13 +687,27 @@ def test_two_watches_do_not_disturb_each_other() -> None:
     assert len(one.rates) == len(other.rates) == UPDATES
 
 
+def test_its_class_is_as_before_whoever_ends_first() -> None:
+    """Another scheduler of the class is not counted meanwhile, and one that is gone leaves nothing in it."""
+    methods = dict(vars(CosineAnnealingLR))
+    optimizers = [sgd() for _ in range(4)]
+    schedulers = [CosineAnnealingLR(o, T_max=EPOCHS) for o in optimizers]
+    watches = [watched(o, s) for o, s in zip(optimizers[:3], schedulers[:3], strict=True)]
+    for optimizer, scheduler in zip(optimizers, schedulers, strict=True):
+        by_epoch(optimizer, scheduler)
+    assert [len(w._steps) for w in watches] == [EPOCHS] * 3
+    watches[1].finish()
+    watches[2].finish()
+    del schedulers, scheduler
+    gc.collect()
+    assert dict(vars(CosineAnnealingLR)) == methods
+
+
 def test_it_keeps_nothing_alive() -> None:
     optimizer = sgd()
     watch, gone = watched(optimizer, CosineAnnealingLR(optimizer, T_max=EPOCHS)), weakref.ref(optimizer)
     optimizer.step()
     del optimizer
-    import gc
-
     gc.collect()
     assert gone() is None
     assert len(watch.rates) == 1
