@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from torch import nn
 
 from lrbench.errors import ConfigError
+from lrbench.numbers import is_number
 
 # Raised when a grouping here changes for the same arguments.
 NUMERICS = 1
@@ -94,7 +95,7 @@ def layer_decay(model: nn.Module, decay: float = 0.75) -> list[Group]:
     """
     from timm.optim import param_groups_layer_decay  # timm takes a second to import
 
-    if not 0 < decay < 1:
+    if not is_number(decay) or not 0 < decay < 1:
         raise ConfigError("param_groups.args.decay", decay, "give a factor between 0 and 1, such as 0.75")
     if not hasattr(model, "group_matcher"):
         raise ConfigError(
@@ -123,7 +124,7 @@ def _spared(model: nn.Module) -> Collection[str]:
 
 
 def _require_share(option: str, scale: float) -> None:
-    if isinstance(scale, bool | str) or not 0 < scale < float("inf"):
+    if not is_number(scale) or not 0 < scale < float("inf"):
         raise ConfigError(f"param_groups.args.{option}", scale, "give a share of the peak rate above 0, such as 0.1")
 
 

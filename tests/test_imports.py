@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent / "lrbench"
 # room and the rows below its own. A new one needs a place here.
 LAYERS = (
     ("lrbench", "errors", "blame"),
-    ("randomness", "metrics", "targets", "trust", "logs", "plural", "stats", "sweep.slurm.options"),
+    ("randomness", "metrics", "numbers", "targets", "trust", "logs", "plural", "stats", "sweep.slurm.options"),
     ("horizon", "trackers", "models", "tasks", "param_groups", "store.folder", "store.files", "store.series",
      "store.checkpoint", "store.seal", "store.lease", "store.locks", "config.grid", "config.schema"),
     ("experiment", "plugins"),

@@ -161,6 +161,8 @@ def half(model):
         (("param_groups=backbone_head", "param_groups.args.head_names='.*'"), "falls into the group 'backbone'"),
         (("param_groups=backbone_head", "param_groups.args.head_names='['"), r"head_names=\[: no regular expression"),
         (("param_groups=backbone_head", "param_groups.args.backbone=0"), "backbone=0: give a share of the peak"),
+        (("param_groups=backbone_head", "param_groups.args.backbone=[1]"), r"backbone=\[1\]: give a share of the peak"),
+        (("param_groups=layer_decay", "param_groups.args.decay={a:1}"), "give a factor between 0 and 1"),
         (("param_groups=backbone_head", "param_groups.args.head=-1"), "head=-1: give a share of the peak"),
         (("param_groups=frozen", "param_groups.args.frozen_names=x"), "no parameter falls into the group 'frozen'"),
         (("param_groups=frozen", "param_groups.args.frozen_names='.*'"), "falls into the group 'trained'"),

@@ -10,7 +10,8 @@ from lrbench.check.proposed import Cure, Proposed
 from lrbench.check.remarks import remarked
 from lrbench.errors import ConfigError
 from lrbench.horizon import is_time
-from lrbench.schedules.remark import given, is_count, to_the_end
+from lrbench.numbers import is_count
+from lrbench.schedules.remark import given, to_the_end
 from lrbench.schedules.trace import Floats, trace
 
 NOTHING = 1e-6  # of the peak: a rate that trains nothing

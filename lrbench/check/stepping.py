@@ -6,8 +6,9 @@ import numpy as np
 
 from lrbench.check.case import Case
 from lrbench.check.proposed import Cure, Proposed
+from lrbench.numbers import is_count
 from lrbench.schedules.bare import sooner
-from lrbench.schedules.remark import given, is_count
+from lrbench.schedules.remark import given
 
 LOW = 0.01  # of the peak: a rate that is down for good
 EARLY = 0.2  # of the main schedule

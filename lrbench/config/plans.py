@@ -10,6 +10,7 @@ from lrbench.config.experiments import schedule_of
 from lrbench.config.hydra_errors import composing
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.horizon import Clock, require_room, whole_updates
+from lrbench.numbers import is_count
 from lrbench.plural import plural
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _composed(overrides: Sequence[str]) -> Any:
 def _clock(plain: Any, said: set[str], updates: int, per_epoch: int | None) -> Clock:
     """Raises ConfigError for numbers that are none, and for evaluations that never come."""
     for option, given in (("updates", updates), ("per_epoch", per_epoch)):
-        if given is not None and not (isinstance(given, int) and not isinstance(given, bool) and given > 0):
+        if given is not None and not (is_count(given) and given > 0):
             raise ConfigError(option, given, "this counts optimizer steps", "give a whole number above 0")
     require_room(updates, "updates", updates)
     clock = Clock(updates, per_epoch, updates, plain["batch_size"] if "batch_size" in said else None)

@@ -48,6 +48,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from lrbench.errors import ConfigError
 from lrbench.experiment import Augment
+from lrbench.numbers import is_count
 from lrbench.randomness import generator
 
 if TYPE_CHECKING:
@@ -179,5 +180,5 @@ def mean_and_std(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def require_whole(option: str, value: int, low: int, high: int) -> None:
     """Raise `ConfigError` unless `value` is a whole number from `low` to `high`, both included."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+    if not is_count(value) or not low <= value <= high:
         raise ConfigError(option, repr(value), f"give a whole number from {low} to {high}")

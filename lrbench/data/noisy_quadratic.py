@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from lrbench.data import UNCHANGED, DataInfo, Reading, Split, Splits, Stream, require_whole
 from lrbench.errors import ConfigError
+from lrbench.numbers import is_number
 from lrbench.randomness import generator
 
 if TYPE_CHECKING:
@@ -137,5 +138,5 @@ def expected_excess(
 
 
 def _require_number(name: str, value: float, low: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (isfinite(value) and value >= low):
+    if not is_number(value) or not (isfinite(value) and value >= low):
         raise ConfigError(f"data.args.{name}", repr(value), f"give a number of at least {low:g}")

@@ -17,6 +17,7 @@ from lrbench.data.prepared import TextFacts, part_sizes, prepared
 from lrbench.data.text_files import KJV_SHA256, KingJames, TextSource, Topics, files_of, wikitext_of
 from lrbench.data.tokenizer import BYTES, char_vocabulary, require_kind
 from lrbench.errors import ConfigError
+from lrbench.numbers import is_number
 
 # Part of the identity of every run that uses this module. Raise it with any change that alters the tokens it
 # returns for the same options, also one in `text_files`, `prepared`, `tokenizer` or `blocks`.
@@ -54,7 +55,7 @@ class Text(ABC):
         require_whole("data.args.length", length, 1, LONGEST)
         require_kind(tokenizer)
         for name, share in (("val_share", val_share), ("test_share", test_share)):
-            if isinstance(share, bool | str) or not 0 < share < 1:
+            if not is_number(share) or not 0 < share < 1:
                 raise ConfigError(f"data.args.{name}", repr(share), "give a share of the text between 0 and 1")
         if val_share + test_share >= 1:
             why = "the two shares leave nothing for training"

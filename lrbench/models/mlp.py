@@ -7,6 +7,7 @@ from math import prod
 from torch import nn
 
 from lrbench.errors import ConfigError
+from lrbench.numbers import is_number
 
 # Part of the identity of every run that uses this module. Raise it with any change that alters the outputs or
 # the initial weights of the same options and seed.
@@ -23,7 +24,7 @@ def mlp(
     """
     if isinstance(hidden, (str, int)) or not all(type(units) is int and units > 0 for units in hidden):
         raise ConfigError("model.args.hidden", repr(hidden), "give a list of whole numbers above 0, as [64, 64]")
-    if isinstance(dropout, str) or not 0 <= dropout < 1:
+    if not is_number(dropout) or not 0 <= dropout < 1:
         raise ConfigError("model.args.dropout", repr(dropout), "give a probability of at least 0 and below 1")
     layers: list[nn.Module] = [nn.Flatten()]
     widths = [prod(shape), *hidden]

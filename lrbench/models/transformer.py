@@ -12,6 +12,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from lrbench.errors import ConfigError
+from lrbench.numbers import is_number
 
 
 class Block(nn.Module):
@@ -119,7 +120,7 @@ def require_block(dim: int, heads: int, mlp_ratio: float, dropout: float, norm: 
             repr(mlp_ratio),
             f"give a number above 0 that makes a whole number with dim={dim}, as 4",
         )
-    if type(dropout) not in (int, float) or not 0 <= dropout < 1:
+    if not is_number(dropout) or not 0 <= dropout < 1:
         raise ConfigError("model.args.dropout", repr(dropout), "give a probability of at least 0 and below 1")
     if norm not in ("pre", "post"):
         raise ConfigError(

@@ -5,11 +5,12 @@ from math import ceil
 
 from lrbench.experiment.schedule_plan import SchedulePlan
 from lrbench.horizon import Phase
+from lrbench.numbers import is_count
 from lrbench.schedules.beside import UNITS
 from lrbench.schedules.build import call
 from lrbench.schedules.compose import LRTable, traced
 from lrbench.schedules.feedback import hears_metric
-from lrbench.schedules.remark import Remark, given, is_count
+from lrbench.schedules.remark import Remark, given
 
 SHARES = ("@30%", "@60%", "@90%")  # where a multistep drops, whatever the horizon (He et al. 2015)
 

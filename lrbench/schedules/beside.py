@@ -10,10 +10,11 @@ import numpy as np
 
 from lrbench.errors import ConfigError
 from lrbench.experiment.schedule_plan import SchedulePart, SchedulePlan
+from lrbench.numbers import is_count
 from lrbench.plural import plural
 from lrbench.schedules.build import call
 from lrbench.schedules.compose import LRTable
-from lrbench.schedules.remark import Remark, given, is_count, to_the_end
+from lrbench.schedules.remark import Remark, given, to_the_end
 from lrbench.schedules.trace import Floats, trace
 
 MATTERS = 1e-9  # of the peak: a rise of less is rounding

@@ -15,12 +15,13 @@ import numpy as np
 
 from lrbench.errors import ConfigError
 from lrbench.experiment.schedule_plan import SchedulePart, SchedulePlan
+from lrbench.numbers import is_count
 from lrbench.schedules.bare import lengths, positions, standing_still
 from lrbench.schedules.beside import MATTERS, of_warmup, of_weight_decay
 from lrbench.schedules.build import call, settings_of
 from lrbench.schedules.compose import LRTable, lr_table, traced
 from lrbench.schedules.feedback import built, hears_metric
-from lrbench.schedules.remark import Contrary, Remark, given, is_count, to_the_end
+from lrbench.schedules.remark import Contrary, Remark, given, to_the_end
 from lrbench.schedules.trace import Floats
 
 

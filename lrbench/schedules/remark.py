@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from lrbench.errors import ConfigError
 from lrbench.experiment.schedule_plan import SchedulePart
+from lrbench.numbers import is_count
 
 
 class Remark(NamedTuple):
@@ -32,10 +33,6 @@ def given(part: SchedulePart) -> Iterator[tuple[str, Any]]:
     for name, raw in part.spec.args.items():
         for value in raw.values() if isinstance(raw, Mapping) else [raw]:
             yield f"{part.option}.args.{name}={value}", value
-
-
-def is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def to_the_end(part: SchedulePart) -> tuple[tuple[str, ...], ...]:

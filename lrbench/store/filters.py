@@ -10,12 +10,13 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 import yaml
 
 from lrbench.config.levels import is_of, levels
 from lrbench.errors import ConfigError
+from lrbench.numbers import is_number
 from lrbench.store.index import SHORT
 
 ORDER: Mapping[str, Callable[[float, float], bool]] = {
@@ -79,10 +80,6 @@ def _equal(value: Any, text: str, beginning: bool) -> bool:
         return bool(value == _to_number(text))
     mine, asked = str(value).lower(), text.lower()
     return mine.startswith(asked) if beginning else mine == asked
-
-
-def is_number(value: Any) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _to_number(text: str) -> float | None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, get_args, get_origin, get_type_hints
 from lrbench.config.levels import meaning, require_known
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment import Experiment
-from lrbench.store.filters import NONE, ORDER, is_number, missing, named, parse
+from lrbench.numbers import is_number
+from lrbench.store.filters import NONE, ORDER, missing, named, parse
 from lrbench.store.index import SHORT, Flat, ProgressBar, row_of_evidence
 from lrbench.store.rows import place
 from lrbench.store.run import of_row

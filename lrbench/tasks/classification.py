@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from lrbench.errors import ConfigError
 from lrbench.metrics import Metric
+from lrbench.numbers import is_number
 from lrbench.tasks import Model
 
 # Part of the identity of every run that uses this module. Raise it with any change that alters a number.
@@ -27,7 +28,7 @@ class Classification:
     """
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
-        if isinstance(label_smoothing, (bool, str)) or not 0 <= label_smoothing < 1:
+        if not is_number(label_smoothing) or not 0 <= label_smoothing < 1:
             raise ConfigError(
                 "task.args.label_smoothing",
                 repr(label_smoothing),

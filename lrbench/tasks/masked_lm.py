@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from lrbench.errors import ConfigError
 from lrbench.metrics import Metric
+from lrbench.numbers import is_number
 from lrbench.tasks import Model
 from lrbench.tasks.text import Batch, Sums, measures
 
@@ -43,7 +44,7 @@ class MaskedLM:
     causal = False  # the model must see what follows
 
     def __init__(self, mask_share: float = 0.15) -> None:
-        if isinstance(mask_share, bool | str) or not 0 < mask_share < 1:
+        if not is_number(mask_share) or not 0 < mask_share < 1:
             raise ConfigError("task.args.mask_share", repr(mask_share), "give a number between 0 and 1 (0.15 is usual)")
         self.mask_share = mask_share
 

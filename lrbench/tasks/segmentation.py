@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from lrbench.errors import ConfigError
 from lrbench.metrics import Metric
+from lrbench.numbers import is_number
 from lrbench.tasks import Model
 
 # Part of the identity of every run that uses this module. Raise it with any change that alters a number.
@@ -28,7 +29,7 @@ class Segmentation:
     """
 
     def __init__(self, aux_weight: float = 0.5) -> None:
-        if isinstance(aux_weight, bool | str) or not 0 <= aux_weight <= 1:
+        if not is_number(aux_weight) or not 0 <= aux_weight <= 1:
             raise ConfigError("task.args.aux_weight", repr(aux_weight), "give a number from 0 to 1 (0.5 is usual)")
         self.aux_weight = aux_weight
 

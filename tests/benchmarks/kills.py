@@ -1,5 +1,5 @@
 """Kills at any moment, of runs, of sweeps, of their drivers and of their workers; by `run.py`. In all the records that
-come of it are the same bits as those of what nobody disturbed. Ten minutes on two cores; each time at other moments.
+come of it are the same bits as those of what nobody disturbed. Half an hour on two cores; each time at other moments.
 
 A victim is started warm (`tests/warm.py`), killed with SIGKILL after a random wait, and started again by the same
 command, until it was killed as often as it was to be; then it is let end.
@@ -29,7 +29,7 @@ from warm import Process, Warm
 from lrbench.store.store import Store
 from lrbench.sweep.pool import DEATHS
 
-KILLS = 300  # in all, at least
+KILLS = 1000  # in all, at least
 SPARED = DEATHS - 1  # workers that a sweep may lose: of one more, a run would count as what kills them
 AT_A_TIME = 4  # as victims sleep before they are killed
 EACH = 10  # of one victim, which then is let end

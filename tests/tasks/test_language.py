@@ -162,7 +162,7 @@ def test_what_is_hidden_of_a_validation_set_never_changes():
 # ---- What is refused.
 
 
-@pytest.mark.parametrize("share", [0, 1, -0.1, "0.15", True, float("nan")])
+@pytest.mark.parametrize("share", [0, 1, -0.1, "0.15", True, float("nan"), [1]])
 def test_a_share_that_is_none(share):
     with pytest.raises(ConfigError, match=r"task.args.mask_share=.*give a number between 0 and 1"):
         MaskedLM(share)

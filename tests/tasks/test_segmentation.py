@@ -74,5 +74,7 @@ def test_what_one_class_everywhere_reaches_is_chance():
 
 
 def test_bad_options():
+    with pytest.raises(ConfigError, match=r"task.args.aux_weight=\[1\]: give a number"):
+        Segmentation(aux_weight=[1])
     with pytest.raises(ConfigError, match=r"task.args.aux_weight=2"):
         Segmentation(2)
