@@ -26,10 +26,9 @@ NOT_FRESH = "exploratory, not fresh: runs of both existed when the study was fro
 
 
 def measured(design: ClaimDesign, studies: Studies) -> tuple[MeasuredContrast, ...]:
-    """What studies found of each contrast of the claim, task by task; nothing unless each part has a study with a
-    result. Raises ConfigError for a part that does not fit its study, and for rows that are not of its design."""
-    found = [[m for study in part.studies for m in _checked(design, part, study, studies)] for part in design.parts]
-    return tuple(m for some in found for m in some) if all(found) else ()
+    """What studies found of each contrast of the claim, task by task; nothing where none of them has a result.
+    Raises ConfigError for a part that does not fit its study, and for rows that are not of its design."""
+    return tuple(m for part in design.parts for study in part.studies for m in _checked(design, part, study, studies))
 
 
 def verdict_of(found: tuple[MeasuredContrast, ...], design: ClaimDesign) -> str:
@@ -107,7 +106,7 @@ def _told(
     return MeasuredContrast(
         study=study, design=design.hash, task=task, arm=contrast.arm, baseline=contrast.against,
         metric=rules.metric, kind=rules.kind, claim=asdict(c.claim),
-        verdict=c.verdict or "no verdict", n=tested.n if tested else 0,
+        verdict=c.verdict or "no verdict", n=(n := tested.n if tested else 0), left_out=len(c.pairs) - n,
         effect=shown(rules, tested.mean) if tested and tested.mean is not None else None,
         low=interval.low if interval else None, high=interval.high if interval else None,
         level=tested.level if tested else None, agreement=c.agreement.tuned_again if c.agreement else None,

@@ -1,5 +1,6 @@
 """All claims on one self-contained page that can be searched, each with its evidence and how to run it again."""
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from html import escape
@@ -25,7 +26,13 @@ def render(p: Published) -> str:
     parts = [head, section("What to know first", f"<ol>{told}</ol>") if told else "", _filter(p)]
     for name, some in groupby(p.claims.values(), lambda c: c.section):
         parts.append(section(name, "".join(_claim(p, c) for c in some)))
+    methods = "".join(f"<li><strong>{escape(of)}.</strong> {_code(says)}</li>" for of, says in p.methods.items())
+    parts += [section("Methods", f"<ul>{methods}</ul>"), section("Provenance", tabled(p.provenance))]
     return page(TITLE, parts)
+
+
+def _code(text: str) -> str:
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
 def _headline(p: Published, claim: Claim) -> str:
@@ -64,7 +71,7 @@ def _details(p: Published, claim: Claim) -> Iterator[str]:
         rows = tuple((p.what, p.said, p.found, "yes" if p.agrees else "no") for p in settled.parts)
         yield tabled(Table(("what", "said", "found", "agrees"), rows))
     for m in settled.studies if settled else ():
-        yield f'<p>{escape(gained(m))}: {escape(m.verdict)} (<a href="studies/{m.study}/index.html">the study</a>)</p>'
+        yield f'<p>{escape(gained(m))} (<a href="studies/{m.study}/index.html">the study</a>)</p>'
         yield f'<ul class="soft">{items([*m.remarks, *([rerun(m)] if m.agreement is not None else [])])}</ul>'
     for study in dict.fromkeys(m.study for m in settled.studies) if settled else ():
         if study in p.figures:
@@ -74,7 +81,7 @@ def _details(p: Published, claim: Claim) -> Iterator[str]:
         yield f"<ul>{items(list(map(cited, claim.citations)))}</ul>"
     if bearing := p.bearing(claim):
         yield f'<ul class="soft">{items(bearing)}</ul>'
-    for words, text in (("Not found", claim.missing), ("Note", claim.note)):
+    for words, text in (("Confidence", claim.confidence), ("Not found", claim.missing), ("Note", claim.note)):
         if text:
             yield f'<p class="soft">{words}: {escape(text)}</p>'
     where = f"{claim.id}; {claim.kind}, {claim.tier}, {claim.domain}"

@@ -13,7 +13,7 @@ from lrbench.report.study.forecast import stages
 from lrbench.store.store import Store
 from lrbench.study.design import Design
 from lrbench.study.store import VERDICT
-from lrbench.sweep.cost import kind_of
+from lrbench.sweep.cost import by_kind, kind_of
 
 
 def plan(results: Path) -> dict[str, Planned]:
@@ -38,8 +38,7 @@ def _planned(design: Design, paces: Mapping[str, float], claims: tuple[str, ...]
 def _paces(results: Path) -> dict[str, float]:
     """Seconds of an update of each kind of run, by the rows of evidence."""
     found: dict[str, list[float]] = {}
-    for row in Store(results).evidence.rows():
-        summary = row.summary()
-        if summary.get("seconds") and summary.get("updates"):
-            found.setdefault(kind_of(row.experiment), []).append(summary["seconds"] / summary["updates"])
+    for kind, row in by_kind(Store(results).evidence.rows()):
+        if pace := row.pace():
+            found.setdefault(kind, []).append(pace)
     return {kind: median(paces) for kind, paces in found.items()}

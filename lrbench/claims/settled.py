@@ -20,9 +20,9 @@ PLAIN: Mapping[Any, Any] = {str: str, int: int, bool: bool, float | None: float 
 class MeasuredContrast:
     """One contrast of a study, on one task. kind, claim: what was asked of it, with the claimed range. effect, low,
     high: the gain of the arm over the baseline and its interval at `level`, in the metric's unit (a fraction itself; of
-    what is read off a grid doublings; of success a difference of rates), None where there is none. agreement: how often
-    a rerun that tunes again would come to the same verdict. fresh: False where it could be seen before it was asked
-    for."""
+    what is read off a grid doublings; of success a difference of rates), None where there is none. n: pairs that it
+    rests on; left_out: those of which a run failed, or lies beyond the grid. agreement: how often a rerun that tunes
+    again would come to the same verdict. fresh: False where it could be seen before it was asked for."""
 
     study: str
     design: str
@@ -34,6 +34,7 @@ class MeasuredContrast:
     claim: Mapping[str, float | None]
     verdict: str
     n: int
+    left_out: int
     effect: float | None
     low: float | None
     high: float | None

@@ -5,14 +5,14 @@ from itertools import groupby
 from lrbench.claims.ledger import Claim
 from lrbench.claims.published import Published
 from lrbench.claims.words import counted
-from lrbench.report.markdown import escape
+from lrbench.report.markdown import escape, table
 
 TITLE = "What is known about learning-rate schedules"
 OPENING = (
     "Every claim that a widely read guide makes about learning-rate schedules, and what became of it. A verdict "
     "follows from evidence by a rule that was fixed before: computed from torch's own schedulers, read in "
-    "publications, or measured in studies whose designs were frozen before their data. Small models on small data are "
-    "proxies, and are called so."
+    "publications, or measured in studies whose designs the program froze before it trained (what that rests on stands "
+    "under Methods). Small models on small data are proxies, and are called so."
 )
 MADE = (
     "Made by `lrbench report --claims`. A claim in full: `lrbench claims show ID`; settled again: `lrbench claims run "
@@ -28,6 +28,8 @@ def render(p: Published) -> str:
         parts += ["## What to know first", "\n".join(f"{n}. {line}" for n, line in enumerate(told, 1))]
     for section, some in groupby(p.claims.values(), lambda c: c.section):
         parts += [f"## {escape(section)}", "\n".join(f"- {_line(p, c, c.says)}" for c in some)]
+    parts += ["## Methods", "\n".join(f"- **{of}.** {says}" for of, says in p.methods.items())]
+    parts += ["## Provenance", table(p.provenance)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -32,7 +32,12 @@ def one(
     told += _computed(claim, settled) if settled else []
     told += [f"  {cited(c)}" for c in claim.citations]
     told += _design(claim, own) if claim.kind == "effect" else []
-    for words, text in (("not found", claim.missing), ("note", claim.note), ("advice", claim.advice)):
+    for words, text in (
+        ("confidence", claim.confidence),
+        ("not found", claim.missing),
+        ("note", claim.note),
+        ("advice", claim.advice),
+    ):
         told += [f"  {words}: {text}"] if text else []
     told += [f"  {line}" for line in bearing(claim, known, verdicts)]
     if claim.rule:
@@ -60,7 +65,7 @@ def _computed(claim: Claim, settled: Settled) -> Iterator[str]:
 
         yield chart([curve_of(r) for r in claim.rates])
     for m in settled.studies:
-        yield f"  {gained(m)}: {m.verdict}"
+        yield f"  {gained(m)}"
         if m.effect is not None and m.low is not None and m.high is not None:
             from lrbench.plots.terminal import interval_line
 

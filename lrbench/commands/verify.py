@@ -40,11 +40,11 @@ def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_intermixed_args(arguments)
     store = Store(results_folder(options.results))
     console = Console(stderr=True)
-    records = records_of(store, options.runs)
+    beside = [] if options.runs else [*beside_records(store)]
+    records = [*store.records()] if beside else records_of(store, options.runs)
     watched = track(records, "verifying", console=console, transient=True, disable=not console.is_terminal)
     found = [verified(record, options.seal) for record in watched]
-    if not options.runs:
-        found += beside_records(store)
+    found += beside
     if options.json:
         print(to_json([each.plain() for each in found], indent=2))
     else:

@@ -81,6 +81,13 @@ class Row:
         what = {"run_id": self.run_id, "arm": self.arm_id, "title": title(self.experiment), "state": state}
         return {**what, **numbers, **declared}
 
+    def pace(self) -> float | None:
+        """Seconds of an update, without reading more of the row; None where it does not say."""
+        try:
+            return float(self.cells["seconds"]) / int(self.cells["updates"])
+        except (KeyError, ValueError, ZeroDivisionError):
+            return None
+
     def status(self) -> dict[str, Any]:
         summary, updates = self.summary(), self.experiment.clock.updates
         return {"state": summary["state"], "update": summary["updates"], "updates": updates, "error": None}

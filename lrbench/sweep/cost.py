@@ -1,13 +1,16 @@
-"""What the rest of a plan will cost, from the timings that records hold."""
+"""What the rest of a plan will cost, from the timings that records and rows of evidence hold."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 from lrbench.engine.outcome import made_on
 from lrbench.experiment import Experiment
+from lrbench.numbers import is_number
 from lrbench.store.record import Look, Record
+from lrbench.store.rows import Row
 from lrbench.store.run import Run, read
 from lrbench.store.store import Store
 from lrbench.sweep.entry import Entry
@@ -57,17 +60,24 @@ class _Pace(NamedTuple):
 
 
 class _Timed(NamedTuple):
-    """A finished run."""
+    """A finished run: its kind, its seconds of an update, and its record or its row."""
 
-    experiment: Experiment
-    record: Record
-    summary: Mapping[str, Any]
+    kind: str
+    pace: float | None
+    of: Record | Row
+
+    @classmethod
+    def of_record(cls, experiment: Experiment, record: Record, summary: Mapping[str, Any]) -> "_Timed":
+        seconds, updates = summary.get("seconds"), summary.get("updates")
+        pace = seconds / max(1, updates) if is_number(seconds) and is_number(updates) else None
+        return cls(kind_of(experiment), pace, record)
 
 
 def _paces(
     entries: Sequence[Entry], to_train: Sequence[Entry], looks: Mapping[str, Look], device: str | None
 ) -> dict[str, _Pace]:
-    """The median over runs of each kind that is still to be trained: those of the device that will train, else all."""
+    """The median over runs of each kind that is still to be trained: those of the device that will train, else all.
+    Rows are asked where no record is of the kind."""
     wanted = {kind_of(e.experiment) for e in to_train}
     if not wanted:  # nothing to look for, in records that take a while to read
         return {}
@@ -75,15 +85,16 @@ def _paces(
 
     def learn(runs: Iterable[_Timed]) -> None:
         for run in runs:
-            if (kind := kind_of(run.experiment)) in wanted:
+            if run.kind in wanted and run.pace is not None:
                 with suppress(OSError, ValueError, LookupError, TypeError):  # damaged: it tells nothing
-                    where = made_on(run.record.attempts()[-1])
-                    pace = run.summary["seconds"] / max(1, run.summary["updates"])
-                    found[kind].setdefault(where, []).append(pace)
+                    found[run.kind].setdefault(made_on(run.of.attempts()[-1]), []).append(run.pace)
 
     learn(_own(entries, looks))
     if not all(device in by_device for by_device in found.values()):
         learn(_latest(entries, looks))
+    if not all(found.values()):
+        wanted = {kind for kind, by_device in found.items() if not by_device}
+        learn(_Timed(kind, row.pace(), row) for kind, row in by_kind(_store(entries).evidence.rows()))
     return {kind: _pace(by_device, device) for kind, by_device in found.items() if by_device}
 
 
@@ -96,16 +107,30 @@ def _pace(by_device: Mapping[str, list[float]], device: str | None) -> _Pace:
 def _own(entries: Sequence[Entry], looks: Mapping[str, Look]) -> Iterator[_Timed]:
     """Those of the plan."""
     done = [e for e in entries if looks[e.run_id].standing == "finished"]
-    return (_Timed(e.experiment, e.record, looks[e.run_id].summary) for e in done[-LOOKED_AT:])
+    return (_Timed.of_record(e.experiment, e.record, looks[e.run_id].summary) for e in done[-LOOKED_AT:])
 
 
 def _latest(entries: Sequence[Entry], looks: Mapping[str, Look]) -> Iterator[_Timed]:
     """The latest beside it."""
-    others = [r for r in Store(entries[0].settings.results).records() if r.run_id not in looks]
+    others = [r for r in _store(entries).records() if r.run_id not in looks]
     for record in sorted(others, key=_ended, reverse=True)[:LOOKED_AT]:
         run = read(record)
         if isinstance(run, Run) and run.standing == "finished":
-            yield _Timed(run.experiment, record, run.summary)
+            yield _Timed.of_record(run.experiment, record, run.summary)
+
+
+def by_kind(rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:
+    """Rows of evidence with the kind of their runs, which is their arm's, so that few experiments are read."""
+    kinds: dict[tuple[Path, str], str] = {}
+    for row in rows:
+        arm = row.path, row.cells.get("arm", "")
+        if arm not in kinds:
+            kinds[arm] = kind_of(row.experiment)
+        yield kinds[arm], row
+
+
+def _store(entries: Sequence[Entry]) -> Store:
+    return Store(entries[0].settings.results)
 
 
 def _ended(record: Record) -> float:

@@ -116,7 +116,7 @@ class Plan:
         if not known + unknown:
             return ""
         if not known:
-            return "cost     unknown: no record has the same model, data and batch size"
+            return "cost     unknown: no record and no row has the same model, data and batch size"
         share = f", {duration(seconds / workers)} with {workers} workers" if workers > 1 else ""
         rest = f"; unknown for {unknown} more" if unknown else ""
         where = f"; timed on {', '.join(devices)}" if devices else ""

@@ -58,7 +58,7 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(lrbench: Lrbench, tmp_path: 
         "new (2)",
         f"  {ids[0]}  seed=0",
         f"  {ids[1]}  seed=1",
-        "cost     unknown: no record has the same model, data and batch size",
+        "cost     unknown: no record and no row has the same model, data and batch size",
     ]
     assert list(tmp_path.iterdir()) == []
     assert lrbench(*QUICK, "seed=0", "--dry-run").out.startswith("1 run: 1 new\n")

@@ -167,7 +167,8 @@ def test_an_empty_sweep_and_one_over_two_stores_are_refused(entry, tmp_path):
 def test_the_cost_is_that_of_its_like(entry, tmp_path):
     done, half, new = entry("seed=1"), entry("seed=2"), entry("seed=3", "scheduler=cosine")
     other = entry("seed=4", "model.args.hidden=[9]")
-    assert make_plan([new, other]).cost_line(1) == "cost     unknown: no record has the same model, data and batch size"
+    unknown = "cost     unknown: no record and no row has the same model, data and batch size"
+    assert make_plan([new, other]).cost_line(1) == unknown
     stands(done, "finished", update=8, seconds=80.0)  # 10 s an update
     stands(half, "interrupted", update=6)
     plan = make_plan([done, half, new, other])

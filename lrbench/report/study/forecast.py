@@ -94,7 +94,11 @@ def _cost(plan: Plan | None, total: int, workers: int) -> list[str]:
     lines = [f"next     {plan.headline()}"]
     seconds, known, unknown, _ = plan.cost
     if not known:
-        return [*lines, "cost     unknown: no record has the same model, data and batch size"] if unknown else lines
+        return (
+            [*lines, "cost     unknown: no record and no row has the same model, data and batch size"]
+            if unknown
+            else lines
+        )
     each = seconds / known
     whole = f"{duration(each * total / workers)} with {plural(workers, 'worker')} for all {total} runs"
     return [*lines, f"cost     about {duration(each)} a run, {whole}"]
