@@ -139,8 +139,8 @@ def test_steps_that_are_asked_for_are_not_taken_where_a_cosine_was_found_better(
 
 def test_what_was_measured_is_told() -> None:
     of = {"study": "s", "design": "d", "task": "", "arm": "cosine", "baseline": "step", "metric": "test/accuracy"}
-    m = MeasuredContrast(**of, kind="difference", claim={}, verdict="supported", n=9, effect=0.02298, low=0.011619,
-                 high=0.030467, level=0.95, agreement=None, fresh=True)  # fmt: skip
+    m = MeasuredContrast(**of, kind="difference", claim={}, verdict="supported", n=9, left_out=0,
+                 effect=0.02298, low=0.011619, high=0.030467, level=0.95, agreement=None, fresh=True)  # fmt: skip
     assert measured(m) == "cosine against step: +2.3 points of test/accuracy (+1.2 to +3.0), s"
     assert measured(replace(m, metric="val/loss", task="t")) == (
         "cosine against step, t: +0.023 val/loss (+0.0116 to +0.0305), s"

@@ -12,7 +12,7 @@ def found(study: str, verdict: str = "supported", **other: object) -> MeasuredCo
     plain: dict = {
         "study": study, "design": "0" * 16, "task": "", "arm": "b", "baseline": "a", "metric": "test/accuracy",
         "kind": "difference", "claim": {"low": 0.0, "high": None, "margin": None}, "verdict": verdict, "n": 24,
-        "effect": 0.012, "low": 0.01, "high": 0.02, "level": 0.95, "agreement": None, "fresh": True,
+        "left_out": 0, "effect": 0.012, "low": 0.01, "high": 0.02, "level": 0.95, "agreement": None, "fresh": True,
     }  # fmt: skip
     return MeasuredContrast(**{**plain, **other})
 
@@ -43,16 +43,16 @@ def test_a_claim_is_settled_when_all_that_settles_it_is_there(
 @pytest.mark.parametrize(
     ("kind", "ends", "words"),
     [
-        ("difference", (0.01, 0.012, 0.02), "test accuracy +1.20 points (1.00 to 2.00)"),
-        ("threshold", (0.4, 0.6, 0.8), "the highest value that succeeds +0.6 doublings (0.4 to 0.8)"),
-        ("success", (0.2, 0.3, 0.4), "rate of success +30.00 points (20.00 to 40.00)"),
-        ("fraction", (0.91, 0.92, 0.93), "fraction of test accuracy 92.00% (91.00 to 93.00)"),
+        ("difference", (0.01, 0.012, 0.02), "test accuracy +1.20 points (95% interval 1.00 to 2.00)"),
+        ("threshold", (0.4, 0.6, 0.8), "the highest value that succeeds +0.6 doublings (95% interval 0.4 to 0.8)"),
+        ("success", (0.2, 0.3, 0.4), "rate of success +30.00 points (95% interval 20.00 to 40.00)"),
+        ("fraction", (0.91, 0.92, 0.93), "fraction of test accuracy 92.00% (95% interval 91.00 to 93.00)"),
     ],
 )
 def test_what_was_gained_is_told_in_its_unit(kind: str, ends: tuple[float, float, float], words: str) -> None:
     low, effect, high = ends
     told = gained(found("s", kind=kind, low=low, effect=effect, high=high, fresh=False))
-    assert told == f"b against a: {words}, 24 pairs, study s (exploratory, not fresh)"
+    assert told == f"b against a: {words}, 24 pairs, study s: supported (exploratory, not fresh)"
 
 
 def test_a_line_tells_of_each_verdict_what_is_largest_and_then_the_first() -> None:

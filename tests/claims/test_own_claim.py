@@ -58,7 +58,7 @@ def test_from_a_file_to_a_verdict(tmp_path, lrbench):
     shape = CLAIM.format(says="The shape matters.", contrast="cosine against linear", rest="claim: {}")
     own = written(tmp_path, loses=loses, same=same, shape=shape)
     before = lrbench("claims", "run", "loses", *own)
-    assert "1 claims: 1 not yet run" in before.out
+    assert "1 claim: 1 not yet run" in before.out
     assert lrbench("compare", "mine", *own, "hydra.launcher.workers=1", "device=cpu").code == 0
     assert lrbench("claims", "run", "loses", "same", "shape", *own).code == 0
     found = settled(tmp_path, "same")
@@ -121,7 +121,7 @@ def test_a_verdict_that_nothing_gives_is_a_change_and_is_not_kept(tmp_path, lrbe
     assert (checked.code, checked.err) == (
         1, "adam-benefits-from-schedule: supported is stored, and nothing says so now\n",
     )  # fmt: skip
-    assert lrbench("claims", "run", "--verdict", "supported").out == "1 claims: 1 not yet run\n"
+    assert lrbench("claims", "run", "--verdict", "supported").out == "1 claim: 1 not yet run\n"
     assert not list(tmp_path.glob("results/claims/*/verdict.json"))
 
 
