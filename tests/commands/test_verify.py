@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,8 @@ def test_a_whole_folder(lrbench: Lrbench, record: Record) -> None:
     told = json.loads(lrbench("verify", "--json").out)
     assert told[0] == {"what": record.run_id, "standing": "finished", "verdict": "whole", "why": []}
     assert told[1] == {"what": "claims/runs.csv", "standing": "evidence", "verdict": "whole", "why": []}
+    shutil.rmtree(record.folder.parent)
+    assert lrbench("verify").out == "1 file: 1 whole\n"  # rows alone, as a clone has them
     assert_refused(lrbench("verify", "--results", "elsewhere"), "no record")
 
 
