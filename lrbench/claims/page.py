@@ -73,7 +73,7 @@ def _details(p: Published, claim: Claim) -> Iterator[str]:
     for m in settled.studies if settled else ():
         yield f'<p>{escape(gained(m))} (<a href="studies/{m.study}/index.html">the study</a>)</p>'
         yield f'<ul class="soft">{items([*m.remarks, *([rerun(m)] if m.agreement is not None else [])])}</ul>'
-    for study in dict.fromkeys(m.study for m in settled.studies) if settled else ():
+    for study in p.studies(claim):
         if study in p.figures:
             drawn = b64encode(p.figures[study].encode()).decode()
             yield f'<img src="data:image/svg+xml;base64,{drawn}" alt="The gains of {study} and their intervals">'

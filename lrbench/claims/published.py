@@ -36,6 +36,11 @@ class Published:
     def finding(self, claim: Claim) -> str:
         return finding(claim, self.verdicts.get(claim.id), self.designs)
 
+    def studies(self, claim: Claim) -> list[str]:
+        """The names of those that measured it."""
+        settled = self.verdicts.get(claim.id)
+        return list(dict.fromkeys(m.study for m in settled.studies)) if settled else []
+
     def bearing(self, claim: Claim) -> list[str]:
         return bearing(claim, self.claims, self.verdicts)
 

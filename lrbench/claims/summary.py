@@ -37,4 +37,5 @@ def _line(p: Published, claim: Claim, words: str) -> str:
     """In words, with the verdict and what it rests on."""
     found = p.finding(claim)
     name = f"[{claim.id}](claims/{claim.id}/verdict.json)" if claim.id in p.verdicts else claim.id
-    return f"{escape(words)} **{p.standing(claim)}**{': ' * bool(found)}{escape(found)} ({name})"
+    drawn = [f"[figure of {escape(s)}](studies/{s}/figure.svg)" for s in p.studies(claim) if s in p.figures]
+    return f"{escape(words)} **{p.standing(claim)}**{': ' * bool(found)}{escape(found)} ({', '.join([name, *drawn])})"
