@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lrbench.config.compose import compose, hydra_running, resolved
 from lrbench.config.hydra_errors import explain
+from lrbench.config.schema import require_schema
 from lrbench.errors import ConfigError
 
 _ALONE = re.compile(r"\$\{oc\.env:[^${}]*\}")  # an interpolation that looks at no other option
@@ -62,11 +63,13 @@ class Composer:
 
     def __call__(self, overrides: Sequence[str]) -> Job:
         try:
-            return self._composed(overrides)
+            job = self._composed(overrides)
         except ConfigError:
             raise
         except Exception:  # Hydra's own composing says it in its own order
-            return self._by_hydra(overrides)
+            job = self._by_hydra(overrides)
+        require_schema(job.plain)
+        return job
 
     def _composed(self, overrides: Sequence[str]) -> Job:
         parsed = [self._parse(o) for o in overrides]

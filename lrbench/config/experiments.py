@@ -6,10 +6,9 @@ It imports no torch until an Experiment is made.
 import re
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass, replace
-from functools import cache
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -28,7 +27,7 @@ from lrbench.config.components import (
 )
 from lrbench.config.compose import compose, resolved
 from lrbench.config.hydra_errors import composing, explain
-from lrbench.config.schema import Config, EarlyStopConfig, StartConfig
+from lrbench.config.schema import EarlyStopConfig, StartConfig, require_schema
 from lrbench.errors import ConfigError, did_you_mean
 from lrbench.experiment.identity import to_plain
 from lrbench.metrics import Metric, mode_of
@@ -63,7 +62,7 @@ def experiment_from(cfg: DictConfig | Mapping[str, Any], grouped: list[Grouped] 
     from lrbench.schedules.feedback import check_feedback, hears_metric
 
     plain = _typed(resolved(cfg))
-    _refuse_unknown(plain, Config)
+    require_schema(plain)
     data, info = data_from(plain["data"])
     model = model_from(plain["model"], data, info.spec)
     given = {**plain, "ranks": rank_count()}
@@ -103,7 +102,7 @@ def schedule_of(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     """What of a composed configuration is its schedule, checked, by the names that a SchedulePlan has for it. Neither
     data nor a model is looked at. Raises ConfigError."""
     plain = _typed(resolved(cfg))
-    _refuse_unknown(plain, Config)
+    require_schema(plain)
     return {
         "optimizer": optimizer_from(plain["optimizer"]),
         "scheduler": scheduler_from(plain["scheduler"]),
@@ -178,19 +177,6 @@ def _early_stop(plain: Mapping[str, Any], monitor: str | None, metrics: Mapping[
 
     mode = mode_of_monitor(monitor, metrics, f"early_stop.patience={plain['patience']}")
     return ex.EarlyStop(monitor=str(monitor), mode=mode, **plain)
-
-
-def _refuse_unknown(plain: dict[str, Any], schema: type, prefix: str = "") -> None:
-    """Refuse what `+key=value` adds beside the schema; only `args` are open, and bound to a signature later."""
-    kinds = _kinds(schema)
-    for key, value in plain.items():
-        if key not in kinds:
-            raise ConfigError(f"{prefix}{key}", value, f"there is no such option.{did_you_mean(key, kinds)}")
-        if is_dataclass(kinds[key]):
-            _refuse_unknown(value, kinds[key], f"{prefix}{key}.")
-
-
-_kinds = cache(get_type_hints)
 
 
 def _start(config: dict[str, Any]) -> ex.Start | None:

@@ -3,13 +3,16 @@
 Open only are the `args` beside a `_target_`; they are bound to its signature when the Experiment is made.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass
 from enum import Enum
-from typing import Any, get_args, get_type_hints
+from functools import cache
+from typing import Any, get_args, get_origin, get_type_hints
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from lrbench.errors import ConfigError, did_you_mean
 from lrbench.sweep.slurm.options import Slurm
 
 
@@ -214,6 +217,27 @@ def choices(option: str) -> tuple[str, ...]:
         return "false", "true"
     return tuple(member.name for k in kinds if issubclass(k, Enum) for member in k)
 
+
+def require_schema(plain: Mapping[str, Any], schema: type = Config, prefix: str = "") -> None:
+    """Refuse what `+key=value` adds beside the schema (only `args` are open, and bound to a signature later), what
+    `~key` takes from it, and a list or a part that ${...} made another thing of, which OmegaConf holds to no type.
+    Raises ConfigError."""
+    kinds = _kinds(schema)
+    for key in kinds.keys() - plain.keys():
+        why = "every run has this option, so it cannot be taken away"
+        raise ConfigError(f"~{prefix}{key}", "", why, "give it a value, or leave it as it is")
+    for key, value in plain.items():
+        if key not in kinds:
+            raise ConfigError(f"{prefix}{key}", value, f"there is no such option.{did_you_mean(key, kinds)}")
+        kind = dict if is_dataclass(kinds[key]) else get_origin(kinds[key])
+        if kind in (dict, list) and not isinstance(value, kind):
+            why = "it has options of its own" if kind is dict else "it is a list"
+            raise ConfigError(f"{prefix}{key}", value, why, "give each of them, or leave it out")
+        if is_dataclass(kinds[key]):
+            require_schema(value, kinds[key], f"{prefix}{key}.")
+
+
+_kinds = cache(get_type_hints)
 
 ConfigStore.instance().store(name="schema", node=Config)
 ConfigStore.instance().store(group="hydra/launcher", name="local_schema", node=LocalLauncherConfig)

@@ -200,3 +200,17 @@ def test_in_the_parent_of_a_fork(lrbench: Lrbench) -> None:
     assert_refused(said, "start.of", "scheduler.args.eta_mn", "Did you mean 'eta_min'?")
     with pytest.raises(ConfigError, match=r"start\.of=cnn_papr: recipe=cnn_papr: .*Did you mean 'cnn_paper'"):
         experiment("start.of=cnn_papr")
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("~seed", "~seed: every run has this option, so it cannot be taken away"),
+        ("~channels_last=null", "~channels_last: every run has this option"),
+        ("early_stop=${seed}", "early_stop=0: it has options of its own; give each of them"),
+        ("start.carry=${horizon}", "start.carry=30ep: it is a list"),
+    ],
+)
+def test_what_is_taken_away_or_follows_another_kind_of_option(lrbench: Lrbench, override: str, said: str) -> None:
+    for command in ((), ("plot",), ("check",)):
+        assert_refused(lrbench(*command, override), said)
