@@ -33,6 +33,12 @@ class Studies:
             self._answers[name] = self._answer(name)
         return self._answers[name]
 
+    def repeated(self, design: Design) -> Result | None:
+        """Of a replicate what the study came to that it repeats; None where that is not here, or has another design."""
+        replicate = design.rules.replicate
+        first = self.answer(design.name.removesuffix(f"-replicate-{replicate}")) if replicate else None
+        return first.result if first is not None and first.design.hash == design.hash else None
+
     def _answer(self, name: str) -> Answer | None:
         design = frozen(self.store.studies_folder / name)
         if design is None:

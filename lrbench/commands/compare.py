@@ -171,10 +171,11 @@ def _carry_out(
         why = f"{len(found.cells)} runs of its stage '{found.stage}' have failed"
         print(f"lrbench: {why}; `lrbench status {folder.name}` says how; retry=true tries them again", file=sys.stderr)
         return 1
+    from lrbench.claims.studies import Studies
     from lrbench.report.study import write
 
     keep_rows(folder, [], seen.runs.values())
-    print(write(design, found, folder))
+    print(write(design, found, folder, Studies(Store(settings.results)).repeated(design)))
     if options.wandb:
         from lrbench.report.study import wandb
 

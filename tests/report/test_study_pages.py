@@ -13,6 +13,7 @@ from test_pages import Page, chromium, printed, titled
 
 from lrbench.report.study import html, markdown, write
 from lrbench.report.study.forest import forest
+from lrbench.report.study.replicate import beside, twice
 from lrbench.report.study.words import headline
 from lrbench.stats.verdict import ClaimedEffect
 from lrbench.study.design import Design
@@ -149,6 +150,21 @@ def test_a_study_without_estimates_has_a_page_and_no_figure(tmp_path: Path) -> N
 def test_only_failures(fails: Any, tmp_path: Path) -> None:
     write(*study(World({"a": 0.9, "b": 0.92}, fails=fails), tuning=TuningRules(first=0.1, at_most=5)), tmp_path)
     Page((tmp_path / "index.html").read_text())
+
+
+def test_a_replicate_stands_beside_the_first_study(tmp_path: Path) -> None:
+    """b gains in both; c, whose gain is as large as the noise lets one see, in the first one alone."""
+    world = World({"a": 0.9, "b": 0.93, "c": 0.906}, sd=0.006)
+    _, first = study(world, arms=("a", "b", "c"))
+    design, again = study(World({"a": 0.9, "b": 0.93, "c": 0.9}, sd=0.006), arms=("a", "b", "c"), replicate=1)
+    assert [t.same for t in twice(first, again)] == [True, False]
+    assert beside(first, again).startswith("The verdict is that of the first study in 1 of 2 contrasts; by the noise")
+    told = write(design, again, tmp_path, first)
+    assert "Beside the first study\n  arm" in told
+    assert "## Beside the first study" in (tmp_path / "report.md").read_text()
+    table = next(t for t in Page((tmp_path / "index.html").read_text()).tables if "expected" in t[0])
+    assert [row[-2] for row in table[1:]] == ["yes", "no"]
+    assert [row[3] for row in table[1:]] == ["supported", "supported"]
 
 
 def test_names_are_text_everywhere(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from lrbench.report.study import figures, provenance, tables
 from lrbench.report.study.forest import forest, legend
 from lrbench.report.study.gains import heading, pick
 from lrbench.report.study.remarks import remarks, sentences
+from lrbench.report.study.replicate import TITLE, beside, replicate_table
 from lrbench.report.study.words import headline, title, unsuccessful
 from lrbench.report.svg import swatch
 from lrbench.report.tables import Table
@@ -17,9 +18,11 @@ from lrbench.study.result import Result, TaskResult
 LONG = 30  # rows: a longer table is folded away
 
 
-def render(design: Design, result: Result) -> str:
-    """The whole page."""
+def render(design: Design, result: Result, first: Result | None = None) -> str:
+    """The whole page. first: what the study came to that this one repeats."""
     parts = [_answer(design, result)]
+    if first is not None:
+        parts.append(section(TITLE, f"<p>{escape(beside(first, result))}</p>{tabled(replicate_table(first, result))}"))
     for task in result.tasks:
         found = [(title, body) for title, body in _task(design, task) if body]
         if len(result.tasks) > 1:

@@ -6,17 +6,20 @@ from lrbench.report.markdown import bullets, code, escape, table
 from lrbench.report.study import provenance, tables
 from lrbench.report.study.gains import heading
 from lrbench.report.study.remarks import remarks, sentences
+from lrbench.report.study.replicate import TITLE, beside, replicate_table
 from lrbench.report.study.words import headline, title, unsuccessful
 from lrbench.study.design import Design
 from lrbench.study.result import Result, TaskResult
 
 
-def render(design: Design, result: Result) -> str:
-    """The whole page as GitHub-flavoured Markdown."""
+def render(design: Design, result: Result, first: Result | None = None) -> str:
+    """The whole page as GitHub-flavoured Markdown. first: what the study came to that this one repeats."""
     each = sentences(design, result)
     parts = [f"# {escape(title(design))}", f"**{escape(headline(design, result))}**"]
     parts += [bullets(each)] if len(each) > 1 else []
     parts.append(escape(f"Study {design.name}, design {design.hash}."))
+    if first is not None:
+        parts += [f"## {TITLE}", beside(first, result), table(replicate_table(first, result))]
     for task in result.tasks:
         parts += _task(design, task)
     parts += ["## Remarks", bullets(remarks(design, result))]
