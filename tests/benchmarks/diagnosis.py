@@ -26,7 +26,7 @@ from lrbench.store.run import Run, read
 
 # By model, the seeds of runs that are broken and of those that are not; as many as there was time for.
 SEEDS_OF_LIMITS = {"mlp": (range(5), range(5))}
-SEEDS_OF_MATRIX = {model: (range(100, 101), range(100, 101)) for model in ("resnet8", "vit_postln", "mlp_wide_adamw")}
+SEEDS_OF_MATRIX = {model: (range(100, 103), range(100, 103)) for model in ("resnet8", "vit_postln", "mlp_wide_adamw")}
 HEALTHY = "healthy"
 
 
