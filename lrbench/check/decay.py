@@ -64,7 +64,7 @@ def final_rate_high(case: Case) -> Iterator[Proposed]:
     why = f"; it is stepped {main.phase.steps} times, and the step after the last would bring less" if coarse else ""
     says = f"The last update uses {f.last:.4g}, {f.ratio:.0%} of the peak of {f.peak:.4g}{why}."
     severity: Severity = "warning" if f.ratio > 0.5 and not coarse else "note"
-    batch: tuple[Cure, ...] = (("scheduler.interval=batch",),) if main.phase.interval == "epoch" else ()
+    batch: tuple[Cure, ...] = (("scheduler.interval=batch",),) if coarse else ()  # else it would be another schedule
     cures = (*batch, *_lower(case), ("scheduler=cosine",), ("scheduler=cosine", "scheduler.interval=batch"))
     yield Proposed(severity=severity, says=says, cures=cures, claim="lowering-eta-min-helps")
 

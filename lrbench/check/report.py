@@ -29,9 +29,14 @@ class Report:
         return tuple(f for f in self.findings if f.rule not in self.accepts)
 
     def to_plain(self) -> dict[str, Any]:
-        """For JSON; `accepted` is the reason, or null."""
+        """For JSON; `drop` are the overrides in whose place a cure puts others, `accepted` is the reason, or null."""
         told = [
-            {**asdict(f), "verdict": self.verdicts.get(f.claim), "accepted": self.accepts.get(f.rule)}
+            {
+                **asdict(f),
+                "drop": without_replaced(self.overrides, f.cure)[1],
+                "verdict": self.verdicts.get(f.claim),
+                "accepted": self.accepts.get(f.rule),
+            }
             for f in self.findings
         ]
         return {"job": self.label, "overrides": list(self.overrides), "findings": told}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from lrbench.check.finding import Finding
+from lrbench.check.finding import Finding, without_replaced
 from lrbench.check.report import Report
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -30,7 +30,9 @@ def _rule(rule: str, rules: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _result(report: Report, f: Finding, index: int, file: str) -> dict[str, Any]:
-    cure = f" Cure: {' '.join(f.cure) or f.otherwise}." if f.cure or f.otherwise else ""
+    gone = without_replaced(report.overrides, f.cure)[1]
+    instead = f" instead of {' '.join(gone)}" if gone else ""
+    cure = f" Cure: {' '.join(f.cure) or f.otherwise}{instead}." if f.cure or f.otherwise else ""
     job = " ".join(report.overrides) or "the defaults"
     where = {
         "physicalLocation": {"artifactLocation": {"uri": file}, "region": {"startLine": 1}},

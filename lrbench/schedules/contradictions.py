@@ -2,7 +2,7 @@
 
 What a schedule is supposed to do is said by its level (`only_falls`, `floor_arg`: see `Scheduler`), so that restarts
 and cycles pass and no class has to be known by its name. Of a class that a person names without saying its kind, the
-same is told and not refused.
+same is told and not refused, unless it comes back by its nature.
 """
 
 import re
@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, CyclicLR
 
 from lrbench.errors import ConfigError
 from lrbench.experiment.schedule_plan import SchedulePart, SchedulePlan
@@ -23,6 +24,8 @@ from lrbench.schedules.compose import LRTable, lr_table, traced
 from lrbench.schedules.feedback import built, hears_metric
 from lrbench.schedules.remark import Contrary, Remark, given, to_the_end
 from lrbench.schedules.trace import Floats
+
+JUMP = 0.3  # of the peak: a rise at one step that is no climb
 
 
 @lru_cache(maxsize=4096)  # the jobs of a sweep share their schedules, and what is kept of one is small
@@ -76,8 +79,12 @@ def beyond_its_kind(plan: SchedulePlan, table: LRTable) -> Iterator[Contradictio
             cure = "give floors and other rates relative to the peak, as 0.1x: optimizer.lr is it under every scheduler"
             yield Contradiction(f"{shown} {why}", cure, "check.floor-above-peak", _lower(plan, peak))
             return
-        since = top if kind is None else 0  # what nobody described may warm up by itself
-        if kind is not False and (climb := _climb(lr[since:], peak)):
+        # What nobody described may warm up by itself; it may come back to its peak, but for rounding.
+        since = int((lr >= lr[top] * (1 - MATTERS)).argmax()) if kind is None else 0
+        climb = _climb(lr[since:], peak)
+        if kind is None and climb and _meant(plan, lr[since:][climb[0] : climb[1] + 1], peak):
+            return
+        if kind is not False and climb:
             low, high = (since + row for row in climb)
             why = f"rises from {lr[low]:.4g} (update {begin + low}) to {lr[high]:.4g} (update {begin + high})"
             cure = (
@@ -86,6 +93,16 @@ def beyond_its_kind(plan: SchedulePlan, table: LRTable) -> Iterator[Contradictio
             )
             yield Contradiction(f"{shown} {why}", cure, "check.past-t-max", to_the_end(plan.main))
             return
+
+
+def _meant(plan: SchedulePlan, rising: Floats, peak: float) -> bool:
+    """Whether a schedule that nobody described is to rise: its class is one of torch's that come back, or it comes back
+    in a jump, as restarts do, or falls on the way, as noise does. A decay that is stepped past its end climbs steadily.
+    """
+    if isinstance(built(plan, plan.main)[0].scheduler, CyclicLR | CosineAnnealingWarmRestarts):
+        return True
+    steps = np.diff(rising)
+    return bool(steps.max() > JUMP * peak or steps.min() < -MATTERS * peak)
 
 
 def _lower(plan: SchedulePlan, peak: float) -> tuple[tuple[str, ...], ...]:

@@ -36,6 +36,7 @@ def given(part: SchedulePart) -> Iterator[tuple[str, Any]]:
 
 
 def to_the_end(part: SchedulePart) -> tuple[tuple[str, ...], ...]:
-    """Each bare length of a part, made to reach the end of it."""
-    options = dict.fromkeys(option.partition("=")[0] for option, value in given(part) if is_count(value))
+    """Each bare length of a part, made to reach the end of it; a warmup within it is none that could."""
+    counts = (option.partition("=")[0] for option, value in given(part) if is_count(value))
+    options = dict.fromkeys(o for o in counts if "warmup" not in o.rpartition(".")[2])
     return tuple((f"{option}=end",) for option in options)

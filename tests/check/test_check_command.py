@@ -98,6 +98,7 @@ def test_for_a_program(lrbench: Lrbench, tmp_path: Path) -> None:
         "severity": "warning",
         "says": "",
         "cure": ["warmup=linear_10pct"],
+        "drop": [],
         "otherwise": "",
         "claim": "transformer-without-warmup-diverges",
         "verdict": "supported",

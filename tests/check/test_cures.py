@@ -30,6 +30,13 @@ def test_of_every_rule(name: str, found: Found) -> None:
         assert graves[1] <= graves[0]
 
 
+def test_a_factor_an_epoch_stays_one(found: Found) -> None:
+    """Stepped for each update it would bring the last rate down too, and be another schedule."""
+    decay = ("model=mlp", "scheduler=exponential", "scheduler.args.gamma=0.99")
+    told = cured(found(*decay), lambda cure: found(*decay, *cure))
+    assert [f.cure for f in told if f.rule == "check.final-rate-high"] == [("scheduler.args.gamma=0.01/end",)]
+
+
 def proposed(rule: str, *cures: Cure, severity: str = "warning") -> Proposed:
     return Proposed(rule=rule, severity=severity, says=f"{rule}.", cures=cures)  # type: ignore[arg-type]
 

@@ -166,3 +166,33 @@ def test_what_is_ten_times_the_usual_depends_on_the_optimizer(
     high = [f for f in found(*MLP, *optimizer, f"optimizer.lr={10 * usual:g}") if f.rule == rule]
     assert f"(about {usual:.1g})" in high[0].says
     assert rule not in [f.rule for f in found(*MLP, *optimizer, f"optimizer.lr={9 * usual:g}")]
+
+
+def noisy(optimizer: Optimizer) -> LambdaLR:
+    """A decay with noise on it, which falls on its way up again."""
+    return LambdaLR(optimizer, lambda step: (1 - step / 40) * (1 + 0.5 * (step * 7 % 5 - 2) / 2))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ((f"{TORCH}CosineAnnealingLR", "+scheduler.args.T_max=10"), True),
+        ((f"{TORCH}CosineAnnealingWarmRestarts", "+scheduler.args.T_0=10"), False),
+        (
+            (
+                f"{TORCH}CyclicLR",
+                "+scheduler.args.base_lr=0.01",
+                "+scheduler.args.max_lr=0.1",
+                "+scheduler.args.step_size_up=5",
+            ),
+            False,
+        ),
+        ((f"{HERE}noisy",), False),
+    ],
+)
+def test_a_class_that_nobody_described_may_come_back_by_its_nature(
+    overrides: tuple[str, ...], told: bool, found: Found
+) -> None:
+    target, *args = overrides
+    findings = found(*MLP, *CUSTOM, f"scheduler._target_={target}", *args, "horizon=30ep")
+    assert any(f.rule == "check.past-t-max" for f in findings) == told
