@@ -75,6 +75,28 @@ def ends_elsewhere(seen: WatchedLoop) -> Iterator[Finding]:
             yield _elsewhere(says, "give it the steps that the run has, or stop stepping it at its end")
 
 
+def drops_beyond(seen: WatchedLoop) -> Iterator[Finding]:
+    """The run came to its end before the last milestone, by more than the one step that a loop may leave out at its
+    end: a drop that is for the end itself changes no update, and may be meant."""
+    nature = seen.nature
+    if not (seen.over and seen.whole and seen.n) or nature is None or nature.last_drop is None:
+        return
+    if seen.position >= nature.last_drop - 1:
+        return
+    says = f"the run ends at step {seen.position} of {nature.name}, before its last drop at step {nature.last_drop}"
+    cure = "let the milestones lie within the steps that the run has"
+    if nature.warmup:
+        says += f": behind a warmup of {nature.warmup} steps milestones count from its end"
+        cure = "take the warmup's length off the milestones"
+    yield Finding(
+        rule="check.drops-beyond-horizon",
+        severity="warning",
+        says=says,
+        otherwise=cure,
+        claim="pattern2-milestones-after-sequential" if nature.warmup else "",
+    )
+
+
 def _warmup(seen: WatchedLoop, nature: Nature) -> tuple[int, str]:
     """Steps of the warmup before the schedule, and how it is known; (0, "") where there is none."""
     if nature.warmup:
@@ -107,6 +129,16 @@ def not_a_rate(seen: WatchedLoop) -> Iterator[Finding]:
         says += "one that is negative or no finite number"
         cure = "look at the formula of the schedule there"
         yield Finding(rule="watch.not-a-rate", severity="error", says=says, otherwise=cure)
+
+
+def floor_above_peak(seen: WatchedLoop) -> Iterator[Finding]:
+    """A decay's floor lies above the rate that it begins at, so that it climbs. The two are the scheduler's own."""
+    if seen.nature is not None and seen.nature.above is not None:
+        floor, begins = map(shown, seen.nature.above)
+        says = f"the floor of {seen.nature.name} (eta_min) is {floor}, above the {begins} that it begins at: the rate "
+        says += "rises to it"
+        cure = "give a floor below the optimizer's rate, of every parameter group"
+        yield Finding(rule="check.floor-above-peak", severity="error", says=says, otherwise=cure)
 
 
 def trained_at_zero(seen: WatchedLoop) -> Iterator[Finding]:
@@ -218,6 +250,6 @@ def longer_than_said(seen: WatchedLoop) -> Iterator[Finding]:
 
 
 CAUSES = (not_a_rate, no_updates, never_stepped, steps_first, stepped_twice, of_epochs_by_update, of_updates_by_epoch)
-ENDS = (ends_elsewhere,)
-OTHERS = (trained_at_zero, steps_skipped, edits_overwritten, resumed_elsewhere, longer_than_said)
-AT_ONCE = (not_a_rate, stepped_twice, of_epochs_by_update, of_updates_by_epoch, resumed_elsewhere)
+ENDS = (ends_elsewhere, drops_beyond)
+OTHERS = (floor_above_peak, trained_at_zero, steps_skipped, edits_overwritten, resumed_elsewhere, longer_than_said)
+AT_ONCE = (not_a_rate, floor_above_peak, stepped_twice, of_epochs_by_update, of_updates_by_epoch, resumed_elsewhere)

@@ -49,7 +49,8 @@ class TableLR(LRScheduler):
 
     `step()` after every optimizer step. A schedule that hears a metric hears it by `step(metric)` after an evaluation,
     beside the `step()` of every update (which such a schedule needs for its warmup alone); with interval=batch, it is
-    step(loss) after every update. Metrics that come during the warmup are not heard.
+    step(loss) after every update. Metrics that come during the warmup are not heard. Where none was heard by the
+    second evaluation after it, that is warned of: torch's own would have refused to be stepped.
 
     The momentum and the weight decay are set too where the schedule moves them.
 
@@ -84,6 +85,15 @@ class TableLR(LRScheduler):
             raise ConfigError("updates", self.total_steps, why, cure)
         super().step()
         self._write()
+        if self._feedback is not None and self.last_epoch == self._deaf_at and not self._feedback.metrics:
+            name = self._plan.scheduler.name
+            says = f"{name} has heard no metric in {plural(self.last_epoch, 'update')}, and its rate does not move"
+            warnings.warn(f"{says}: call step(metric) after each evaluation", stacklevel=2)
+
+    @property
+    def _deaf_at(self) -> int:
+        """The update by which it should have heard a metric."""
+        return self._table.warmup + 2 * self._plan.clock.per_eval
 
     def _hear(self, metric: float) -> None:
         if self._feedback is None:

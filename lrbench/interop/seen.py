@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lrbench.numbers import is_number
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -40,7 +42,7 @@ class Nature:
     say. warmup: steps of a rise that comes first, and `main` those of what follows it, as written. rises: it is a
     warmup and nothing else. last_drop: the last milestone. period, factor: it multiplies by `factor` every so many
     steps, for ever. cycle: steps from a restart to the next. until: steps until its first drop, restart, or the end of
-    its rise.
+    its rise. above: a floor (`eta_min`) that lies above the rate it begins at, and that rate.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Nature:
     factor: float | None = None
     cycle: int | None = None
     until: int | None = None
+    above: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -142,13 +145,21 @@ def nature_of(scheduler: Any) -> Nature:
     if _is(scheduler, "step_size"):
         return Nature(name=name, period=scheduler.step_size, factor=scheduler.gamma, until=scheduler.step_size)
     if _is(scheduler, "T_0"):
-        return Nature(name=name, cycle=scheduler.T_0 if scheduler.T_mult == 1 else None, until=scheduler.T_0)
+        cycle = scheduler.T_0 if scheduler.T_mult == 1 else None
+        return Nature(name=name, cycle=cycle, until=scheduler.T_0, above=_above(scheduler))
     length = next((getattr(scheduler, a) for a in ("total_steps", "T_max", "total_iters") if _is(scheduler, a)), None)
     if length is None and name == "ExponentialLR":
         return Nature(name=name, period=1, factor=scheduler.gamma)
     start, end = getattr(scheduler, "start_factor", 0.0), getattr(scheduler, "end_factor", 0.0)
     rises = end > start or (hasattr(scheduler, "factor") and length is not None)  # LinearLR upwards, ConstantLR
-    return Nature(name=name, length=length, rises=rises, until=length if rises else None)
+    return Nature(name=name, length=length, rises=rises, until=length if rises else None, above=_above(scheduler))
+
+
+def _above(scheduler: Any) -> tuple[float, float] | None:
+    floor, bases = getattr(scheduler, "eta_min", None), getattr(scheduler, "base_lrs", None)
+    if not (is_number(floor) and isinstance(bases, list) and bases and all(map(is_number, bases))):
+        return None
+    return (float(floor), float(min(bases))) if floor > min(bases) * (1 + SAME) else None
 
 
 def _is(scheduler: Any, attribute: str) -> bool:
@@ -169,6 +180,7 @@ def _sequence(name: str, parts: list[Nature], bounds: list[int]) -> Nature:
         warmup=warmup,
         main=last.length,
         last_drop=shift(last.last_drop),
+        above=last.above,
     )
 
 

@@ -73,13 +73,15 @@ def stepped_twice(seen: WatchedLoop) -> Iterator[Finding]:
     unit = "update" if seen.every == 1 else f"{seen.every:g} updates"
     says = f"scheduler.step() is called {times} times every {unit} ({len(seen.steps)} steps in {seen.n} updates): the "
     says += f"schedule is through after 1/{times} of the run{_so_far(seen)}"
-    cure = "step it in one place: where a trainer steps it (accelerate's prepare, Lightning), leave out your own call"
+    cure = "step it in one place: where a trainer steps it (accelerate's prepare, Lightning), leave out your own call; "
+    cure += "where gradients are accumulated, step it where the optimizer is stepped, and not for every batch"
     yield Finding(rule="watch.stepped-twice", severity="error", says=says, otherwise=cure)
 
 
 def several_at_once(seen: WatchedLoop) -> int:
-    """How many steps nine in ten of the moments have at least; 1 where there are too few to tell."""
-    return int(np.quantile(seen.at_once, 0.1)) if len(seen.marks) >= FEW else 1
+    """How many steps nine in ten of the moments have at least; 1 where there are too few to tell. The first and the
+    last may have begun before, or go on."""
+    return int(np.quantile(seen.at_once[1:-1], 0.1)) if len(seen.marks) >= FEW else 1
 
 
 def _comes_out(seen: WatchedLoop) -> bool:

@@ -90,6 +90,11 @@ RIGHT: dict[str, tuple[Make, Loop]] = {
     "step": (lambda o: StepLR(o, 10), by_epoch),
     "step by update": (lambda o: StepLR(o, 100), by_update),
     "milestones": (lambda o: MultiStepLR(o, [9, 18, 27]), by_epoch),
+    "milestones, one of them at the end": (lambda o: MultiStepLR(o, [10, 20, EPOCHS]), by_epoch),
+    "milestones behind a warmup": (
+        lambda o: SequentialLR(o, [LinearLR(o, 0.1, total_iters=5), MultiStepLR(o, [5, 15, 22])], [5]),
+        by_epoch,
+    ),
     "milestones by update": (lambda o: MultiStepLR(o, [90, 180, 270]), by_update),
     "exponential": (lambda o: ExponentialLR(o, 0.9), by_epoch),
     "exponential by update": (lambda o: ExponentialLR(o, 0.99), by_update),

@@ -109,6 +109,20 @@ def test_a_plateau_hears_metrics_after_its_warmup() -> None:
     assert len({*rates}) > 8  # five of the warmup, the peak, and several cuts
 
 
+def test_a_plateau_that_is_never_told_a_metric_says_so() -> None:
+    optimizer = named(0.1)
+    scheduler = lrbench.schedule(optimizer, "scheduler=plateau", **LENGTH)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for _ in range(3 * PER_EPOCH):
+            optimizer.step()
+            scheduler.step()
+    assert [str(w.message) for w in said] == [
+        f"ReduceLROnPlateau has heard no metric in {2 * PER_EPOCH} updates, and its rate does not move: call "
+        "step(metric) after each evaluation"
+    ]
+
+
 def test_a_plateau_without_warmup_is_used_as_torchs() -> None:
     """step(metric) alone, once an epoch."""
     ours, theirs = named(0.1), named(0.1)

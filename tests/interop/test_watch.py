@@ -29,6 +29,7 @@ from torch.optim.lr_scheduler import (
     OneCycleLR,
     PolynomialLR,
     ReduceLROnPlateau,
+    SequentialLR,
     StepLR,
 )
 
@@ -352,6 +353,46 @@ def test_stepped_twice(often: int, make: Callable[[Optimizer], Any]) -> None:
     found = only(seen_in(make, twice), "watch.stepped-twice")
     assert "called 2 times every" in found.says
     assert f"{2 * UPDATES // often} steps in 300 updates" in found.says
+
+
+@pytest.mark.parametrize("k", [2, 3, 4, 8])
+@pytest.mark.filterwarnings("ignore:Detected call of")  # torch's own, as the first batches are
+def test_stepped_for_every_batch_of_those_that_are_accumulated(k: int) -> None:
+    def accumulating(optimizer: Optimizer, scheduler: Any) -> None:
+        for batch in range(40 * k):
+            if (batch + 1) % k == 0:
+                optimizer.step()
+            scheduler.step()
+
+    found = only(seen_in(lambda o: CosineAnnealingLR(o, T_max=40), accumulating, updates=40, per_epoch=10),
+                 "watch.stepped-twice")  # fmt: skip
+    assert f"called {k} times every update" in found.says
+    assert f"after 1/{k} of the run" in found.says
+    assert "gradients are accumulated" in found.otherwise
+
+
+@pytest.mark.parametrize(("milestones", "warmup"), [([9, 18, 27], 5), ([6, 29], 3), ([10, 40], 0)])
+def test_milestones_beyond_the_run(milestones: list[int], warmup: int) -> None:
+    def make(optimizer: Optimizer) -> Any:
+        drops = MultiStepLR(optimizer, milestones)
+        if not warmup:
+            return drops
+        return SequentialLR(optimizer, [LinearLR(optimizer, 0.1, total_iters=warmup), drops], [warmup])
+
+    found = only(seen_in(make, by_epoch), "check.drops-beyond-horizon")
+    assert f"before its last drop at step {milestones[-1] + warmup}" in found.says
+    assert ("take the warmup's length off" in found.otherwise) == bool(warmup)
+
+
+def test_a_floor_above_the_rate_is_told_at_once() -> None:
+    told_so_far: list[str] = []
+    optimizer = sgd()
+    scheduler = CosineAnnealingLR(optimizer, T_max=EPOCHS, eta_min=1.0)
+    watch = watched(optimizer, scheduler, tell=told_so_far.append)
+    optimizer.step()
+    scheduler.step()
+    assert "check.floor-above-peak" in "".join(told_so_far)
+    assert "(eta_min) is 1, above the 0.1" in watch.findings[0].says
 
 
 def test_steps_that_fp16_skips() -> None:
