@@ -1,6 +1,7 @@
 """The rates that were used against those of a plan: are they the plan's, and if not, which mistake gives these?"""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,7 @@ def off_plan(plan: SchedulePlan, rates: Floats, at: Ints, first: int = 0) -> lis
     if rates.shape[1] != lr.shape[1]:
         says = f"the optimizer has {rates.shape[1]} parameter groups, and the plan {lr.shape[1]}"
         return [Finding(rule="watch.off-plan", severity="error", says=says, otherwise="name the same groups in both")]
+    last = int(at.max(initial=0))
     inside = (at < known) & np.isfinite(rates).all(axis=1)  # of nan and inf `watch.not-a-rate` speaks
     rates, at = rates[inside], at[inside]
     if not len(at) or _same(rates, lr[at]):
@@ -45,7 +47,11 @@ def off_plan(plan: SchedulePlan, rates: Floats, at: Ints, first: int = 0) -> lis
             says = f"{suspect.says}{_where(rates, lr[at], at)}"
             otherwise, claim = suspect.cure, suspect.claim
             return [Finding(rule=suspect.rule, severity="error", says=says, otherwise=otherwise, claim=claim)]
-    return [_unexplained(rates, lr[at], at)]
+    found = _unexplained(rates, lr[at], at)
+    if last >= plan.clock.updates:
+        longer = f"there are rates up to update {last}, and the plan has {plan.clock.updates} updates; "
+        found = replace(found, says=longer + found.says)
+    return [found]
 
 
 def _suspects(plan: SchedulePlan, at: Ints, first: int) -> Iterator[Suspect]:
@@ -102,7 +108,17 @@ def _where(rates: Floats, planned: Floats, at: Ints) -> str:
     wrong = np.flatnonzero((abs(rates - planned) > SAME * planned.max(axis=0)).any(axis=1))
     row = int(wrong[0])
     column = int(abs(rates[row] - planned[row]).argmax())
-    return f". Update {at[row]} used {rates[row, column]:.4g}, where the plan has {planned[row, column]:.4g}"
+    used, meant = _apart(float(rates[row, column]), float(planned[row, column]))
+    return f". Update {at[row]} used {used}, where the plan has {meant}"
+
+
+def _apart(one: float, other: float) -> tuple[str, str]:
+    """Two numbers that differ, with as many digits as it takes to see that."""
+    for digits in range(4, 17):
+        shown = f"{one:.{digits}g}", f"{other:.{digits}g}"
+        if shown[0] != shown[1]:
+            return shown
+    return repr(one), repr(other)
 
 
 def _unexplained(rates: Floats, planned: Floats, at: Ints) -> Finding:

@@ -18,6 +18,7 @@ from lrbench.interop.logs import Logged, read
 from lrbench.interop.seen import FEW, SAME, SHARE, Floats, Ints, shown
 from lrbench.plural import plural
 
+MANY_CYCLES = 10  # of a rate that goes up and down, from which on that is told where nobody knows an epoch
 END = 0.05  # of the rows: what is looked at to see how a curve ends
 BESIDE_PLAN = ("watch.resumed-on-another-curve", "watch.not-a-rate")  # what a plan cannot say better
 
@@ -35,8 +36,9 @@ def findings_of(path: Path | str, plan: SchedulePlan | None = None, per_epoch: f
     found = [f for rule in RULES for f in rule(logged)]
     if plan is not None:
         of_plan = _of_plan(logged, plan)
-        if any(f.severity == "error" for f in of_plan):  # the plan says better what is wrong
-            found = [f for f in found if f.severity == "note" or f.rule in BESIDE_PLAN]
+        wrong = {f.rule for f in of_plan if f.severity == "error"}
+        if wrong:  # the plan says better what is wrong
+            found = [f for f in found if f.rule in BESIDE_PLAN or (f.severity == "note" and f.rule not in wrong)]
         told = {f.rule for f in found}
         found += [f for f in of_plan if f.rule not in told]
     return sorted(found, key=lambda f: SEVERITIES.index(f.severity))
@@ -176,25 +178,31 @@ def _ends(says: str, cure: str, severity: Severity = "warning") -> Finding:
 
 
 def turns_within_epochs(logged: Logged) -> Iterator[Finding]:
-    """The rate turns around four times an epoch and more, over two epochs at least: a cycle shorter than half an epoch.
-    Cycles on purpose are made several epochs long (Smith 2017: 4 to 20); a cosine of epochs that is stepped after every
-    update comes around like this."""
-    if logged.per_epoch is None or logged.counts == "epoch" or logged.at[-1] - logged.at[0] < 2 * logged.per_epoch:
+    """The rate turns around more than twice an epoch, over two epochs at least: a cycle shorter than an epoch. Cycles
+    on purpose are made several epochs long (Smith 2017: 4 to 20); a cosine of epochs that is stepped after every update
+    comes around like this. Where nobody knows an epoch, ten cycles and more are worth a note."""
+    epochs = (logged.at[-1] - logged.at[0]) / logged.per_epoch if logged.per_epoch else None
+    if logged.counts == "epoch" or (epochs is not None and epochs < 2):
         return
-    for name, at, rates in _curves(logged):
+    for name, _, rates in _curves(logged):
         ways = np.sign(np.diff(rates))
         ways = ways[ways != 0]
         turns = int((np.diff(ways) != 0).sum())
-        epochs = (at[-1] - at[0]) / logged.per_epoch
-        if turns >= 4 * epochs:
-            says = f"{name} turns around {turns} times in {epochs:.3g} epochs, like a schedule of epochs that is "
-            yield Finding(
-                rule="check.epoch-schedule-stepped-by-batch",
-                severity="warning",
-                says=f"{says}stepped after every update",
-                otherwise="call scheduler.step() once an epoch, after the loop over batches",
-                claim="per-batch-cosine-reaches-min-early",
-            )
+        if turns <= (2.2 * epochs if epochs is not None else 2 * MANY_CYCLES):
+            continue
+        within = f"in {epochs:.3g} epochs" if epochs is not None else f"in {plural(len(rates), 'row')}"
+        says = (
+            f"{name} turns around {turns} times {within}, like a schedule of epochs that is stepped after every update"
+        )
+        yield Finding(
+            rule="check.epoch-schedule-stepped-by-batch",
+            severity="warning" if epochs is not None else "note",
+            says=says
+            if epochs is not None
+            else f"{says}, or one that is to cycle; --per-epoch tells which is likelier",
+            otherwise="call scheduler.step() once an epoch, after the loop over batches",
+            claim="per-batch-cosine-reaches-min-early",
+        )
 
 
 def _of_plan(logged: Logged, plan: SchedulePlan) -> list[Finding]:
