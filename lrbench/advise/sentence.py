@@ -16,6 +16,7 @@ NUMBERS = (  # what stands around a number, and which fact it is
     ("batch", rf"{AMOUNT} (?:samples an update|batch(?:es)?(?: size)?)\b"),
     ("samples", rf"{AMOUNT} ?(?:training )?(?:images|samples|examples|sentences|pictures)\b"),
     ("size", rf"{AMOUNT} ?(?:parameters|params|weights)\b"),
+    ("size", r"\b(\d[\d,]*\.?\d*(?:m|b))\b(?! ?(?:tokens|steps|updates|iterations|words|pixels))"),  # `llama 70B`
 )
 
 

@@ -58,21 +58,22 @@ def read_logs(paths: Sequence[Path], given: Mapping[str, str]) -> list[Series]:
     given: columns by their role (`loss`, `val_loss`, `lr`, `accuracy`, `step`, `epoch`), instead of the known names.
     Raises ConfigError for a file that cannot be read, that has no loss, or a cell that is no number.
     """
-    logs: dict[str, _Log] = {}
+    logs, files = dict[str, _Log](), dict[str, list[Path]]()
     for path in paths:
         name, log = _read(path, given)
+        files.setdefault(name, []).append(path)
         known = logs[name].curves if name in logs else {}
         logs[name] = _Log({**known, **log.curves}, log.unit, log.per_epoch)
-    return [_series(name, log) for name, log in logs.items()]
+    return [_series(name, log, files[name]) for name, log in logs.items()]
 
 
-def _series(name: str, log: _Log) -> Series:
+def _series(name: str, log: _Log, files: Sequence[Path]) -> Series:
     curves = {("rate" if role == "lr" else role): curve for role, curve in log.curves.items()}
     loss = curves.get("loss", curves.get("val_loss"))
     if loss is None:
         found = f"it has {', '.join(curves)}" if curves else "nor any other that is known"
         cure = "name it, as in --column loss=NAME; of a TensorBoard export give the file of the loss too"
-        raise ConfigError(name, "", f"no column is a training or validation loss ({found})", cure)
+        raise ConfigError(", ".join(map(str, files)), "", f"no column is a training or validation loss ({found})", cure)
     last = max(float(c.at[-1]) for c in curves.values())
     missing = {"loss": "no training loss", "val_loss": "no validation loss", "rate": "no learning rate"}
     unseen = [f"{what} (no such column)" for role, what in missing.items() if role not in curves]
@@ -109,7 +110,9 @@ def _read(path: Path, given: Mapping[str, str]) -> tuple[str, _Log]:
         name, header = str(path.with_name(run)) if run else str(path.parent), [*header[:2], tag]
     chosen = chosen_columns(str(path), header, given)
     columns = columns_of(path, {*chosen.values()})
-    return name, _log(path, {role: columns[place] for role, place in chosen.items() if len(columns[place].rows)})
+    return name, _log(
+        path, {role: columns[place] for role, place in chosen.items() if len(columns[place].rows)}, header
+    )
 
 
 def chosen_columns(name: str, header: Sequence[str], given: Mapping[str, str]) -> dict[str, int]:
@@ -138,11 +141,12 @@ def chosen_columns(name: str, header: Sequence[str], given: Mapping[str, str]) -
     return found
 
 
-def _log(path: Path, columns: Mapping[str, Column]) -> _Log:
+def _log(path: Path, columns: Mapping[str, Column], header: Sequence[str]) -> _Log:
     """Curves over steps, else over epochs, else over rows. Raises ConfigError for a file without rows, or of
     several runs."""
     if not columns:
-        raise ConfigError(str(path), "", "it has no rows, or no column that is known", "--help lists the names")
+        why = f"it has no rows, or no column that is known ({', '.join(header) or 'none'})"
+        raise ConfigError(str(path), "", why, "--help lists the names")
     unit = next((u for u in ("step", "epoch") if u in columns), "row")
     curves = {}
     for role, (rows, values) in columns.items():

@@ -30,6 +30,8 @@ from lrbench.errors import ConfigError
             (),
         ),
         ("Faster R-CNN, 512 batch size", {"model": "faster_rcnn", "batch": 512}, ()),
+        ("I train a llama 70B from scratch", {"model": "llama", "size": 70e9, "pretrained": False}, ()),
+        ("ResNet-50 on ImageNet", {"model": "resnet50", "samples": 1281167}, ()),
         ("GPT-2 from scratch with AdamW", {"model": "gpt2", "pretrained": False, "optimizer": "adamw"}, ()),
         ("a convolutional network: ResNet-50", {"domain": "cnn", "model": "resnet50"}, ()),
         ("vits with lion, quickly", {"model": "vit_s", "optimizer": "lion", "goal": "fast"}, ()),
