@@ -1,7 +1,7 @@
 """What a rule looks at: an Experiment, its traced table and its facts, each found once and only where a rule asks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from lrbench.check.traits import Traits, traits_of
 from lrbench.engine.measuring import task_of
+from lrbench.errors import ConfigError
 from lrbench.experiment import Experiment
 from lrbench.experiment.schedule_plan import SchedulePlan
 from lrbench.metrics import Metric, metric_of
@@ -16,9 +17,11 @@ from lrbench.plural import plural
 from lrbench.schedules import LRTable, RateFacts, check, facts, hears_metric, lr_table
 from lrbench.schedules.build import momentum_of, settings_of
 from lrbench.schedules.remark import Remark
+from lrbench.schedules.trace import trace
 from lrbench.targets import resolve
 from lrbench.tasks.returns import declared
 
+SAME = 0.01  # of the peak: what two rates may differ by that are to be one
 SMALL = 1e-4  # a peak rate of an adaptive optimizer below which nobody warms up (fine-tuning)
 
 
@@ -118,6 +121,23 @@ class Case:
         lr = self.table.lr[self.table.warmup :]
         stays = (np.diff(lr, axis=0) >= 0).all() and (lr == lr.max(axis=0)).mean(axis=0).min() > 0.5
         return not self.hears and bool(stays)
+
+    @cached_property
+    def finer(self) -> bool:
+        """Whether a schedule that is stepped once an epoch goes the same way when it is stepped at every update, in
+        smaller stairs: where its numbers count steps, it would be over in as many updates."""
+        main = self.plan.main
+        if main.phase.interval != "epoch" or self.hears:
+            return False
+        often = main._replace(phase=replace(main.phase, interval="batch"))
+        batch = replace(self.plan, scheduler=replace(self.plan.scheduler, interval="batch"))
+        try:
+            coarse = trace(self.plan, main, self.facts[0].group, beyond=1).lr
+            fine = trace(batch, often, self.facts[0].group, beyond=main.phase.tick).lr[:: main.phase.tick]
+        except ConfigError:
+            return False
+        shared = min(len(coarse), len(fine))
+        return bool(abs(coarse[:shared] - fine[:shared]).max() <= SAME * self.peak)
 
     @cached_property
     def averages(self) -> bool:

@@ -107,6 +107,8 @@ SAID_BY: Mapping[str, tuple[str, ...]] = {
         "check.floor-above-peak",
     ),
     "check.inverse-sqrt-base-rate": ("check.never-moves", "check.onecycle-stepped-by-epoch"),
+    "check.restart-cut-short": ("check.past-t-max",),
+    "check.jump-at-seam": ("check.warmup-never-climbs", "check.warmup-ends-early"),
     "check.past-t-max": ("check.epoch-schedule-stepped-by-batch",),
     "check.floor-above-peak": ("check.onecycle-one-peak-for-groups",),
 }

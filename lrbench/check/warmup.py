@@ -8,9 +8,11 @@ from lrbench.check.case import SMALL, Case
 from lrbench.check.finding import Severity
 from lrbench.check.proposed import Proposed
 from lrbench.check.remarks import remarked
+from lrbench.schedules.trace import Floats
 
 WARMUPS = (("warmup=linear_10pct",), ("warmup=linear_5pct",), ("warmup=linear5",))
 SHORTER = (("warmup.length=10%",), ("warmup=linear_10pct",), ("warmup=linear_5pct",))
+LEAST = 0.05  # of a run: the shortest warmup that is usual
 LARGE_BATCH = 512  # samples; the guide's line in most places
 LARGE_MODEL = 100e6  # parameters
 SMALL_MODEL = 10e6  # parameters, below which the guide lets one do without
@@ -100,36 +102,64 @@ def warmup_length(case: Case) -> Iterator[Proposed]:
 
 
 def warmup_shorter_than_adam_memory(case: Case) -> Iterator[Proposed]:
-    """The warmup is shorter than Adam's second moment takes to fill, 2 / (1 - beta2) updates (Ma & Yarats 2021), where
-    a fifth of the run would hold that many."""
+    """The warmup is shorter than Adam's second moment takes to fill, 2 / (1 - beta2) updates (Ma & Yarats 2021).
+
+    In a run of which that is more than a fifth no warmup can be that long and leave room to train; there a share is
+    what people go by, and one below a twentieth is told."""
     betas = case.settings.get("betas")
     warmup, updates = case.table.warmup, len(case.table.lr)
     if not (warmup and betas and "eps" in case.settings and len(betas) > 1 and 0 < betas[1] < 1):
         return
     memory = round(2 / (1 - betas[1]))
-    if warmup >= memory or memory > 0.2 * updates or case.peak < SMALL or not case.begins:
+    short = memory > 0.2 * updates
+    if warmup >= (int(LEAST * updates) if short else memory) or case.peak < SMALL or not case.begins:
         return
     says = (
         f"The warmup ends after {warmup:,} updates, and {case.optimizer}'s second moment (beta2 {betas[1]:g}) needs "
-        f"2 / (1 - beta2) = {memory:,} to fill: {memory / updates:.1%} of this run."
+        f"2 / (1 - beta2) = {memory:,} to fill: "
     )
+    if short:
+        says += f"more than a fifth of this run of {updates:,}. This warmup is {warmup / updates:.1%} of it; 5 to 10 % "
+        yield Proposed(severity="note", says=f"{says}are usual.", cures=SHORTER)
+        return
     cures = (("warmup.interval=batch", f"warmup.length={memory}ba"), ("warmup=linear_10pct",))
-    yield Proposed(severity="note", says=says, cures=cures)
+    yield Proposed(severity="note", says=f"{says}{memory / updates:.1%} of this run.", cures=cures)
 
 
 def jump_at_seam(case: Case) -> Iterator[Proposed]:
-    """The warmup comes to another rate than the one that the main schedule begins at."""
+    """The warmup comes to another rate than the one that the main schedule begins at.
+
+    A jump upwards is one of more than a quarter of the peak, and of more than twice the warmup's own stairs. Where the
+    warmup climbs it was to arrive; one that stays at a rate is practice (He et al. 2015, section 4.2), and a note."""
     said = list(remarked(case, "check.jump-at-seam"))
     yield from said
     end = case.table.warmup
     if said or not end:
         return
     for group, lr in zip(case.table.groups, case.table.lr.T, strict=True):
-        fall, climb = float(lr[end - 1] - lr[end]), np.abs(np.diff(lr[:end])).max(initial=0.0)
-        if fall > max(0.25 * case.plan.peaks[group], 2 * climb):
-            says = (
-                f"The warmup climbs to {lr[end - 1]:.4g}, and at its end, {case.at(end)}, the rate of the group "
-                f"'{group}' falls to {lr[end]:.4g}, where the main schedule begins."
-            )
-            yield Proposed(severity="warning", says=says, cures=(("warmup.join=product",), ("warmup=none",)))
+        jump, least = float(lr[end] - lr[end - 1]), max(0.25 * case.plan.peaks[group], 2 * _stair(lr[:end]))
+        if abs(jump) > least and not (jump > 0 and _by_factors(lr[: end + 1])):
+            yield _jump(case, group, float(lr[end - 1]), float(lr[end]), constant=bool((lr[:end] == lr[0]).all()))
             return
+
+
+def _stair(lr: Floats) -> float:
+    return float(np.abs(np.diff(lr)).max(initial=0.0))
+
+
+def _by_factors(lr: Floats) -> bool:
+    """Whether the last step of a rise multiplies no more than the one before it did: stairs of an exponential grow."""
+    steps = lr[np.flatnonzero(np.diff(lr, append=np.inf))]
+    return len(steps) > 2 and bool(steps[-1] * steps[-3] <= 1.1 * steps[-2] ** 2)
+
+
+def _jump(case: Case, group: str, last: float, begins: float, constant: bool) -> Proposed:
+    where = f"at its end, {case.at(case.table.warmup)}, the rate of the group '{group}'"
+    if begins < last:
+        says = f"The warmup climbs to {last:.4g}, and {where} falls to {begins:.4g}, where the main schedule begins."
+        return Proposed(severity="warning", says=says, cures=(("warmup.join=product",), ("warmup=none",)))
+    if constant:
+        says = f"The warmup stays at {last:.4g}, and {where} jumps to {begins:.4g}: one step makes all of its climb."
+        return Proposed(severity="note", says=says, cures=(("warmup=linear5",), *WARMUPS))
+    says = f"The warmup climbs to {last:.4g} only, and {where} jumps to {begins:.4g}."
+    return Proposed(severity="warning", says=says, cures=(("warmup=linear5",), *WARMUPS))

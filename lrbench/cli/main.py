@@ -17,6 +17,7 @@ from lrbench.cli.flags import (
     COMMANDS,
     FLAGS,
     PLAIN,
+    VALUED,
     Flags,
     command_of,
     config_dir_of,
@@ -94,7 +95,8 @@ def _run(argv: list[str]) -> int:
     if command == "check" and any(word.partition("=")[0] == "--rates" for word in rest):
         return int(import_module("lrbench.commands.check_rates").run(rest))
     helps = {"--help", "-h"} & {*rest}
-    if helps and (len(rest) == 1 or command == "sweep"):  # with overrides, Hydra's own: the composed config too
+    alone = len([word for word in rest if word not in VALUED]) == 1  # no value: help is asked for instead
+    if helps and (alone or command == "sweep"):  # with overrides, Hydra's own: the composed config too
         from lrbench.cli.help import help_of
 
         print(help_of(command, config_dir_of(rest)))

@@ -29,7 +29,11 @@ Exit codes: 0 nothing wrong, 1 an error was found, 2 bad usage."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    options = _parser().parse_intermixed_args(arguments)
+    parser = _parser()
+    if {"-h", "--help"} & {*arguments}:  # argparse would take it for the file's name
+        parser.print_help()
+        return 0
+    options = parser.parse_intermixed_args(arguments)
     if options.per_epoch is not None and options.per_epoch < 1:
         raise ConfigError("--per-epoch", options.per_epoch, "an epoch has updates", "give a whole number above 0")
     plan = _plan(options)

@@ -242,6 +242,14 @@ def test_its_page(lrbench: Lrbench) -> None:
         assert word in said.out
 
 
+@pytest.mark.parametrize(("flag", "page"), [("--rates", "the CSV file"), ("--sarif", "accepts={ID: REASON}")])
+def test_help_is_no_value_of_a_flag(flag: str, page: str, lrbench: Lrbench, tmp_path: Path) -> None:
+    said = lrbench("check", flag, "--help")
+    assert said.code == 0
+    assert page in said.out
+    assert files(tmp_path) == []
+
+
 # ---- what stops a run, and what does not ------------------------------------------------------------------------
 
 STILL = (*TINY, "horizon=1ep")

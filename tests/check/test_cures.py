@@ -64,3 +64,11 @@ def test_a_note_may_not_become_a_warning() -> None:
 def test_one_of_two_findings_of_a_rule_is_mended_alone() -> None:
     before = [proposed("a", ("x",)), proposed("a", ("y",))]
     assert [f.cure for f in cured(before, lambda cure: before[1:])] == [("x",), ("y",)]
+
+
+@pytest.mark.parametrize(("decay", "cure"), [("gamma=0.5", ()), ("gamma=0.5/ep", ("scheduler.interval=batch",))])
+def test_one_epoch_of_a_factor_an_epoch(decay: str, cure: Cure, found: Found) -> None:
+    """Stepped for each update, a bare factor would be another schedule; one with its unit only has smaller stairs."""
+    one = ("model=mlp", "horizon=1ep", "scheduler=exponential", f"scheduler.args.{decay}")
+    told = cured(found(*one), lambda added: found(*one, *added))
+    assert [f.cure for f in told if f.rule == "check.never-moves"] == [cure]

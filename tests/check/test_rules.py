@@ -196,3 +196,36 @@ def test_a_class_that_nobody_described_may_come_back_by_its_nature(
     target, *args = overrides
     findings = found(*MLP, *CUSTOM, f"scheduler._target_={target}", *args, "horizon=30ep")
     assert any(f.rule == "check.past-t-max" for f in findings) == told
+
+
+def half_way(optimizer: Optimizer) -> LambdaLR:
+    """A warmup that comes to half of the peak, and is at it one step later."""
+    return LambdaLR(optimizer, lambda step: 0.1 * (step + 1) if step < 5 else 1.0)
+
+
+CONSTANT = (*MLP, "warmup=constant5")
+OWN_RAMP = OVERSHOOT[0], OVERSHOOT[1], f"warmup._target_={HERE}half_way", *OVERSHOOT[3:]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "severity"),
+    [
+        (OWN_RAMP, "warning"),  # it was to arrive
+        (CONSTANT, "note"),  # practice: He et al. 2015
+        ((*CONSTANT, "warmup.args.factor=0.74"), "note"),
+        ((*CONSTANT, "warmup.args.factor=0.76"), None),
+        ((*MLP, "warmup=linear2"), None),  # its own stairs are half of the peak each
+        ((*MLP, "warmup=exponential5"), None),  # stairs that grow by one factor
+        ((*MLP, "warmup=linear5_one_over_w"), None),
+    ],
+)
+def test_a_jump_upwards_at_the_seam(overrides: tuple[str, ...], severity: str | None, found: Found) -> None:
+    assert [f.severity for f in found(*overrides) if f.rule == "check.jump-at-seam"] == [severity] * bool(severity)
+
+
+@pytest.mark.parametrize(("updates", "told"), [(14, True), (23, True), (24, False)])
+def test_a_warmup_below_a_twentieth_of_a_run_too_short_for_adams_memory(updates: int, told: bool, found: Found) -> None:
+    said = found(*VIT, "warmup=linear_5pct", f"warmup.length={updates}ba", "horizon=30ep")  # of 480; 2,000 to fill
+    notes = [f for f in said if f.rule == "check.warmup-shorter-than-adam-memory"]
+    assert [f.severity for f in notes] == ["note"] * told
+    assert all("more than a fifth of this run of 480" in f.says for f in notes)
