@@ -66,7 +66,7 @@ def test_one_of_two_findings_of_a_rule_is_mended_alone() -> None:
     assert [f.cure for f in cured(before, lambda cure: before[1:])] == [("x",), ("y",)]
 
 
-@pytest.mark.parametrize(("decay", "cure"), [("gamma=0.5", ()), ("gamma=0.5/ep", ("scheduler.interval=batch",))])
+@pytest.mark.parametrize(("decay", "cure"), [("gamma=0.5", ()), ("gamma=0.1/ep", ("scheduler.interval=batch",))])
 def test_one_epoch_of_a_factor_an_epoch(decay: str, cure: Cure, found: Found) -> None:
     """Stepped for each update, a bare factor would be another schedule; one with its unit only has smaller stairs."""
     one = ("model=mlp", "horizon=1ep", "scheduler=exponential", f"scheduler.args.{decay}")
